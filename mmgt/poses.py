@@ -1,0 +1,172 @@
+"""The values that cross stages: a pose track and its motion masks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import InputError
+from .skeleton import NUM_KEYPOINTS, VISIBLE_SCORE
+
+POSE_FPS = 25  # both networks run at 25 video frames a second
+
+
+@dataclass(frozen=True)
+class PoseSequence:
+    """Keypoints of one person over time.
+
+    keypoints: [T, 134, 2] float32, x and y as fractions 0..1 of the picture's width and height (may lie outside).
+    score: [T, 134] float32, 0..1; below ``skeleton.VISIBLE_SCORE`` a point is hidden.
+    fps: video frames per second. height_px, width_px: size of the picture that the fractions refer to.
+    """
+
+    keypoints: Tensor
+    score: Tensor
+    fps: float
+    height_px: int
+    width_px: int
+
+    def __post_init__(self) -> None:
+        num_frames = self.keypoints.shape[0]
+        if num_frames < 1 or self.keypoints.shape != (num_frames, NUM_KEYPOINTS, 2):
+            raise InputError(
+                f"keypoints have shape {tuple(self.keypoints.shape)}; a pose sequence needs "
+                f"[T, {NUM_KEYPOINTS}, 2] with T >= 1. Convert other skeletons with "
+                "'POSE_KEYPOINT to Poses'."
+            )
+        if self.score.shape != (num_frames, NUM_KEYPOINTS):
+            raise InputError(
+                f"score has shape {tuple(self.score.shape)}; it must be "
+                f"[{num_frames}, {NUM_KEYPOINTS}] like the keypoints."
+            )
+        if not torch.isfinite(self.keypoints).all() or not torch.isfinite(self.score).all():
+            raise InputError(
+                "the pose sequence holds NaN or infinite numbers; it must be finite. "
+                "Detect or generate the poses again."
+            )
+        if self.fps <= 0 or self.height_px < 1 or self.width_px < 1:
+            raise InputError(
+                f"a pose sequence needs a positive fps and picture size, got {self.fps} fps, "
+                f"{self.width_px}x{self.height_px} px."
+            )
+
+    @classmethod
+    def from_pixels(
+        cls, xy_px: Tensor, score: Tensor, *, height_px: int, width_px: int, fps: float = POSE_FPS
+    ) -> PoseSequence:
+        """Build from pixel coordinates: xy_px [T, 134, 2], score [T, 134]."""
+        size = torch.tensor([width_px, height_px], dtype=torch.float64)
+        return cls((xy_px.double() / size).float(), score.float(), float(fps), int(height_px), int(width_px))
+
+    @property
+    def num_frames(self) -> int:
+        return self.keypoints.shape[0]
+
+    @property
+    def seconds(self) -> float:
+        return self.num_frames / self.fps
+
+    @property
+    def pixels(self) -> Tensor:
+        """[T, 134, 2] float32 in pixels of the picture."""
+        return self.keypoints * self.keypoints.new_tensor([self.width_px, self.height_px])
+
+    @property
+    def visible(self) -> Tensor:
+        """[T, 134] bool: score above 0.3."""
+        return self.score > VISIBLE_SCORE
+
+    def frames(self, start: int, stop: int) -> PoseSequence:
+        """Frames start..stop-1 as a sequence of their own."""
+        return replace(self, keypoints=self.keypoints[start:stop], score=self.score[start:stop])
+
+    def still_on(self, height_px: int, width_px: int, source: str = "the pose") -> PoseSequence:
+        """The first frame as the initial pose of a picture. Raises InputError if the aspects differ."""
+        if abs(self.width_px * height_px - self.height_px * width_px) > 0.01 * self.width_px * height_px:
+            raise InputError(
+                f"{source} was made for a picture of {self.width_px}x{self.height_px} px, but the picture has "
+                f"{width_px}x{height_px} px; give the pose of this picture, or the picture of this pose."
+            )
+        return self.frames(0, 1).sized(height_px, width_px)
+
+    def sized(self, height_px: int, width_px: int) -> PoseSequence:
+        """The same fractions on a picture of another size (no aspect correction)."""
+        return replace(self, height_px=height_px, width_px=width_px)
+
+
+@dataclass(frozen=True)
+class MotionMasks:
+    """Where the person moves, per frame (paper Algorithm 1). Each [T, H, W] float32, 1 inside, 0 outside.
+
+    face: the face box. lips: the lip box. hands: both hand boxes. background: everything but face and hands.
+    """
+
+    face: Tensor
+    lips: Tensor
+    hands: Tensor
+    background: Tensor
+
+
+def poses_to_json(poses: PoseSequence) -> dict[str, Any]:
+    """A JSON-able dict; ``poses_from_json`` reads it back to within 0.001 px and 1e-5 of score."""
+    points = torch.cat([poses.pixels.double(), poses.score.double()[..., None]], dim=-1)  # [T, 134, 3]
+    frames = [[[round(x, 3), round(y, 3), round(s, 5)] for x, y, s in frame] for frame in points.tolist()]
+    return {
+        "format": "mmgt-poses",
+        "version": 1,
+        "fps": poses.fps,
+        "width": poses.width_px,
+        "height": poses.height_px,
+        "layout": "134 points: 0-17 body (OpenPose order), 18-23 feet, 24-91 face "
+        "(iBUG 68), 92-112 left hand, 113-133 right hand; x px, y px, score",
+        "frames": frames,
+    }
+
+
+def poses_from_json(data: Any, source: str = "the pose file") -> PoseSequence:
+    """Read ``poses_to_json``'s dict, or a still of {"width", "height", "keypoints": [134][x px, y px, score]}.
+
+    Raises InputError that says what is missing.
+    """
+    expected = "a JSON object with width, height and frames [T][134][x px, y px, score], as 'Save Poses' writes it"
+    if not isinstance(data, dict) or not ("frames" in data or "keypoints" in data):
+        raise InputError(f"{source} holds no poses; it must be {expected}.")
+    try:
+        frames = data["frames"] if "frames" in data else [data["keypoints"]]
+        points = torch.tensor(frames, dtype=torch.float64)
+        width_px, height_px, fps = int(data["width"]), int(data["height"]), float(data.get("fps", POSE_FPS))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{source} cannot be read as poses ({error}); it must be {expected}.") from error
+    if points.ndim != 3 or points.shape[1:] != (NUM_KEYPOINTS, 3):
+        raise InputError(f"{source} has frames of shape {list(points.shape)}; it must be {expected}.")
+    return PoseSequence.from_pixels(points[..., :2], points[..., 2], height_px=height_px, width_px=width_px, fps=fps)
+
+
+def load_poses(path: Path) -> PoseSequence:
+    """Read a pose file. Raises InputError for a missing, empty or foreign file."""
+    if not path.is_file():
+        raise InputError(
+            f"there is no pose file {path}; give the path of a JSON file written by 'Save Poses' or "
+            "`mmgt preview --poses-out`."
+        )
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"{path} is not JSON ({error}); give a file written by 'Save Poses' or `mmgt preview --poses-out`."
+        ) from error
+    return poses_from_json(data, str(path))
+
+
+def save_poses(poses: PoseSequence, path: Path) -> None:
+    """Write a pose file; refuses to replace an existing one."""
+    if path.exists():
+        raise InputError(f"{path} exists already and is not overwritten; choose another name or remove it first.")
+    text = json.dumps(poses_to_json(poses))
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
