@@ -1,0 +1,63 @@
+"""Noise schedules and samplers as pure functions; networks and values are the caller's.
+
+``x`` is the noisy sample, ``x0`` the clean one, alpha_bar the cumulative product of 1 - beta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+NUM_TRAIN_STEPS = 1000
+
+
+def cosine_alpha_bar(num_steps: int = NUM_TRAIN_STEPS) -> Tensor:
+    """[num_steps] float32: cosine schedule (Nichol & Dhariwal 2021, eq. 17), betas clipped at 0.999.
+
+    Betas are rounded to float32 before the cumulative product, as in training.
+    """
+    i = torch.arange(num_steps + 1, dtype=torch.float64) / num_steps
+    alpha = torch.cos((i + 0.008) / 1.008 * torch.pi / 2) ** 2
+    alpha = alpha / alpha[0]
+    betas = (1 - alpha[1:] / alpha[:-1]).clamp(0, 0.999).float()
+    return torch.cumprod(1 - betas, dim=0)
+
+
+def ddim_times(num_steps: int) -> list[int]:
+    """num_steps + 1 timesteps from 999 down to -1 (the clean sample), evenly spaced."""
+    return [int(t) for t in np.linspace(-1, NUM_TRAIN_STEPS - 1, num_steps + 1)][::-1]
+
+
+def ddim(
+    denoise: Callable[[Tensor, int], Tensor],
+    noise: Callable[[int], Tensor],
+    num_steps: int,
+    eta: float,
+    alpha_bar: Tensor,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """DDIM for a network that predicts x0 (Song et al. 2021, eq. 12 and 16; eta 1 = ancestral noise).
+
+    denoise(x, step_idx) -> x0 at timestep ddim_times(num_steps)[step_idx]. noise(i) -> unit normal noise: i = 0 the
+    starting sample, i = 1 .. num_steps - 1 the noise added after step i - 1.
+    Returns the x0 of the last step.
+    """
+    times = ddim_times(num_steps)
+    recip, recip_m1 = (1 / alpha_bar).sqrt(), (1 / alpha_bar - 1).sqrt()
+    x = noise(0)
+    for step_idx, (now, later) in enumerate(pairwise(times)):
+        x0 = denoise(x, step_idx)
+        if later >= 0:
+            epsilon = (recip[now] * x - x0) / recip_m1[now]
+            sigma = (
+                eta * ((1 - alpha_bar[now] / alpha_bar[later]) * (1 - alpha_bar[later]) / (1 - alpha_bar[now])).sqrt()
+            )
+            direction = (1 - alpha_bar[later] - sigma**2).sqrt()
+            x = x0 * alpha_bar[later].sqrt() + direction * epsilon + sigma * noise(step_idx + 1)
+        if progress is not None:
+            progress(step_idx + 1, num_steps)
+    return x0

@@ -1,0 +1,293 @@
+"""The SMGA network: noisy poses + initial pose + speech -> clean poses (paper section III-B, Figure 3).
+
+Letters: L = 80 video frames of a window, D width, R guidance rows, "..." any leading axes (batch, windows, rows).
+Leading axes broadcast: poses may have one row where the speech has two (with and without speech), and then everything
+that does not depend on speech is computed once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..skeleton import FACE
+from .config import SMGAConfig
+
+NUM_TIME_TOKENS = 2
+
+
+@dataclass(frozen=True)
+class SpeechTokens:
+    """Speech as the decoder reads it. tokens [..., L, D]; summary [..., D], pooled over time."""
+
+    tokens: Tensor
+    summary: Tensor
+
+
+@dataclass(frozen=True)
+class LayerCondition:
+    """What one decoder layer gets from speech and diffusion time.
+
+    face_memory, body_memory: keys and values, each [..., L + 2, D]. films: five [..., 1, 2 D] in the order face_1,
+    face_2, body_1, body_2, merge.
+    """
+
+    face_memory: tuple[Tensor, Tensor]
+    body_memory: tuple[Tensor, Tensor]
+    films: tuple[Tensor, ...]
+
+
+class Rotary:
+    """Rotary positions over the full width, applied before the query and key projections (not per head)."""
+
+    def __init__(self, width: int, num_positions: int, device: Any) -> None:
+        frequencies = 10000.0 ** (-torch.arange(0, width, 2, device=device).float() / width)  # [D/2]
+        angles = torch.arange(num_positions, device=device).float()[:, None] * frequencies  # [L, D/2]
+        self.cos = angles.cos().repeat_interleave(2, dim=-1)  # [L, D]
+        self.sin = torch.stack([-angles.sin(), angles.sin()], dim=-1).flatten(-2)  # [L, D]
+
+    def __call__(self, z: Tensor, start: int = 0) -> Tensor:
+        stop = start + z.shape[-2]
+        swapped = z.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)  # (a, b) -> (b, a) in each pair
+        return torch.addcmul(z * self.cos[start:stop].to(z), swapped, self.sin[start:stop].to(z))
+
+
+class Attention(nn.Module):
+    """Multi-head attention without masks: softmax(q k / sqrt(D / heads)) v."""
+
+    def __init__(self, width: int, num_heads: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.query = ops.Linear(width, width, **kw)
+        self.key = ops.Linear(width, width, **kw)
+        self.value = ops.Linear(width, width, **kw)
+        self.output = ops.Linear(width, width, **kw)
+
+    def remember(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        return self.key(keys), self.value(values)
+
+    def forward(self, queries: Tensor, memory: tuple[Tensor, Tensor]) -> Tensor:
+        heads = [
+            t.flatten(0, -3).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # [(...), heads, L, D/heads]
+            for t in (self.query(queries), *memory)
+        ]
+        mixed = F.scaled_dot_product_attention(*heads)
+        return self.output(mixed.transpose(1, 2).reshape(queries.shape))
+
+
+class FeedForward(nn.Module):
+    def __init__(self, width: int, hidden: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.expand = ops.Linear(width, hidden, **kw)
+        self.contract = ops.Linear(hidden, width, **kw)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.contract(F.gelu(self.expand(y)))
+
+
+class SpeechLayer(nn.Module):
+    """Pre-norm transformer encoder layer over the speech features."""
+
+    def __init__(self, config: SMGAConfig, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.norm_1 = ops.LayerNorm(config.width, **kw)
+        self.self_attention = Attention(config.width, config.num_heads, ops, **kw)
+        self.norm_2 = ops.LayerNorm(config.width, **kw)
+        self.feed_forward = FeedForward(config.width, config.feed_forward_width, ops, **kw)
+
+    def forward(self, tokens: Tensor, rotary: Rotary) -> Tensor:
+        n = self.norm_1(tokens)
+        rotated = rotary(n)
+        tokens = tokens + self.self_attention(rotated, self.self_attention.remember(rotated, n))
+        return tokens + self.feed_forward(self.norm_2(tokens))
+
+
+def film(y: Tensor, scale_and_shift: Tensor) -> Tensor:
+    """FiLM: (1 + scale) y + shift, the same for all frames. y [..., L, D], scale_and_shift [..., 1, 2 D]."""
+    scale, shift = scale_and_shift.chunk(2, dim=-1)
+    return torch.addcmul(shift, y, 1 + scale)
+
+
+class Branch(nn.Module):
+    """Face or body: self-attention over the poses, then cross-attention to speech and diffusion time."""
+
+    def __init__(self, config: SMGAConfig, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.norm_1 = ops.LayerNorm(config.width, **kw)
+        self.self_attention = Attention(config.width, config.num_heads, ops, **kw)
+        self.film_1 = ops.Linear(config.width, 2 * config.width, **kw)
+        self.norm_2 = ops.LayerNorm(config.width, **kw)
+        self.cross_attention = Attention(config.width, config.num_heads, ops, **kw)
+        self.film_2 = ops.Linear(config.width, 2 * config.width, **kw)
+
+    def forward(
+        self, y: Tensor, memory: tuple[Tensor, Tensor], film_1: Tensor, film_2: Tensor, rotary: Rotary
+    ) -> Tensor:
+        n = self.norm_1(y)
+        rotated = rotary(n)
+        y = y + film(self.self_attention(rotated, self.self_attention.remember(rotated, n)), film_1)
+        return y + film(self.cross_attention(rotary(self.norm_2(y)), memory), film_2)
+
+
+class DecoderLayer(nn.Module):
+    """Face and body side by side, summed and mixed by a feed-forward."""
+
+    def __init__(self, config: SMGAConfig, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.face = Branch(config, ops, **kw)
+        self.body = Branch(config, ops, **kw)
+        self.norm = ops.LayerNorm(config.width, **kw)
+        self.feed_forward = FeedForward(config.width, config.feed_forward_width, ops, **kw)
+        self.film = ops.Linear(config.width, 2 * config.width, **kw)
+
+    def condition(self, memory: Tensor, rotated_memory: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        return (
+            self.face.cross_attention.remember(rotated_memory, memory),
+            self.body.cross_attention.remember(rotated_memory, memory),
+        )
+
+    def films(self, tau: Tensor) -> tuple[Tensor, ...]:
+        """tau [..., 1, D], already through Mish -> five FiLM vectors [..., 1, 2 D]."""
+        return tuple(
+            linear(tau)
+            for linear in (self.face.film_1, self.face.film_2, self.body.film_1, self.body.film_2, self.film)
+        )
+
+    def forward(self, face: Tensor, body: Tensor, condition: LayerCondition, rotary: Rotary) -> Tensor:
+        face_1, face_2, body_1, body_2, merge = condition.films
+        y = self.face(face, condition.face_memory, face_1, face_2, rotary) + self.body(
+            body, condition.body_memory, body_1, body_2, rotary
+        )
+        return y + film(self.feed_forward(self.norm(y)), merge)
+
+
+class SMGA(nn.Module):
+    """GestureDecoder of the paper. Build it through ``weights.load_smga``; parameters are float32.
+
+    ops: where the layers come from (torch.nn, or ComfyUI's operations for its memory management).
+    """
+
+    def __init__(self, config: SMGAConfig, ops: Any = nn, device: Any = None, dtype: Any = None) -> None:
+        super().__init__()
+        self.config = config
+        kw = {"device": device, "dtype": dtype}
+        width = config.width
+        self.pose_projection = ops.Linear(2 * config.num_channels, width, **kw)  # shared by face and body
+        self.speech_projection = ops.Linear(config.audio_channels, width, **kw)
+        self.speech_layers = nn.ModuleList(SpeechLayer(config, ops, **kw) for _ in range(config.num_audio_layers))
+        self.summary_norm = ops.LayerNorm(width, **kw)
+        self.summary_in = ops.Linear(width, width, **kw)
+        self.summary_out = ops.Linear(width, width, **kw)
+        self.null_tokens = nn.Parameter(torch.zeros(1, config.num_frames, width, **kw))
+        self.null_summary = nn.Parameter(torch.zeros(1, width, **kw))
+        self.time_in = ops.Linear(width, 4 * width, **kw)
+        self.time_to_summary = ops.Linear(4 * width, width, **kw)
+        self.time_to_tokens = ops.Linear(4 * width, NUM_TIME_TOKENS * width, **kw)
+        self.memory_norm = ops.LayerNorm(width, **kw)
+        self.layers = nn.ModuleList(DecoderLayer(config, ops, **kw) for _ in range(config.num_layers))
+        self.output_projection = ops.Linear(width, config.num_channels, **kw)
+
+    def rotary(self, device: Any) -> Rotary:
+        return Rotary(self.config.width, self.config.num_frames + NUM_TIME_TOKENS, device)
+
+    def encode_speech(self, features: Tensor) -> SpeechTokens:
+        """features [..., L, audio_channels] -> tokens and summary; independent of poses and diffusion time."""
+        rotary = self.rotary(features.device)
+        tokens = self.speech_projection(features)
+        for layer in self.speech_layers:
+            tokens = layer(tokens, rotary)
+        pooled = self.summary_norm(tokens.mean(dim=-2))
+        return SpeechTokens(tokens, self.summary_out(F.silu(self.summary_in(pooled))))
+
+    def without_speech(self, like: SpeechTokens) -> SpeechTokens:
+        """The learned null tokens and summary of classifier-free guidance, in the shape of ``like``."""
+        return SpeechTokens(
+            self.null_tokens[0].to(like.tokens).expand_as(like.tokens),
+            self.null_summary[0].to(like.summary).expand_as(like.summary),
+        )
+
+    def embed_time(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+        """timesteps [...] int64, 0..999 -> FiLM summand [..., D] and time tokens [..., 2, D]."""
+        half = self.config.width // 2
+        frequencies = torch.exp(torch.arange(half, device=timesteps.device) * (-math.log(10000.0) / (half - 1)))
+        angles = timesteps.float().unsqueeze(-1) * frequencies  # [..., D/2]
+        hidden = F.mish(self.time_in(torch.cat([angles.sin(), angles.cos()], dim=-1).to(self.null_tokens)))
+        return self.time_to_summary(hidden), self.time_to_tokens(hidden).unflatten(-1, (NUM_TIME_TOKENS, -1))
+
+    def listen(self, speech: SpeechTokens, timesteps: Tensor) -> Conditions:
+        """Everything that depends on speech and diffusion time only, for S timesteps at once.
+
+        timesteps [S, ...] int64; the axes after S broadcast against the leading axes of the speech.
+        """
+        num_frames, rotary = speech.tokens.shape[-2], self.rotary(speech.tokens.device)
+        time_summary, time_tokens = self.embed_time(timesteps)
+        tokens, time_tokens = self.memory_norm(speech.tokens), self.memory_norm(time_tokens)
+        rotated, rotated_time = rotary(tokens), rotary(time_tokens, start=num_frames)
+        tau = F.mish(speech.summary + time_summary).unsqueeze(-2)  # [S, ..., 1, D]
+        return Conditions(
+            speech_memories=[layer.condition(tokens, rotated) for layer in self.layers],
+            time_memories=[layer.condition(time_tokens, rotated_time) for layer in self.layers],
+            films=[layer.films(tau) for layer in self.layers],
+        )
+
+    def denoise(self, x: Tensor, initial_pose: Tensor, conditions: list[LayerCondition]) -> Tensor:
+        """Noisy poses [..., L, 402] and initial poses [..., 402] -> clean poses [..., L, 402] (x0)."""
+        rotary = self.rotary(x.device)
+        start = initial_pose.unsqueeze(-2).expand_as(x)
+        is_face = torch.zeros(self.config.num_channels, dtype=torch.bool, device=x.device)
+        is_face[3 * FACE.start : 3 * FACE.stop] = True
+        face = self.pose_projection(torch.cat([x * is_face, start * is_face], dim=-1))
+        body = self.pose_projection(torch.cat([x * ~is_face, start * ~is_face], dim=-1))
+        for layer, condition in zip(self.layers, conditions, strict=True):
+            face = layer(face, body, condition, rotary)  # the body stream starts anew in every layer
+        return self.output_projection(face)
+
+    def forward(
+        self, x: Tensor, initial_pose: Tensor, features: Tensor, timesteps: Tensor, drop: bool = False
+    ) -> Tensor:
+        """One plain pass. x [B, L, 402], initial_pose [B, 402], features [B, L, audio_channels], timesteps [B] -> x0.
+
+        drop: without speech (classifier-free guidance). The authors encode the speech all the same; so does this.
+        """
+        speech = self.encode_speech(features)
+        if drop:
+            speech = self.without_speech(speech)
+        return self.denoise(x, initial_pose, self.listen(speech, timesteps[None]).at(0))
+
+    def guided(self, x: Tensor, initial_pose: Tensor, conditions: list[LayerCondition], guidance: float) -> Tensor:
+        """Classifier-free guidance in one batch: u + (c - u) guidance.
+
+        x [N, L, 402], initial_pose [N, 402] or [1, 402]; conditions of speech rows [N, 2 (with, without), ...].
+        """
+        rows = self.denoise(x.unsqueeze(1), initial_pose.unsqueeze(1), conditions)  # [N, 2, L, 402]
+        with_speech, without_speech = rows.unbind(dim=1)
+        return torch.lerp(without_speech, with_speech, guidance)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Layer conditions of several timesteps. Speech keys and values are shared by all of them."""
+
+    speech_memories: list[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]  # [..., L, D]
+    time_memories: list[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]  # [S, ..., 2, D]
+    films: list[tuple[Tensor, ...]]  # [S, ..., 1, 2 D]
+
+    def at(self, step_idx: int) -> list[LayerCondition]:
+        """The conditions of timestep number ``step_idx``, one per layer."""
+
+        def join(speech: tuple[Tensor, Tensor], time: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            keys, values = (
+                torch.cat([s, t[step_idx].expand(*s.shape[:-2], -1, -1)], dim=-2)
+                for s, t in zip(speech, time, strict=True)
+            )
+            return keys, values
+
+        return [
+            LayerCondition(join(speech[0], time[0]), join(speech[1], time[1]), tuple(f[step_idx] for f in films))
+            for speech, time, films in zip(self.speech_memories, self.time_memories, self.films, strict=True)
+        ]

@@ -1,0 +1,51 @@
+"""Overlapping windows over time, and their blending. Used by both stages."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def window_starts(num_frames: int, length: int, overlap: int) -> list[int]:
+    """Starts of windows of ``length`` frames that cover 0 .. num_frames - 1; the last one ends at the last frame.
+
+    Neighbours share at least ``overlap`` frames. num_frames below length gives the single window [0].
+    """
+    last = max(0, num_frames - length)
+    return [*range(0, last, length - overlap), last]
+
+
+def blend_weights(starts: list[int], length: int, num_frames: int) -> Tensor:
+    """[N, length] float32: each window's share of its frames; over all windows the shares of a frame sum to 1.
+
+    In an overlap a window fades in linearly while the one before it fades out.
+    """
+    covered = torch.zeros(len(starts), max(num_frames, length), dtype=torch.float32)
+    for row, start in enumerate(starts):
+        overlap_before = starts[row - 1] + length - start if row else 0
+        overlap_after = start + length - starts[row + 1] if row + 1 < len(starts) else 0
+        weight = torch.ones(length)
+        if overlap_before > 0:
+            weight[:overlap_before] = torch.arange(1, overlap_before + 1) / (overlap_before + 1)
+        if overlap_after > 0:
+            fade = torch.arange(overlap_after, 0, -1) / (overlap_after + 1)
+            weight[-overlap_after:] = torch.minimum(weight[-overlap_after:], fade)
+        covered[row, start : start + length] = weight
+    covered /= covered.sum(dim=0).clamp(min=1e-9)
+    return torch.stack([covered[row, start : start + length] for row, start in enumerate(starts)])
+
+
+def cut_windows(frames: Tensor, starts: list[int], length: int) -> Tensor:
+    """[T, ...] -> [N, length, ...]. A sequence shorter than one window is padded with its last frame."""
+    if len(frames) < length:
+        frames = torch.cat([frames, frames[-1:].expand(length - len(frames), *frames.shape[1:])])
+    return torch.stack([frames[start : start + length] for start in starts])
+
+
+def blend_windows(windows: Tensor, starts: list[int], weights: Tensor, num_frames: int) -> Tensor:
+    """[N, length, C] -> [num_frames, C]: the weighted sum of the windows, so that overlaps agree."""
+    length = windows.shape[1]
+    out = windows.new_zeros(max(num_frames, starts[-1] + length), windows.shape[2])
+    for window, start, weight in zip(windows, starts, weights.to(windows), strict=True):
+        out[start : start + length] += window * weight[:, None]
+    return out[:num_frames]

@@ -1,0 +1,43 @@
+"""Golden files: tensors recorded from the authors' network, found by their name prefix.
+
+``MMGT_GOLDEN`` names a golden folder: one that holds ``stage1/`` and ``stage2/``, or one of these. Without it,
+``../shared/golden`` beside the checkout is read. Where there is none, one test is skipped and says so.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+_ROOT = Path(os.environ.get("MMGT_GOLDEN") or Path(__file__).parents[3] / "shared" / "golden")
+
+
+def golden_folder(stage: str) -> Path:
+    return _ROOT / stage if (_ROOT / stage).is_dir() else _ROOT
+
+
+def golden_files(stage: str, prefix: str, suffix: str = ".safetensors") -> list:
+    """One pytest parameter for each file of the stage whose name starts with ``prefix``."""
+    paths = sorted(p for p in golden_folder(stage).glob(f"{prefix}*{suffix}"))
+    if paths:
+        return [pytest.param(path, id=path.stem) for path in paths]
+    reason = f"no golden file {prefix}*{suffix} in {_ROOT} (set MMGT_GOLDEN)"
+    return [pytest.param(None, id=f"no-{prefix}", marks=pytest.mark.skip(reason=reason))]
+
+
+def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """All tensors of a golden file as numpy arrays, and its metadata."""
+    with safe_open(path, framework="np") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
+
+
+def part(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The tensors below ``prefix.``, without it."""
+    return {key.removeprefix(prefix + "."): value for key, value in tensors.items() if key.startswith(prefix + ".")}
+
+
+def config(metadata: dict[str, str], key: str = "config") -> dict:
+    return json.loads(metadata[key])
