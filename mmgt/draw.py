@@ -1,0 +1,113 @@
+"""Poses -> pose pictures, as MM-HAA was trained on them (OpenPose body, swapped hand colours, dotted face)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from torch import Tensor
+
+from .poses import PoseSequence
+from .skeleton import (
+    BODY,
+    BODY_COLOURS,
+    FACE,
+    FACE_COLOUR,
+    HAND_EDGE_COLOURS,
+    HAND_EDGES,
+    HAND_POINT_COLOUR,
+    LEFT_HAND,
+    LEGS,
+    LIMBS,
+    RIGHT_HAND,
+    VISIBLE_SCORE,
+)
+
+LIMB_HALF_WIDTH_PX = 4
+JOINT_RADIUS_PX = 4
+FACE_RADIUS_PX = 3
+HAND_LINE_PX = 2
+LIMB_BRIGHTNESS = 0.9
+
+
+def pixel_points(xy_px: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which face and hand points are shown, and where: [134, 2] int (cut towards zero), [134] bool.
+
+    A point needs a score of at least 0.3 and a pixel above 0 in x and y; the right and bottom are not checked.
+    """
+    pixels = np.trunc(xy_px).astype(np.int64)
+    return pixels, (score >= VISIBLE_SCORE) & (pixels > 0).all(axis=1)
+
+
+def draw_pose(xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int, scale: float = 1.0) -> np.ndarray:
+    """One pose -> [H, W, 3] uint8 RGB on black.
+
+    xy_px: [134, 2] float32 in pixels of the picture. score: [134]. scale: stroke widths relative to those of a
+    512-pixel picture. Knees, ankles and feet are never drawn: MM-HAA has not seen them.
+    """
+    score = np.where(np.isin(np.arange(len(score)), LEGS), 0, score)
+    canvas = np.zeros((height_px, width_px, 3), np.uint8)
+    _draw_limbs(canvas, xy_px, score, scale)
+    canvas = (canvas * LIMB_BRIGHTNESS).astype(np.uint8)
+    _draw_joints(canvas, xy_px, score, scale)
+    pixels, shown = pixel_points(xy_px, score)
+    for hand in (LEFT_HAND, RIGHT_HAND):
+        _draw_hand(canvas, pixels[hand.start : hand.stop], shown[hand.start : hand.stop], scale)
+    for point in FACE:
+        if shown[point]:
+            _circle(canvas, pixels[point], FACE_RADIUS_PX * scale, FACE_COLOUR)
+    return canvas
+
+
+def _draw_limbs(canvas: np.ndarray, xy_px: np.ndarray, score: np.ndarray, scale: float) -> None:
+    import cv2
+
+    for (a, b), colour in zip(LIMBS, BODY_COLOURS, strict=False):
+        if score[a] <= VISIBLE_SCORE or score[b] <= VISIBLE_SCORE:
+            continue
+        (xa, ya), (xb, yb) = xy_px[a], xy_px[b]
+        mean = xy_px[[a, b]].mean(axis=0)
+        length = ((xa - xb) ** 2 + (ya - yb) ** 2) ** 0.5
+        angle = math.degrees(math.atan2(ya - yb, xa - xb))
+        axes = int(length / 2), round(LIMB_HALF_WIDTH_PX * scale)
+        polygon = cv2.ellipse2Poly((int(mean[0]), int(mean[1])), axes, int(angle), 0, 360, 1)
+        cv2.fillConvexPoly(canvas, polygon, colour)
+
+
+def _draw_joints(canvas: np.ndarray, xy_px: np.ndarray, score: np.ndarray, scale: float) -> None:
+    for joint, colour in zip(BODY, BODY_COLOURS, strict=True):
+        if score[joint] > VISIBLE_SCORE:
+            _circle(canvas, xy_px[joint], JOINT_RADIUS_PX * scale, colour)
+
+
+def _draw_hand(canvas: np.ndarray, pixels: np.ndarray, shown: np.ndarray, scale: float) -> None:
+    import cv2
+
+    for (a, b), colour in zip(HAND_EDGES, HAND_EDGE_COLOURS, strict=True):
+        if shown[a] and shown[b]:
+            start, end = ((int(x), int(y)) for x, y in pixels[[a, b]])
+            cv2.line(canvas, start, end, colour, thickness=max(1, round(HAND_LINE_PX * scale)))
+    for pixel in pixels[shown]:
+        _circle(canvas, pixel, JOINT_RADIUS_PX * scale, HAND_POINT_COLOUR)
+
+
+def _circle(canvas: np.ndarray, xy: np.ndarray, radius_px: float, colour: tuple[int, int, int]) -> None:
+    import cv2
+
+    cv2.circle(canvas, (int(xy[0]), int(xy[1])), max(1, round(radius_px)), colour, thickness=-1)
+
+
+def draw_poses(poses: PoseSequence, height_px: int, width_px: int) -> np.ndarray:
+    """[T, H, W, 3] uint8 RGB: every frame of a sequence drawn on a picture of the given size.
+
+    Strokes keep their width relative to a short side of 512 px.
+    """
+    return np.stack(
+        [draw_pose(xy, score, height_px, width_px, scale) for xy, score, scale in _frames(poses, height_px, width_px)]
+    )
+
+
+def _frames(poses: PoseSequence, height_px: int, width_px: int) -> list[tuple[np.ndarray, np.ndarray, float]]:
+    xy: Tensor = poses.sized(height_px, width_px).pixels
+    scale = min(height_px, width_px) / 512
+    return [(xy[t].numpy(), poses.score[t].numpy(), scale) for t in range(poses.num_frames)]

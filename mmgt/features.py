@@ -1,0 +1,100 @@
+"""Stage-I speech features at the video frame rate (paper section IV-A; 35 hand-crafted columns of S2G-MDDiffusion).
+
+The condition of SMGA is WavLM's last layer (1024) followed by these 35; an SMGA trained without WavLM takes the 35.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .audio import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording, fit_length
+from .poses import POSE_FPS
+
+NUM_MFCC = 20
+NUM_CHROMA = 12
+NUM_HANDCRAFTED = 1 + NUM_MFCC + NUM_CHROMA + 2  # envelope, MFCC, chroma, onset peak, beat
+MIN_SECONDS = 3.2  # shorter recordings are padded with silence: one SMGA window
+
+
+@dataclass(frozen=True)
+class SpeechFeatures:
+    """What the networks hear, one row per video frame.
+
+    gesture: [T, 1059] (WavLM ++ hand-crafted) or [T, 35] (hand-crafted only) float32, for SMGA.
+    video: [T, 12, 768] float32 wav2vec2 layers for MM-HAA, or None where no wav2vec2 was loaded.
+    num_frames = ceil(recording seconds x fps).
+    """
+
+    gesture: Tensor
+    video: Tensor | None
+    num_frames: int
+    fps: float
+
+
+@dataclass(frozen=True)
+class HandcraftedFeatures:
+    """Onset strength, timbre, pitch and rhythm of a recording in frames of 40 ms.
+
+    envelope [F], mfcc [20, F], chroma_cens [12, F] float32; onset_frames, beat_frames: frame indices;
+    start_bpm: tempo prior of the beat tracker; tempo_bpm: the tempo it found. F = 1 + samples at 12.8 kHz // 512.
+    """
+
+    envelope: np.ndarray
+    mfcc: np.ndarray
+    chroma_cens: np.ndarray
+    onset_frames: np.ndarray
+    beat_frames: np.ndarray
+    start_bpm: float
+    tempo_bpm: float
+
+    def table(self, num_frames: int) -> Tensor:
+        """[num_frames, 35] float32: envelope, 20 MFCC, 12 chroma, onset peak 0/1, beat 0/1."""
+        peaks = np.zeros((2, len(self.envelope)), np.float32)
+        peaks[0, self.onset_frames] = 1
+        peaks[1, self.beat_frames] = 1
+        rows = np.concatenate([self.envelope[None], self.mfcc, self.chroma_cens, peaks]).T  # [F, 35]
+        return torch.from_numpy(np.ascontiguousarray(rows[:num_frames], dtype=np.float32))
+
+
+def handcrafted(waveform: np.ndarray, tempo_waveform: np.ndarray) -> HandcraftedFeatures:
+    """The 35 features of mono float32 speech: waveform [S] at 12.8 kHz, the same at 22.05 kHz for the tempo prior."""
+    import librosa
+
+    sr = FEATURE_RATE_HZ
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Trying to estimate tuning from empty frequency set")  # silence
+        envelope = librosa.onset.onset_strength(y=waveform, sr=sr)
+        start_bpm = float(librosa.feature.tempo(y=tempo_waveform, sr=TEMPO_RATE_HZ)[0])
+        tempo, beats = librosa.beat.beat_track(
+            onset_envelope=envelope, sr=sr, hop_length=HOP_SAMPLES, start_bpm=start_bpm
+        )
+        return HandcraftedFeatures(
+            envelope=envelope,
+            mfcc=librosa.feature.mfcc(y=waveform, n_mfcc=NUM_MFCC, sr=sr),
+            chroma_cens=librosa.feature.chroma_cens(y=waveform, hop_length=HOP_SAMPLES, n_chroma=NUM_CHROMA, sr=sr),
+            onset_frames=librosa.onset.onset_detect(onset_envelope=envelope, hop_length=HOP_SAMPLES, sr=sr),
+            beat_frames=beats,
+            start_bpm=start_bpm,
+            tempo_bpm=float(np.atleast_1d(tempo)[0]),
+        )
+
+
+def handcrafted_of(recording: Recording, min_seconds: float = MIN_SECONDS) -> HandcraftedFeatures:
+    """Features of a recording, padded with silence to at least ``min_seconds``."""
+    waveform, tempo_waveform = (
+        fit_length(mono, max(len(mono), round(min_seconds * rate_hz)))
+        for rate_hz in (FEATURE_RATE_HZ, TEMPO_RATE_HZ)
+        for mono in [recording.mono_at(rate_hz)]
+    )
+    return handcrafted(waveform, tempo_waveform)
+
+
+def encode_speech(recording: Recording) -> SpeechFeatures:
+    """Hand-crafted features of the whole recording: gesture [T, 35] with T = ceil(seconds x 25)."""
+    num_frames = recording.num_frames(POSE_FPS)
+    return SpeechFeatures(handcrafted_of(recording).table(num_frames), None, num_frames, POSE_FPS)

@@ -1,0 +1,97 @@
+"""Poses -> motion masks: face, lips, hands and background boxes (paper Algorithm 1).
+
+The lips are masked by ``lip_box``: the box around keypoints 72..91.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .draw import pixel_points
+from .errors import InputError
+from .poses import MotionMasks, PoseSequence
+from .skeleton import FACE, LEFT_HAND, LIPS, RIGHT_HAND
+
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in px; the upper ends are outside
+
+
+@dataclass(frozen=True)
+class Margins:
+    """How far a region's box reaches beyond its keypoints, as a fraction of the box's own size (0 = Algorithm 1)."""
+
+    face: float = 0.0
+    lips: float = 0.0
+    hands: float = 0.0
+
+
+def region_box(
+    points: range, xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int, margin: float = 0.0
+) -> Box | None:
+    """Box around the visible points of a region inside the picture, or None where it is empty.
+
+    xy_px [134, 2] float32, score [134].
+    """
+    pixels, shown = pixel_points(xy_px, score)
+    region = pixels[points.start : points.stop][shown[points.start : points.stop]]
+    if len(region) == 0:
+        return None
+    (x0, y0), (x1, y1) = region.min(axis=0), region.max(axis=0)
+    dx, dy = round(margin * float(x1 - x0)), round(margin * float(y1 - y0))
+    x0, y0 = max(0, x0 - dx), max(0, y0 - dy)
+    x1, y1 = min(width_px, x1 + dx), min(height_px, y1 + dy)
+    return (int(x0), int(y0), int(x1), int(y1)) if x0 < x1 and y0 < y1 else None
+
+
+def face_box(xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int, margin: float = 0.0) -> Box | None:
+    return region_box(FACE, xy_px, score, height_px, width_px, margin)
+
+
+def lip_box(xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int, margin: float = 0.0) -> Box | None:
+    return region_box(LIPS, xy_px, score, height_px, width_px, margin)
+
+
+def hand_boxes(
+    xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int, margin: float = 0.0
+) -> list[Box | None]:
+    return [region_box(hand, xy_px, score, height_px, width_px, margin) for hand in (LEFT_HAND, RIGHT_HAND)]
+
+
+def motion_masks(
+    poses: PoseSequence, height_px: int, width_px: int, *, margins: Margins = Margins(), hold_frames: int = 0
+) -> MotionMasks:
+    """Masks of every frame, each [T, H, W] float32 in {0, 1}.
+
+    height_px, width_px: size of the masks. hold_frames: a mask also covers where its region was, or will be, up to
+    this many frames away (0 = Algorithm 1). background = 1 - (face or hands).
+    """
+    if hold_frames < 0 or min(margins.face, margins.lips, margins.hands) < 0:
+        raise InputError(
+            f"mask margins and hold must not be negative, got {margins} and {hold_frames} frames; "
+            "0 is the paper's Algorithm 1."
+        )
+    xy = poses.sized(height_px, width_px).pixels.numpy()
+    score = poses.score.numpy()
+    face, lips, hands = (torch.zeros(poses.num_frames, height_px, width_px) for _ in range(3))
+    for t in range(poses.num_frames):
+        frame = (xy[t], score[t], height_px, width_px)
+        _fill(face[t], [face_box(*frame, margins.face)])
+        _fill(lips[t], [lip_box(*frame, margins.lips)])
+        _fill(hands[t], hand_boxes(*frame, margins.hands))
+    face, lips, hands = (_hold(mask, hold_frames) for mask in (face, lips, hands))
+    return MotionMasks(face, lips, hands, 1 - torch.maximum(face, hands))
+
+
+def _fill(mask: Tensor, boxes: list[Box | None]) -> None:
+    for x0, y0, x1, y1 in filter(None, boxes):
+        mask[y0:y1, x0:x1] = 1
+
+
+def _hold(mask: Tensor, num_frames: int) -> Tensor:
+    """Maximum over time within +- num_frames; [T, H, W] -> [T, H, W]."""
+    if num_frames == 0:
+        return mask
+    return torch.stack([mask[max(0, t - num_frames) : t + num_frames + 1].amax(dim=0) for t in range(len(mask))])
