@@ -1,0 +1,6 @@
+"""Files of the demo: a portrait's pose and a speech recording."""
+
+from pathlib import Path
+
+ASTRONAUT_POSE = Path(__file__).parent / "astronaut_pose.json"
+SPEECH = Path(__file__).parent / "speech.wav"

@@ -1,0 +1,152 @@
+"""Pictures, recordings and videos on disk. PyAV only: no ffmpeg program, no torchaudio. Nothing is ever overwritten."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from .audio import Recording
+from .errors import InputError
+
+log = logging.getLogger("mmgt")
+
+CONSTANT_RATE_FACTOR = "18"  # H.264 quality: visually lossless
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """[H, W, 3] uint8 RGB, turned upright by its EXIF orientation. Transparent pixels lie on white."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    _check_file(path, "picture", "a png, jpg or webp file")
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGBA")
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(f"{path} is not a picture that can be read; give a png, jpg or webp file.") from error
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB"))
+
+
+def read_recording(path: Path) -> Recording:
+    """Decode the first audio stream of any file that PyAV reads (wav, flac, mp3, m4a, ogg, mp4, ...).
+
+    Rate and channels are kept; integer samples become float32 in -1..1.
+    """
+    _check_file(path, "recording", "a wav, flac, mp3, m4a or ogg file")
+    av = import_av()
+    advice = "give a wav, flac, mp3, m4a or ogg file with speech"
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise InputError(f"{path} has no sound in it; {advice}.")
+            stream = container.streams.audio[0]
+            resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
+            chunks = [
+                frame.to_ndarray() for decoded in container.decode(stream) for frame in resampler.resample(decoded)
+            ]
+            chunks += [frame.to_ndarray() for frame in resampler.resample(None)]
+            rate_hz = stream.rate
+    except av.FFmpegError as error:
+        raise InputError(f"{path} cannot be read as sound ({error.strerror}); {advice}.") from error
+    if not chunks:
+        raise InputError(f"{path} has a sound track without samples; {advice}.")
+    return Recording(np.concatenate(chunks, axis=1).astype(np.float32), rate_hz)
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | None = None) -> int:
+    """Write [H, W, 3] uint8 RGB frames as H.264 mp4, with ``sound`` as AAC at its own rate and channels.
+
+    Frames are taken one by one, so memory does not grow with length. An odd last row or column is repeated (H.264
+    needs even sizes). A sound longer than the picture is cut to it. Returns the number of frames written.
+    """
+    check_output(path)
+    av = import_av()
+    num_frames = 0
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        rate = Fraction(fps).limit_denominator(1001)
+        video = audio = None
+        for frame in frames:
+            even = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
+            if video is None:
+                video = container.add_stream("libx264", rate=rate, options={"crf": CONSTANT_RATE_FACTOR})
+                video.height, video.width, video.pix_fmt = even.shape[0], even.shape[1], "yuv420p"
+                audio = container.add_stream("aac", rate=sound.rate_hz) if sound is not None else None
+                if audio is not None and sound is not None:
+                    audio.layout = _layout(sound)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+            num_frames += 1
+        if video is None:
+            raise InputError(f"there is no frame to write to {path}; a video needs at least one.")
+        container.mux(video.encode(None))
+        if audio is not None and sound is not None:
+            num_samples = round(num_frames / rate * sound.rate_hz)
+            container.mux([packet for chunk in _sound_frames(sound, num_samples) for packet in audio.encode(chunk)])
+            container.mux(audio.encode(None))
+    log.info("wrote %s: %d frames at %g fps%s", path, num_frames, fps, "" if sound is None else ", with sound")
+    return num_frames
+
+
+def write_png(path: Path, picture: np.ndarray) -> None:
+    """Write [H, W, 3] uint8 RGB."""
+    from PIL import Image
+
+    check_output(path)
+    Image.fromarray(picture).save(path)
+
+
+def check_output(path: Path) -> None:
+    """Raise InputError if writing to ``path`` would replace something or has no folder to go to."""
+    if path.exists():
+        raise InputError(f"{path} exists already and is not overwritten; choose another name or remove it first.")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent} to write {path.name} into; create it first.")
+
+
+def contact_sheet(frames: list[np.ndarray], num_columns: int) -> np.ndarray:
+    """Lay [H, W, 3] uint8 frames of one size side by side, row by row; missing ones are black."""
+    missing = -len(frames) % num_columns
+    tiles = np.stack([*frames, *[np.zeros_like(frames[0])] * missing])
+    rows = tiles.reshape(-1, num_columns, *frames[0].shape)  # [R, columns, H, W, 3]
+    return rows.transpose(0, 2, 1, 3, 4).reshape(rows.shape[0] * rows.shape[2], -1, 3)
+
+
+def import_av():  # type: ignore[no-untyped-def]
+    """PyAV, or an InputError that says how to get it (ComfyUI has it)."""
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(
+            "reading sound and writing video needs PyAV, which is not installed; run `pip install av`."
+        ) from error
+    return av
+
+
+def _check_file(path: Path, kind: str, wanted: str) -> None:
+    if not path.is_file():
+        raise InputError(f"there is no {kind} {path}; give the path of {wanted}.")
+    if path.stat().st_size == 0:
+        raise InputError(f"the {kind} {path} is empty (0 bytes); give {wanted}.")
+
+
+def _layout(sound: Recording) -> str:
+    """AAC's channel layout: mono stays mono; more than two channels are not folded but refused."""
+    num_channels = sound.samples.shape[0]
+    if num_channels > 2:
+        raise InputError(
+            f"the recording has {num_channels} channels; a video's sound can have 1 or 2. Mix it down first."
+        )
+    return "mono" if num_channels == 1 else "stereo"
+
+
+def _sound_frames(sound: Recording, num_samples: int):  # type: ignore[no-untyped-def]
+    """PyAV audio frames of the first ``num_samples`` samples."""
+    av = import_av()
+    chunk_samples = 1024
+    for start in range(0, min(num_samples, sound.samples.shape[1]), chunk_samples):
+        chunk = np.ascontiguousarray(sound.samples[:, start : min(start + chunk_samples, num_samples)])
+        frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout=_layout(sound))
+        frame.sample_rate, frame.pts, frame.time_base = sound.rate_hz, start, Fraction(1, sound.rate_hz)
+        yield frame
