@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from torch import Tensor
 
 from .poses import PoseSequence
 from .skeleton import (
@@ -97,17 +97,16 @@ def _circle(canvas: np.ndarray, xy: np.ndarray, radius_px: float, colour: tuple[
     cv2.circle(canvas, (int(xy[0]), int(xy[1])), max(1, round(radius_px)), colour, thickness=-1)
 
 
-def draw_poses(poses: PoseSequence, height_px: int, width_px: int) -> np.ndarray:
-    """[T, H, W, 3] uint8 RGB: every frame of a sequence drawn on a picture of the given size.
+def draw_poses(
+    poses: PoseSequence, height_px: int, width_px: int, progress: Callable[[int, int], None] | None = None
+) -> Iterator[np.ndarray]:
+    """Every frame of a sequence, one by one, as [H, W, 3] uint8 RGB on a picture of the given size.
 
     Strokes keep their width relative to a short side of 512 px.
     """
-    return np.stack(
-        [draw_pose(xy, score, height_px, width_px, scale) for xy, score, scale in _frames(poses, height_px, width_px)]
-    )
-
-
-def _frames(poses: PoseSequence, height_px: int, width_px: int) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    xy: Tensor = poses.sized(height_px, width_px).pixels
     scale = min(height_px, width_px) / 512
-    return [(xy[t].numpy(), poses.score[t].numpy(), scale) for t in range(poses.num_frames)]
+    xy = poses.sized(height_px, width_px).pixels.numpy()  # [T, 134, 2]
+    for t, (points, score) in enumerate(zip(xy, poses.score.numpy(), strict=True)):
+        yield draw_pose(points, score, height_px, width_px, scale)
+        if progress is not None:
+            progress(t + 1, poses.num_frames)

@@ -5,6 +5,7 @@ The lips are masked by ``lip_box``: the box around keypoints 72..91.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,13 @@ def hand_boxes(
 
 
 def motion_masks(
-    poses: PoseSequence, height_px: int, width_px: int, *, margins: Margins = Margins(), hold_frames: int = 0
+    poses: PoseSequence,
+    height_px: int,
+    width_px: int,
+    *,
+    margins: Margins = Margins(),
+    hold_frames: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> MotionMasks:
     """Masks of every frame, each [T, H, W] float32 in {0, 1}.
 
@@ -81,6 +88,8 @@ def motion_masks(
         _fill(face[t], [face_box(*frame, margins.face)])
         _fill(lips[t], [lip_box(*frame, margins.lips)])
         _fill(hands[t], hand_boxes(*frame, margins.hands))
+        if progress is not None:
+            progress(t + 1, poses.num_frames)
     face, lips, hands = (_hold(mask, hold_frames) for mask in (face, lips, hands))
     return MotionMasks(face, lips, hands, 1 - torch.maximum(face, hands))
 

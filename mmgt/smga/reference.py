@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from ..audio import Recording
-from ..poses import POSE_FPS
 from .model import SMGA
-from .sample import GUIDANCE, NUM_STEPS, Noise, sample_slice
+from .sample import Noise, SamplerSettings, sample_track
 
 SLICE_SECONDS = 3.2
 WHOLE_UP_TO_SECONDS = 3.3  # a recording up to here is not sliced
@@ -43,10 +42,8 @@ def sample_slices(
     slices: Sequence[Tensor],
     initial_vector: Tensor,
     noise: Callable[[int], Noise],
-    *,
+    settings: SamplerSettings = SamplerSettings(),
     chain_frame: int = CHAIN_FRAME,
-    num_steps: int = NUM_STEPS,
-    guidance: float = GUIDANCE,
 ) -> list[Tensor]:
     """Sample slice after slice: features [80, C] each -> [80, 402] each.
 
@@ -55,7 +52,7 @@ def sample_slices(
     sampled: list[Tensor] = []
     start = initial_vector
     for slice_idx, features in enumerate(slices):
-        sampled.append(sample_slice(model, features, start, noise(slice_idx), num_steps=num_steps, guidance=guidance))
+        sampled.append(sample_track(model, features, start, noise(slice_idx), settings))
         start = sampled[-1][chain_frame]
     return sampled
 
@@ -104,7 +101,3 @@ def select_candidate(previous: Tensor, candidates: Sequence[Tensor]) -> int:
     """Index of the candidate that continues ``previous`` best; a candidate with a NaN score loses."""
     total = candidate_scores(previous, candidates).sum(axis=1)
     return int(np.argmin(np.where(np.isnan(total), np.inf, total)))
-
-
-def num_slice_frames() -> int:
-    return round(SLICE_SECONDS * POSE_FPS)

@@ -8,6 +8,7 @@ hide afterwards. ``reference.py`` holds the authors' slice-by-slice loop.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,12 +18,31 @@ from ..errors import InputError
 from ..poses import PoseSequence
 from ..windows import blend_weights, blend_windows, cut_windows, window_starts
 from .model import SMGA, Conditions, SpeechTokens
-from .pose_vector import NUM_CHANNELS, TrainingFrame
+from .pose_vector import TrainingFrame
 
-NUM_STEPS = 50
-GUIDANCE = 2.0
-ETA = 1.0  # stochastic DDIM, as the authors sample
-WINDOW_OVERLAP = 20  # frames, a quarter of a window
+MAX_OVERLAP = 60  # frames: a window of 80 moves on by at least 20
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """How SMGA is sampled; the defaults are the authors', except that windows overlap.
+
+    num_steps: DDIM steps. guidance: 1 = none, 2 = the authors'. eta: 1 = ancestral noise (the authors'), 0 = none.
+    overlap: frames that neighbouring windows share, 1..60.
+    """
+
+    num_steps: int = 50
+    guidance: float = 2.0
+    eta: float = 1.0
+    overlap: int = 20
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_steps <= 1000 or not 1 <= self.overlap <= MAX_OVERLAP or not 0 <= self.eta <= 1:
+            raise InputError(
+                f"SMGA cannot be sampled with {self}; steps must be 1..1000, the overlap 1..{MAX_OVERLAP} frames and "
+                "eta 0..1. The defaults are 50, 20 and 1."
+            )
+
 
 # Windows that pass the network together. Their speech keys, values and FiLM vectors (26 MB a window at full size) are
 # kept over all steps; with more windows than this they are made anew in each step, so that memory stays flat.
@@ -40,12 +60,12 @@ def seeded_noise(seed: int, *shape: int) -> Noise:
 class GuidedWindows:
     """SMGA with classifier-free guidance over the windows of one recording.
 
-    model: on its device. features [N, 80, audio_channels]. num_steps: DDIM steps.
+    features: [N, 80, audio_channels] on the device to compute on.
     """
 
-    def __init__(self, model: SMGA, features: Tensor, num_steps: int, guidance: float) -> None:
-        self.model, self.guidance = model, guidance
-        self.timesteps = torch.tensor(ddim_times(num_steps)[:-1], device=features.device)
+    def __init__(self, model: SMGA, features: Tensor, settings: SamplerSettings) -> None:
+        self.model, self.guidance = model, settings.guidance
+        self.timesteps = torch.tensor(ddim_times(settings.num_steps)[:-1], device=features.device)
         self.batches = [self._with_and_without_speech(batch) for batch in features.split(_WINDOWS_AT_ONCE)]
         self.kept = self._listen(self.batches[0], self.timesteps) if len(self.batches) == 1 else None
 
@@ -97,33 +117,20 @@ def sample_poses(
     initial_pose: PoseSequence,
     *,
     seed: int,
-    num_steps: int = NUM_STEPS,
-    guidance: float = GUIDANCE,
-    eta: float = ETA,
-    overlap: int = WINDOW_OVERLAP,
+    settings: SamplerSettings = SamplerSettings(),
     progress: Callable[[int, int], None] | None = None,
+    device: torch.device | None = None,
 ) -> PoseSequence:
     """Sample poses for the whole recording.
 
     features: [T, audio_channels] float32 at 25 fps. initial_pose: one frame; its score decides what is visible.
-    overlap: frames shared by neighbouring windows, 1..60. progress(step, num_steps) after each DDIM step.
+    progress(step, num_steps) after each DDIM step. device: where to compute (default: where the model is).
     Returns T frames at 25 fps on the initial pose's picture. Same inputs and seed, same poses.
     """
     check_features(model, features)
     frame = TrainingFrame(initial_pose)
     noise = seeded_noise(seed, len(features), model.config.num_channels)
-    vectors = sample_track(
-        model,
-        features,
-        frame.condition(),
-        noise,
-        num_steps=num_steps,
-        guidance=guidance,
-        eta=eta,
-        overlap=overlap,
-        progress=progress,
-    )
-    return frame.poses(vectors)
+    return frame.poses(sample_track(model, features, frame.condition(), noise, settings, progress, device))
 
 
 def sample_track(
@@ -131,25 +138,20 @@ def sample_track(
     features: Tensor,
     initial_vector: Tensor,
     noise: Noise,
-    *,
-    num_steps: int = NUM_STEPS,
-    guidance: float = GUIDANCE,
-    eta: float = ETA,
-    overlap: int = WINDOW_OVERLAP,
+    settings: SamplerSettings = SamplerSettings(),
     progress: Callable[[int, int], None] | None = None,
+    device: torch.device | None = None,
 ) -> Tensor:
     """The joint sampler on pose vectors: features [T, C], initial_vector [402], noise draws [T, 402] -> [T, 402].
 
     A window that starts later than frame 0 takes the current track at its first frame as its initial pose, which is
     what the network was trained to continue.
     """
+    device = device or model.null_tokens.device
     num_frames, length = len(features), model.config.num_frames
-    if not 1 <= overlap <= length - 20:
-        raise InputError(f"the window overlap is {overlap} frames; it must be 1..{length - 20}. 20 is a good value.")
-    device = model.null_tokens.device
-    starts = window_starts(num_frames, length, overlap)
+    starts = window_starts(num_frames, length, settings.overlap)
     weights = blend_weights(starts, length, num_frames).to(device)
-    windows = GuidedWindows(model, cut_windows(features.to(device), starts, length), num_steps, guidance)
+    windows = GuidedWindows(model, cut_windows(features.to(device), starts, length), settings)
     initial_poses = initial_vector.to(device).repeat(len(starts), 1)  # [N, 402]
 
     def denoise(x: Tensor, step_idx: int) -> Tensor:
@@ -158,34 +160,8 @@ def sample_track(
         initial_poses[1:] = track[starts[1:]]
         return track
 
-    vectors = ddim(
-        denoise, lambda draw_idx: noise(draw_idx).to(device), num_steps, eta, cosine_alpha_bar().to(device), progress
-    )
-    return vectors.float().cpu()
+    def draw(draw_idx: int) -> Tensor:
+        return noise(draw_idx).to(device)
 
-
-def sample_slice(
-    model: SMGA,
-    features: Tensor,
-    initial_vector: Tensor,
-    noise: Noise,
-    *,
-    num_steps: int = NUM_STEPS,
-    guidance: float = GUIDANCE,
-    eta: float = ETA,
-) -> Tensor:
-    """One window by itself: features [80, C], initial_vector [402], noise draws [80, 402] -> x0 [80, 402]."""
-    return sample_track(model, features, initial_vector, noise, num_steps=num_steps, guidance=guidance, eta=eta)
-
-
-__all__ = [
-    "ETA",
-    "GUIDANCE",
-    "NUM_CHANNELS",
-    "NUM_STEPS",
-    "WINDOW_OVERLAP",
-    "sample_poses",
-    "sample_slice",
-    "sample_track",
-    "seeded_noise",
-]
+    alpha_bar = cosine_alpha_bar().to(device)
+    return ddim(denoise, draw, settings.num_steps, settings.eta, alpha_bar, progress).float().cpu()

@@ -6,7 +6,7 @@ import torch
 from golden import config, golden_files, part, read
 
 from mmgt.diffusion import cosine_alpha_bar, ddim_times
-from mmgt.smga.sample import sample_track
+from mmgt.smga.sample import SamplerSettings, sample_track
 from mmgt.weights import build_smga
 
 FORWARD_ATOL, SAMPLING_ATOL = 3e-5, 5e-5
@@ -97,26 +97,21 @@ def test_schedule(path):
 def test_sampling(path):
     tensors, metadata = read(path)
     model, given = build(tensors, metadata), torches(tensors, "in")
-    num_steps = len(tensors["sched.times"]) - 1
     base = given["noise_base"]
-    guidance = float(metadata["guidance_weight"])
-    sampled = sample_track(
-        model,
-        given["cond"],
-        given["cond_frame"][0],
-        lambda i: torch.roll(base, shifts=(i, 13 * i), dims=(1, 2))[0],
-        num_steps=num_steps,
-        guidance=guidance,
-    )
+    settings = SamplerSettings(len(tensors["sched.times"]) - 1, float(metadata["guidance_weight"]))
+
+    def rolled(draw_idx):
+        return torch.roll(base, shifts=(draw_idx, 13 * draw_idx), dims=(1, 2))[0]
+
+    sampled = sample_track(model, given["cond"], given["cond_frame"][0], rolled, settings)
     close(sampled[None], tensors["out.x0"], SAMPLING_ATOL)
 
     generator = torch.Generator().manual_seed(int(metadata["torch_rng_seed"]))
-    sampled = sample_track(
+    drawn = sample_track(
         model,
         given["cond"],
         given["cond_frame"][0],
-        lambda i: torch.randn(base.shape, generator=generator)[0],
-        num_steps=num_steps,
-        guidance=guidance,
+        lambda _draw_idx: torch.randn(base.shape, generator=generator)[0],
+        settings,
     )
-    close(sampled[None], tensors["out.x0_torch_seed"], SAMPLING_ATOL)
+    close(drawn[None], tensors["out.x0_torch_seed"], SAMPLING_ATOL)

@@ -1,0 +1,10 @@
+"""ComfyUI-MMGT: speech and one photo to a talking, gesturing person (arXiv 2505.23120). ComfyUI's entry point."""
+
+WEB_DIRECTORY = "./docs/web"  # docs/<node id>.md below it is the in-app help
+
+
+async def comfy_entrypoint():
+    """Called once by ComfyUI after import; importing this file alone loads and changes nothing."""
+    from .nodes import MMGTExtension
+
+    return MMGTExtension()

@@ -1,0 +1,11 @@
+"""The MMGT nodes: the only package that knows ComfyUI. The menu is the concatenation below."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from . import audio, host, mask, pose, video
+
+
+class MMGTExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        host.register_model_folder()
+        return [*audio.NODES, *pose.NODES, *mask.NODES, *video.NODES]

@@ -1,0 +1,385 @@
+"""Pose nodes: detect, generate, draw, convert, load and save."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io, ui
+
+from ..mmgt import detect, openpose
+from ..mmgt.draw import draw_pose, draw_poses
+from ..mmgt.errors import InputError
+from ..mmgt.poses import load_poses, save_poses
+from ..mmgt.rhythm import Amplitudes, rhythm_poses
+from ..mmgt.smga.sample import MAX_OVERLAP, SamplerSettings, check_features, sample_poses
+from ..mmgt.weights import load_smga
+from . import host, sockets, tensors
+from .mask import MAX_SIZE_PX
+
+AUTO = "auto"
+MAX_SEED = 2**64 - 1
+SMGA_MEMORY_BYTES = 512 * 2**20  # activations, keys and values of eight windows in float32
+
+
+def seed_input() -> io.Int.Input:
+    tooltip = "Other seeds, other gestures. Same inputs and seed give the same poses."
+    return io.Int.Input("seed", default=0, min=0, max=MAX_SEED, control_after_generate=True, tooltip=tooltip)
+
+
+class LoadPoseDetector(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        files = [AUTO, *host.model_files((".onnx",))]
+        return io.Schema(
+            node_id="MMGT_LoadPoseDetector",
+            display_name="Load Pose Detector",
+            category="MMGT/pose",
+            description="DWPose (two ONNX files in models/mmgt), or MediaPipe where it is installed.",
+            inputs=[
+                io.Combo.Input(
+                    "detector",
+                    options=files,
+                    default=AUTO,
+                    tooltip="Person detector: yolox_l.onnx. 'auto' looks for the DWPose files in models/mmgt, then for "
+                    "MediaPipe.",
+                ),
+                io.Combo.Input(
+                    "pose",
+                    options=files,
+                    default=AUTO,
+                    tooltip="Pose network: dw-ll_ucoco_384.onnx. 'auto' goes with the detector.",
+                ),
+                io.Combo.Input(
+                    "provider",
+                    options=[AUTO, "CUDA", "CPU"],
+                    default=AUTO,
+                    tooltip="Where onnxruntime runs. 'auto' takes the best that is installed; the log says which.",
+                ),
+            ],
+            outputs=[sockets.PoseDetector.Output(display_name="detector")],
+        )
+
+    @classmethod
+    def execute(cls, detector, pose, provider) -> io.NodeOutput:
+        host.check_interrupt()
+        providers = None if provider == AUTO else [f"{provider}ExecutionProvider"]
+        if AUTO in (detector, pose):
+            if detector != pose:
+                raise InputError(
+                    f"detector is '{detector}' and pose is '{pose}'; choose both files, or 'auto' for both."
+                )
+            return io.NodeOutput(detect.find_detector(host.model_folders(), providers))
+        return io.NodeOutput(detect.load_dwpose(host.model_path(detector), host.model_path(pose), providers))
+
+
+class DWPoseInitialPose(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_DWPoseInitialPose",
+            display_name="DWPose Initial Pose",
+            category="MMGT/pose",
+            description="The 134 keypoints of the person in the photo.",
+            inputs=[
+                sockets.PoseDetector.Input("detector", tooltip="From Load Pose Detector."),
+                io.Image.Input("image", tooltip="The photo; the first picture of a batch is used."),
+                io.Combo.Input(
+                    "person",
+                    options=list(detect.PERSON_CHOICES),
+                    default=detect.PERSON_CHOICES[0],
+                    tooltip="Which person, where there are several. 'left to right' counts by person_index.",
+                ),
+                io.Int.Input(
+                    "person_index",
+                    default=0,
+                    min=0,
+                    max=99,
+                    tooltip="0 = the first person from the left; only used with 'left to right'.",
+                ),
+            ],
+            outputs=[
+                sockets.Poses.Output(display_name="initial_pose"),
+                io.Image.Output(display_name="preview"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, detector, image, person, person_index) -> io.NodeOutput:
+        host.check_interrupt()
+        picture = tensors.picture(image)
+        pose = detect.initial_pose_of(detector, picture, person, person_index)
+        drawn = draw_pose(pose.pixels[0].numpy(), pose.score[0].numpy(), *picture.shape[:2])
+        return io.NodeOutput(pose, tensors.image(drawn[None]))
+
+
+class LoadSMGAModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_LoadSMGAModel",
+            display_name="Load SMGA Model",
+            category="MMGT/pose",
+            description="Stage I of MMGT: the network that turns speech into poses.",
+            inputs=[
+                io.Combo.Input(
+                    "smga",
+                    options=host.model_files(host.CHECKPOINT_SUFFIXES),
+                    tooltip="A file of models/mmgt: the authors' audio2pose_best_model.pt, or the same as .safetensors.",
+                )
+            ],
+            outputs=[sockets.Smga.Output(display_name="smga")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, smga=None) -> bool | str:
+        try:
+            host.model_path(smga or "audio2pose_best_model.pt")
+        except InputError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def execute(cls, smga) -> io.NodeOutput:
+        host.check_interrupt()
+        return io.NodeOutput(host.managed(load_smga(host.model_path(smga), ops=host.OPERATIONS)))
+
+
+class SMGAAudio2PoseSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_SMGAAudio2PoseSampler",
+            display_name="SMGA Audio2Pose Sampler",
+            category="MMGT/pose",
+            description="Diffuse a pose sequence from speech (paper stage I). Any length: windows of 80 frames are "
+            "sampled together and agree where they overlap.",
+            inputs=[
+                sockets.Smga.Input("smga", tooltip="From Load SMGA Model."),
+                sockets.Speech.Input("speech", tooltip="From Encode Speech."),
+                sockets.poses_input(
+                    "initial_pose", "The person's pose in the photo; decides which points are visible."
+                ),
+                seed_input(),
+                io.Int.Input(
+                    "steps",
+                    default=SamplerSettings.num_steps,
+                    min=1,
+                    max=1000,
+                    tooltip="DDIM steps. The paper takes 50.",
+                ),
+                io.Float.Input(
+                    "guidance",
+                    default=SamplerSettings.guidance,
+                    min=0.0,
+                    max=10.0,
+                    step=0.1,
+                    tooltip="Classifier-free guidance: how strongly the poses follow the speech. The authors take 2.",
+                ),
+                io.Float.Input(
+                    "eta",
+                    default=SamplerSettings.eta,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Noise added back in each step: 1 as the authors sample, 0 for a deterministic path.",
+                ),
+                io.Int.Input(
+                    "window_overlap",
+                    default=SamplerSettings.overlap,
+                    min=1,
+                    max=MAX_OVERLAP,
+                    tooltip="Frames (40 ms) that neighbouring windows share in speech longer than 3.2 s.",
+                ),
+            ],
+            outputs=[sockets.Poses.Output(display_name="poses")],
+        )
+
+    @classmethod
+    def execute(cls, smga, speech, initial_pose, seed, steps, guidance, eta, window_overlap) -> io.NodeOutput:
+        check_features(smga.model, speech.gesture)
+        model, device = host.on_device(smga, SMGA_MEMORY_BYTES)
+        poses = sample_poses(
+            model,
+            speech.gesture,
+            tensors.poses(initial_pose).frames(0, 1),
+            seed=seed,
+            settings=SamplerSettings(steps, guidance, eta, window_overlap),
+            progress=host.progress(),
+            device=device,
+        )
+        return io.NodeOutput(poses)
+
+
+class RhythmAudio2Pose(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        def amplitude(name: str, moves: str) -> io.Float.Input:
+            tooltip = f"How much {moves} move{'s' if name in ('body', 'head', 'face') else ''}: 0 = still, 1 = natural."
+            return io.Float.Input(name, default=1.0, min=0.0, max=2.0, step=0.05, tooltip=tooltip)
+
+        return io.Schema(
+            node_id="MMGT_RhythmAudio2Pose",
+            display_name="Rhythm Audio2Pose",
+            category="MMGT/pose",
+            description="Poses from speech by rules, without any weights: lips from loudness and vowels, nods and hand "
+            "beats on onsets, blinks, breathing. It is not SMGA: it knows the rhythm of the words, not their meaning.",
+            inputs=[
+                io.Audio.Input("audio", tooltip="The speech recording; any rate, any number of channels."),
+                sockets.poses_input("initial_pose", "The person's pose in the photo; its first frame is used."),
+                seed_input(),
+                amplitude("body", "the torso"),
+                amplitude("head", "the head"),
+                amplitude("hands", "arms and hands"),
+                amplitude("face", "the upper face (brows, blinks)"),
+                amplitude("lips", "the lips"),
+            ],
+            outputs=[sockets.Poses.Output(display_name="poses")],
+        )
+
+    @classmethod
+    def execute(cls, audio, initial_pose, seed, body, head, hands, face, lips) -> io.NodeOutput:
+        host.check_interrupt()
+        poses = rhythm_poses(
+            tensors.recording(audio),
+            tensors.poses(initial_pose).frames(0, 1),
+            seed=seed,
+            amplitudes=Amplitudes(body, head, hands, face, lips),
+        )
+        return io.NodeOutput(poses)
+
+
+class DrawPoses(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_DrawPoses",
+            display_name="Draw Poses",
+            category="MMGT/pose",
+            description="Pose pictures as the MMGT video network was trained on.",
+            inputs=[
+                sockets.poses_input("poses", "The pose sequence to draw."),
+                io.Int.Input("width", default=0, min=0, max=MAX_SIZE_PX, tooltip="Width in px. 0 = the picture's."),
+                io.Int.Input("height", default=0, min=0, max=MAX_SIZE_PX, tooltip="Height in px. 0 = the picture's."),
+            ],
+            outputs=[io.Image.Output(display_name="image")],
+        )
+
+    @classmethod
+    def execute(cls, poses, width, height) -> io.NodeOutput:
+        poses = tensors.poses(poses)
+        frames = draw_poses(poses, height or poses.height_px, width or poses.width_px, host.progress())
+        return io.NodeOutput(tensors.image_batch(frames, poses.num_frames))
+
+
+class LoadPoses(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_LoadPoses",
+            display_name="Load Poses",
+            category="MMGT/pose",
+            description="A pose file from ComfyUI's input folder, or one that Save Poses wrote.",
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=host.input_files(".json"),
+                    tooltip="A .json of the input folder, or of the output folder where it ends in [output].",
+                )
+            ],
+            outputs=[sockets.Poses.Output(display_name="poses")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, file=None) -> bool | str:
+        try:
+            load_poses(host.input_path(file or "poses.json"))
+        except InputError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, file=None):
+        path = host.input_path(file or "")
+        return path.stat().st_mtime_ns if path.is_file() else None  # read again when the file has changed
+
+    @classmethod
+    def execute(cls, file) -> io.NodeOutput:
+        return io.NodeOutput(load_poses(host.input_path(file)))
+
+
+class SavePoses(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_SavePoses",
+            display_name="Save Poses",
+            category="MMGT/pose",
+            description="Write a pose sequence as a numbered .json into the output folder; nothing is overwritten.",
+            is_output_node=True,
+            inputs=[
+                sockets.poses_input("poses", "The pose sequence to save."),
+                io.String.Input("filename_prefix", default="poses/mmgt", tooltip="Folder and name below output/."),
+            ],
+            outputs=[sockets.Poses.Output(display_name="saved_poses")],
+        )
+
+    @classmethod
+    def execute(cls, poses, filename_prefix) -> io.NodeOutput:
+        poses = tensors.poses(poses)
+        path = host.new_output_path(filename_prefix, ".json")
+        save_poses(poses, path)
+        return io.NodeOutput(poses, ui=ui.PreviewText(str(path)))
+
+
+class PosesToPoseKeypoint(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_PosesToPoseKeypoint",
+            display_name="Poses to POSE_KEYPOINT",
+            category="MMGT/pose",
+            description="For the OpenPose nodes of other packs.",
+            inputs=[sockets.Poses.Input("poses", tooltip="The pose sequence to convert.")],
+            outputs=[sockets.PoseKeypoint.Output(display_name="pose_keypoint")],
+        )
+
+    @classmethod
+    def execute(cls, poses) -> io.NodeOutput:
+        return io.NodeOutput(openpose.poses_to_openpose(poses))
+
+
+class PoseKeypointToPoses(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_PoseKeypointToPoses",
+            display_name="POSE_KEYPOINT to Poses",
+            category="MMGT/pose",
+            description="Poses of any other pack, one frame a picture, as a pose sequence.",
+            inputs=[
+                sockets.PoseKeypoint.Input("pose_keypoint", tooltip="From any OpenPose or DWPose node."),
+                io.Int.Input(
+                    "person_index", default=0, min=0, max=99, tooltip="Which person of each frame; 0 = first."
+                ),
+                io.Float.Input(
+                    "fps", default=25.0, min=1.0, max=240.0, step=0.001, tooltip="Frames per second of these poses."
+                ),
+            ],
+            outputs=[sockets.Poses.Output(display_name="poses")],
+        )
+
+    @classmethod
+    def execute(cls, pose_keypoint, person_index, fps) -> io.NodeOutput:
+        return io.NodeOutput(openpose.poses_from_openpose(pose_keypoint, person_index, fps))
+
+
+NODES = [
+    LoadPoseDetector,
+    DWPoseInitialPose,
+    LoadSMGAModel,
+    SMGAAudio2PoseSampler,
+    RhythmAudio2Pose,
+    DrawPoses,
+    LoadPoses,
+    SavePoses,
+    PosesToPoseKeypoint,
+    PoseKeypointToPoses,
+]

@@ -1,0 +1,15 @@
+"""The MMGT socket types. Core's own types are used wherever one exists."""
+
+from comfy_api.latest import io
+
+Poses = io.Custom("MMGT_POSES")  # mmgt.poses.PoseSequence: keypoints [T, 134, 2], score [T, 134], fps, picture size
+Speech = io.Custom("MMGT_SPEECH")  # mmgt.features.SpeechFeatures: gesture features [T, 35 or 1059]
+PoseDetector = io.Custom("MMGT_POSE_DETECTOR")  # DWPose sessions, or MediaPipe
+Smga = io.Custom("MMGT_SMGA")  # ComfyUI ModelPatcher around mmgt.smga.model.SMGA
+PoseKeypoint = io.Custom("POSE_KEYPOINT")  # OpenPose list of frames, as comfyui_controlnet_aux and SDPose emit it
+
+
+def poses_input(name: str, tooltip: str, optional: bool = False) -> io.MultiType.Input:
+    """An input for poses of ours or of any other pack. Read it with ``tensors.poses``."""
+    tooltip += " Takes MMGT_POSES, or POSE_KEYPOINT of any other pose detector."
+    return io.MultiType.Input(name, types=[Poses, PoseKeypoint], tooltip=tooltip, optional=optional)

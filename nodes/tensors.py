@@ -1,0 +1,82 @@
+"""IMAGE, MASK, AUDIO, POSE_KEYPOINT <-> mmgt values: the one place of layout and range conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+from comfy_api.latest import InputImpl, Types
+from torch import Tensor
+
+from ..mmgt.audio import Recording
+from ..mmgt.errors import InputError
+from ..mmgt.openpose import poses_from_openpose
+from ..mmgt.poses import PoseSequence
+
+
+def picture(image: Tensor) -> np.ndarray:
+    """First picture of an IMAGE [B, H, W, C] 0..1 -> [H, W, 3] uint8 RGB."""
+    return (image[0, ..., :3].float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def image(frames: np.ndarray) -> Tensor:
+    """[..., H, W, 3] uint8 RGB -> float32 0..1."""
+    return torch.from_numpy(frames).float() / 255
+
+
+def image_batch(frames: Iterable[np.ndarray], num_frames: int) -> Tensor:
+    """``num_frames`` frames [H, W, 3] uint8 RGB, taken one by one -> IMAGE; no second copy of the batch is held."""
+    batch: Tensor | None = None
+    for t, frame in enumerate(frames):
+        if batch is None:
+            batch = torch.empty(num_frames, *frame.shape)
+        batch[t] = image(frame)
+    if batch is None:
+        raise InputError("there is no frame to show; the pose sequence is empty.")
+    return batch
+
+
+def person_mask(mask: Tensor, height_px: int, width_px: int) -> np.ndarray:
+    """First MASK of [B, H, W] -> [H, W] float32 0..1. Raises InputError for another size or an empty mask."""
+    first = mask.reshape(-1, *mask.shape[-2:])[0].float().cpu().numpy()
+    if first.shape != (height_px, width_px):
+        raise InputError(
+            f"the person mask has {first.shape[1]}x{first.shape[0]} px, but the picture {width_px}x{height_px} px; make "
+            "the mask from this picture, or disconnect it to let Preview Motion find the person."
+        )
+    if first.max() <= 0.5:
+        raise InputError(
+            "the person mask is empty; it must be 1 on the person (LoadImage's MASK is 1 where a picture is "
+            "transparent: invert it). Or disconnect it to let Preview Motion find the person."
+        )
+    return first
+
+
+def recording(audio: dict[str, Any]) -> Recording:
+    """First item of an AUDIO {waveform [B, C, S], sample_rate} -> Recording."""
+    return Recording(audio["waveform"][0].float().cpu().numpy(), int(audio["sample_rate"]))
+
+
+def poses(value: Any) -> PoseSequence:
+    """MMGT_POSES as it is; POSE_KEYPOINT converted (first person of each frame)."""
+    return value if isinstance(value, PoseSequence) else poses_from_openpose(value)
+
+
+def initial_pose(value: Any, image: Tensor) -> PoseSequence:
+    """The first frame of poses, placed on an IMAGE. Raises InputError if the aspects differ."""
+    return poses(value).still_on(image.shape[1], image.shape[2], "the initial pose")
+
+
+def video(frames: Tensor, fps: float, audio: dict[str, Any] | None) -> Any:
+    """VIDEO of an IMAGE batch with its AUDIO untouched. Odd sizes are padded by their last row or column for H.264."""
+    height, width = frames.shape[1:3]
+    even = (
+        torch.nn.functional.pad(frames.movedim(-1, 1), (0, width % 2, 0, height % 2), mode="replicate").movedim(1, -1)
+        if height % 2 or width % 2
+        else frames
+    )
+    rate = Fraction(fps).limit_denominator(1001)
+    return InputImpl.VideoFromComponents(Types.VideoComponents(images=even, audio=audio, frame_rate=rate))

@@ -1,0 +1,84 @@
+import json
+
+import pytest
+import torch
+
+from mmgt.assets import ASTRONAUT_POSE
+from mmgt.errors import InputError
+from mmgt.poses import PoseSequence, load_poses, poses_from_json, poses_to_json, save_poses
+
+
+def random_poses(num_frames=3, height_px=300, width_px=400):
+    generator = torch.Generator().manual_seed(5)
+    xy = torch.rand(num_frames, 134, 2, generator=generator) * 600 - 100
+    score = torch.rand(num_frames, 134, generator=generator)
+    return PoseSequence.from_pixels(xy, score, height_px=height_px, width_px=width_px, fps=25), xy
+
+
+def test_pixels_are_what_was_given():
+    poses, xy = random_poses()
+    torch.testing.assert_close(poses.pixels, xy, atol=1e-4, rtol=0)
+    assert poses.seconds == pytest.approx(3 / 25)
+
+
+def test_json_round_trip(tmp_path):
+    poses, xy = random_poses()
+    save_poses(poses, tmp_path / "p.json")
+    again = load_poses(tmp_path / "p.json")
+    torch.testing.assert_close(again.pixels, xy, atol=1e-3, rtol=0)
+    torch.testing.assert_close(again.score, poses.score, atol=1e-5, rtol=0)
+    assert (again.fps, again.height_px, again.width_px) == (25, 300, 400)
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "p.json").write_text("mine")
+    with pytest.raises(InputError, match="not overwritten"):
+        save_poses(random_poses()[0], tmp_path / "p.json")
+    assert (tmp_path / "p.json").read_text() == "mine"
+
+
+def test_the_demo_pose_is_a_still_of_the_astronaut():
+    pose = load_poses(ASTRONAUT_POSE)
+    assert (pose.num_frames, pose.height_px, pose.width_px) == (1, 512, 512)
+    nose = pose.pixels[0, 0]
+    torch.testing.assert_close(nose, torch.tensor([219.364, 129.698]), atol=1e-3, rtol=0)
+    assert pose.visible[0, 24:92].all()  # the face is seen
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "not JSON"),
+        ("hello", "not JSON"),
+        ("[1, 2]", "holds no poses"),
+        ('{"people": []}', "holds no poses"),
+        ('{"keypoints": [[0, 0, 0]]}', "cannot be read"),
+        ('{"keypoints": [[0, 0, 0]], "width": 9, "height": 9}', r"shape \[1, 1, 3\]"),
+    ],
+)
+def test_a_foreign_file_is_one_sentence(tmp_path, content, says):
+    path = tmp_path / "p.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=says):
+        load_poses(path)
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="there is no pose file"):
+        load_poses(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_numbers_must_be_finite(bad):
+    data = json.loads(json.dumps(poses_to_json(random_poses()[0])))
+    data["frames"][0][0][0] = bad
+    with pytest.raises(InputError, match="NaN or infinite"):
+        poses_from_json(data)
+
+
+def test_a_pose_belongs_to_a_picture_of_its_aspect():
+    poses, _ = random_poses()
+    still = poses.still_on(600, 800)
+    torch.testing.assert_close(still.pixels[0], poses.pixels[0] * 2)
+    with pytest.raises(InputError, match="400x300 px, but the picture has 300x400 px"):
+        poses.still_on(400, 300)
