@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .matte import clean_colours, soften
-from .skeleton import LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, VISIBLE_SCORE
+from .skeleton import HAND_EDGES, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, VISIBLE_SCORE
 
 ARMS = ((2, 3, 4, RIGHT_HAND), (5, 6, 7, LEFT_HAND))  # shoulder, elbow, wrist, hand
-# half widths as fractions of the shoulder width (36 cm in an adult): a clothed upper arm is 13 cm wide, a forearm
-# 11 cm, and 3 cm beside the hand's keypoints belong to it
-UPPER_RADIUS, FOREARM_RADIUS, HAND_MARGIN = 0.19, 0.16, 0.09
-OUTSIDE_WIDER = 1.5  # beside the torso nothing else is near: wide sleeves are taken whole
+# half widths as fractions of the shoulder width (36 cm in an adult): a clothed upper arm is 11 cm wide, a forearm 9 cm,
+# a finger 3 cm with its soft edge
+UPPER_RADIUS, FOREARM_RADIUS, FINGER_RADIUS = 0.15, 0.125, 0.04
+OUTSIDE_WIDER = 1.8  # beside the torso nothing else is near: wide sleeves are taken whole
 MIN_STRETCH, MAX_STRETCH = 0.3, 1.5  # of a bone in the picture: foreshortening, and a limit for impossible poses
 GRID = 32  # cells of the backward map over the arm's box
 
@@ -75,19 +75,16 @@ def arm_mask(points_px: np.ndarray, score: np.ndarray, arm: tuple[int, ...], mat
     hand = np.array([i for i in hand_range if score[i] >= VISIBLE_SCORE], dtype=int)
     shoulder_px = float(np.hypot(*(points_px[RIGHT_SHOULDER] - points_px[LEFT_SHOULDER])))
     segments = _segments(points_px, arm, hand)
-    radii_px = shoulder_px * np.array([UPPER_RADIUS, FOREARM_RADIUS, HAND_MARGIN])
+    radii_px = shoulder_px * np.array([UPPER_RADIUS, FOREARM_RADIUS, FINGER_RADIUS])
     wide, narrow = np.zeros(matte.shape, np.uint8), np.zeros(matte.shape, np.uint8)
     for (start, end), radius in zip(segments[:2], radii_px[:2], strict=True):
         for canvas, scale in ((narrow, 1.0), (wide, OUTSIDE_WIDER)):
             cv2.line(canvas, _whole(start), _whole(end), 1, max(1, round(2 * radius * scale)))
-    outline = points_px[hand] if len(hand) >= 3 else np.stack(segments[2])
-    hull = cv2.convexHull(np.rint(outline).astype(np.int32))
     for canvas, scale in ((narrow, 1.0), (wide, OUTSIDE_WIDER)):
-        cv2.polylines(canvas, [hull], True, 1, max(1, round(2 * radii_px[2] * scale)))
-        cv2.fillPoly(canvas, [hull], 1)
+        _draw_hand(canvas, points_px, score, hand_range, segments, max(1, round(2 * radii_px[2] * scale)))
     taken = (narrow > 0) | ((wide > 0) & ~torso)
     start, end = segments[2]
-    hand_reach_px = max((_distance(point[None], start, end)[0] for point in outline), default=0.0) + radii_px[2]
+    hand_reach_px = float(_distance(points_px[hand], start, end).max(initial=radii_px[1])) + radii_px[2]
     reach_px = OUTSIDE_WIDER * np.array([radii_px[0], radii_px[1], hand_reach_px]) + 3.0
     return np.minimum(soften(taken), matte), hand, reach_px
 
@@ -139,6 +136,21 @@ def arm_motion_px(layer: ArmLayer, points_px: np.ndarray) -> float:
     """How far the arm's farthest visible point went from the picture's pose."""
     points = [layer.shoulder, layer.elbow, layer.wrist, *layer.hand]
     return float(np.hypot(*(points_px[points] - layer.rest_px[points]).T).max())
+
+
+def _draw_hand(canvas: np.ndarray, points_px: np.ndarray, score: np.ndarray, hand: range,
+               segments: list[tuple[np.ndarray, np.ndarray]], thickness: int) -> None:
+    """Palm and visible fingers, without what shows between them; a fist-sized stub for an unseen hand."""
+    import cv2
+
+    seen = [(hand[a], hand[b]) for a, b in HAND_EDGES if min(score[hand[a]], score[hand[b]]) >= VISIBLE_SCORE]
+    for a, b in seen:
+        cv2.line(canvas, _whole(points_px[a]), _whole(points_px[b]), 1, thickness)
+    palm = [hand[i] for i in (0, 1, 5, 9, 13, 17) if score[hand[i]] >= VISIBLE_SCORE]
+    if len(palm) >= 3:
+        cv2.fillConvexPoly(canvas, cv2.convexHull(np.rint(points_px[palm]).astype(np.int32)), 1)
+    if not seen:
+        cv2.line(canvas, _whole(segments[2][0]), _whole(segments[2][1]), 1, 2 * thickness)
 
 
 def _segments(points_px: np.ndarray, arm: tuple[int, ...], hand: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

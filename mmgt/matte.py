@@ -130,7 +130,7 @@ def _seeds(size: tuple[int, int], points_px: np.ndarray, score: np.ndarray) -> n
     def torso(widen: float) -> np.ndarray:
         outwards = 0.5 * widen * (shoulders[1] - shoulders[0])
         top_right, top_left = shoulders[0] - outwards, shoulders[1] + outwards
-        jaw_right, jaw_left = points_px[30], points_px[34]
+        jaw_right, jaw_left = points_px[[30, 34] if widen < 0 else [28, 36]]
         floor_px = height_px + 5
         corners = [jaw_right, jaw_left, top_left, [top_left[0], floor_px], [top_right[0], floor_px], top_right]
         return cv2.fillPoly(canvas(), [whole(np.array(corners))], 1)
@@ -156,7 +156,7 @@ def _seeds(size: tuple[int, int], points_px: np.ndarray, score: np.ndarray) -> n
 
     labels = np.full((height_px, width_px), cv2.GC_BGD, np.uint8)
     labels[(head(1.05, 1.5, 0.25) | torso(0.4) | collar(0.55) | arms(0.7 * shoulder_px) | hands(0.35 * face_px)) > 0] = cv2.GC_PR_BGD
-    labels[(head(0.72, 1.15, 0.25) | torso(0.1) | collar(0.5) | arms(0.28 * shoulder_px) | hands(0.12 * face_px)) > 0] = cv2.GC_PR_FGD
+    labels[(head(0.72, 1.15, 0.25) | torso(0.25) | arms(0.28 * shoulder_px) | hands(0.12 * face_px)) > 0] = cv2.GC_PR_FGD
     face = cv2.fillConvexPoly(canvas(), cv2.convexHull(whole(face_points)), 1)
     labels[(face | torso(-0.3) | arms(0.1 * shoulder_px) | hands(0.05 * face_px)) > 0] = cv2.GC_FGD
     return labels

@@ -51,8 +51,8 @@ FRAME_SAMPLES = SPEECH_RATE_HZ // POSE_FPS  # 640: one video frame, 40 ms
 HOP_SAMPLES = FRAME_SAMPLES // 2  # 20 ms: every second spectrum is centred on a video frame
 SILENCE_RMS = 10 ** (-60 / 20)  # -60 dBFS: quieter is room noise in any usable recording
 GATE_SHARE = 0.06  # of the speech level (-24 dB): breaths and reverberation below it do not open the mouth
-NOISE_MARGIN = 1.5  # the gate lies 3.5 dB above the quietest tenth of the recording
-MAX_NOISE_SHARE = 0.35  # of the speech level: without pauses the quietest tenth is speech, not noise
+NOISE_MARGIN = 1.8  # the gate lies 5 dB above the quietest tenth of the recording
+MAX_NOISE_SHARE = 0.3  # of the speech level: without pauses the quietest tenth is speech, not noise
 LOUDNESS_POWER = 0.65  # between amplitude (1) and perceived loudness in sones (0.6): soft syllables still show
 MAX_LOUDNESS = 1.2  # of the speech level: a shout or a bang opens the mouth no further
 LIP_SMOOTHING_S = 0.036  # Gaussian sigma cut at 3 frames: lips close 120 ms after the sound, as muscles do
@@ -88,7 +88,7 @@ BREATH_HZ = (0.22, 0.28)  # 13 to 17 breaths a minute
 BREATH_RISE = 0.012  # 4 mm
 LEAN_DEG = 0.6  # root mean square about the hips
 LEAN_WITH_HEAD = 0.2  # of the head's roll
-HIPS_BELOW_NECK = 1.5
+NECK_BELOW_EYES, HIPS_BELOW_NECK = 0.5, 1.5  # where they are not seen
 READY_DEG = 20.0  # forearms lift into gesture space while speaking
 BEAT_DEG = 17.0
 # A beat of the forearm: rest, preparation (lifted), stroke (its apex on the onset), hold, retraction to rest.
@@ -501,10 +501,10 @@ def _move_torso(xy_px: np.ndarray, person: Person, head_roll_deg: np.ndarray, rn
         breathing[[shoulder, elbow, wrist, *hand]] = 1.0
     xy_px[:, :, 1] -= rise[:, None] * breathing
 
-    neck = person.xy_px[NECK] if person.visible[NECK] else person.face_origin_px + (0, 0.6 * person.shoulder_px)
+    below = np.array([0.0, person.shoulder_px])  # one shoulder width down in the picture
+    neck = person.xy_px[NECK] if person.visible[NECK] else person.face_origin_px + NECK_BELOW_EYES * below
     hips_seen = person.visible[[RIGHT_HIP, LEFT_HIP]].all()
-    hips = person.xy_px[[RIGHT_HIP, LEFT_HIP]].mean(axis=0) if hips_seen else (
-        neck + (0, HIPS_BELOW_NECK * person.shoulder_px))
+    hips = person.xy_px[[RIGHT_HIP, LEFT_HIP]].mean(axis=0) if hips_seen else neck + HIPS_BELOW_NECK * below
     with_head = LEAN_WITH_HEAD * gaussian_filter1d(head_roll_deg, 0.3 * POSE_FPS, mode="nearest")  # the torso is slow
     lean = np.deg2rad(amplitude * ease * (LEAN_DEG * sway + with_head))
     upper = np.setdiff1d(np.arange(NUM_KEYPOINTS), LOWER_BODY_POINTS)

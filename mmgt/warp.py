@@ -507,13 +507,15 @@ def _attached_head(preview: MotionPreview, posed: np.ndarray, face: np.ndarray, 
 
 
 def _torso_polygon(preview: MotionPreview, shape: tuple[int, ...]) -> np.ndarray:
-    """[H, W] bool: shoulders to hips, opaque under the arms."""
+    """[H, W] bool: shoulders to hips and on to the lap, opaque under the arms."""
     import cv2
 
     rest = preview.rest_px
     right_hip, left_hip = _hips(rest, preview.score)
     out = 0.12 * (left_hip - right_hip)  # the hip joints lie inside the body
-    corners = np.array([rest[RIGHT_SHOULDER], rest[LEFT_SHOULDER], left_hip + out, right_hip - out])
+    down = 3 * (right_hip + left_hip - rest[RIGHT_SHOULDER] - rest[LEFT_SHOULDER])  # the lap: past the border
+    corners = np.array([rest[RIGHT_SHOULDER], rest[LEFT_SHOULDER], left_hip + out, left_hip + out + down,
+                        right_hip - out + down, right_hip - out])
     return cv2.fillPoly(np.zeros(shape, np.uint8), [np.rint(corners).astype(np.int32)], 1) > 0
 
 

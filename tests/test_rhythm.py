@@ -169,7 +169,7 @@ def still(request: pytest.FixtureRequest) -> PoseSequence:
 
 
 @pytest.mark.parametrize(
-    "recording, num_frames",
+    ("recording", "num_frames"),
     [
         (syllables(0.2), 5),
         (syllables(3.2), 80),
@@ -187,7 +187,8 @@ def still(request: pytest.FixtureRequest) -> PoseSequence:
 )
 def test_every_recording_gives_finite_poses_that_begin_with_the_still(recording, num_frames, still):
     poses = rhythm_poses(recording, still, seed=3, amplitudes=Amplitudes(2, 2, 2, 2, 2))
-    assert poses.keypoints.shape == (num_frames, 134, 2) and poses.fps == 25
+    assert poses.keypoints.shape == (num_frames, 134, 2)
+    assert poses.fps == 25
     assert (poses.height_px, poses.width_px) == (still.height_px, still.width_px)
     assert torch.equal(poses.score, still.score.expand(num_frames, 134))
     assert torch.isfinite(poses.keypoints).all()
@@ -205,7 +206,8 @@ def test_lips_follow_speech_without_lag(program, tmp_path, still):
     noise = np.random.default_rng(0).normal(0, 0.1 * rms.max(), recording.samples.shape).astype(np.float32)
     noisy = Recording(recording.samples + noise, recording.rate_hz)
     gap = lip_gap_px(rhythm_poses(noisy, still, seed=0))
-    assert np.corrcoef(gap, rms)[0, 1] >= 0.8 and abs(best_lag(gap, rms)) <= 1
+    assert np.corrcoef(gap, rms)[0, 1] >= 0.8
+    assert abs(best_lag(gap, rms)) <= 1
     assert gap.min() < 1e-2  # noise does not hold the mouth open
 
 
@@ -261,7 +263,8 @@ def test_eyes_blink_two_to_seven_seconds_apart_and_reopen(still):
     )
     starts = np.flatnonzero(shut[1:] & ~shut[:-1])
     assert 8 <= len(starts) <= 30
-    assert np.diff(starts).min() >= 1.5 * 25 and np.diff(starts).max() <= 7.5 * 25
+    assert np.diff(starts).min() >= 1.5 * 25
+    assert np.diff(starts).max() <= 7.5 * 25
     assert shut.mean() < 0.08
 
 
@@ -312,13 +315,14 @@ def test_same_seed_repeats_other_seeds_gesture_differently_and_lips_belong_to_th
     first, again, other = (rhythm_poses(recording, still, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first.keypoints, again.keypoints)
     apart = (first.pixels - other.pixels).norm(dim=-1).mean(dim=0)  # [134]
-    assert apart[[sk.RIGHT_WRIST, sk.LEFT_WRIST]].max() > 5 and apart[sk.NOSE] > 3
+    assert apart[[sk.RIGHT_WRIST, sk.LEFT_WRIST]].max() > 5
+    assert apart[sk.NOSE] > 3
     gaps = [lip_gap_px(poses) for poses in (first, other)]
     assert np.abs(gaps[0] - gaps[1]).max() < 0.03 * gaps[0].max()
 
 
 @pytest.mark.parametrize(
-    "region, points",
+    ("region", "points"),
     [
         ("lips", [sk.LOWER_INNER_LIP, 32]),
         ("face", [43, 61]),
@@ -337,7 +341,8 @@ def test_amplitude_scales_its_own_region_alone(region, points):
 
     assert largest_way(0.0).max() < 1e-3
     way = [largest_way(amplitude) for amplitude in (0.5, 1.0)]
-    assert (way[1][points] > 1.3 * way[0][points]).all() and (way[0][points] > 0.3).all()
+    assert (way[1][points] > 1.3 * way[0][points]).all()
+    assert (way[0][points] > 0.3).all()
     if region in ("lips", "face", "hands"):
         assert way[1][[sk.NECK, sk.NOSE, sk.RIGHT_SHOULDER, sk.RIGHT_EAR]].max() < 1e-3
 
@@ -366,7 +371,7 @@ def test_hidden_parts_stay_with_the_part_that_carries_them():
 def test_bad_values_say_what_is_allowed():
     still, recording = avatar_pose(), silence(1)
     for value in (-0.1, 2.1, math.nan):
-        with pytest.raises(InputError, match="head.*between 0"):
+        with pytest.raises(InputError, match=r"head.*between 0"):
             Amplitudes(head=value)
     with pytest.raises(InputError, match="2 frames"):
         rhythm_poses(

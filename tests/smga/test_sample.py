@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+
+from mmgt.errors import InputError
+from mmgt.poses import PoseSequence
+from mmgt.skeleton import FACE, LEGS
+from mmgt.smga.config import SMGAConfig
+from mmgt.smga.model import SMGA
+from mmgt.smga.sample import SamplerSettings, sample_poses
+from mmgt.windows import window_starts
+
+FEW_STEPS = SamplerSettings(num_steps=8)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    config = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
+    model = SMGA(config).eval().requires_grad_(False)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
+    return model
+
+
+def person(height_px=512, width_px=512):
+    generator = torch.Generator().manual_seed(1)
+    xy = 150 + 200 * torch.rand(1, 134, 2, generator=generator)
+    score = torch.rand(1, 134, generator=generator)
+    return PoseSequence.from_pixels(xy, score, height_px=height_px, width_px=width_px)
+
+
+def features(num_frames, seed=2):
+    return torch.randn(num_frames, 35, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("num_frames", [1, 5, 80, 83, 160, 700])
+def test_any_length(model, num_frames):
+    poses = sample_poses(model, features(num_frames), person(), seed=0, settings=SamplerSettings(num_steps=2))
+    assert poses.num_frames == num_frames
+    assert poses.fps == 25
+
+
+def test_same_seed_same_poses_other_seed_others(model):
+    first, again, other = (sample_poses(model, features(90), person(), seed=s, settings=FEW_STEPS) for s in (1, 1, 2))
+    assert torch.equal(first.keypoints, again.keypoints)
+    assert (first.keypoints - other.keypoints).abs().max() > 0.01
+
+
+def test_visibility_is_the_initial_poses_and_legs_stay(model):
+    initial = person()
+    poses = sample_poses(model, features(80), initial, seed=0, settings=FEW_STEPS)
+    assert torch.equal(poses.score, initial.score.expand(80, -1))
+    legs = poses.keypoints[:, list(LEGS)]
+    torch.testing.assert_close(legs, initial.keypoints[:, list(LEGS)].expand(80, -1, -1))
+
+
+def test_speech_and_guidance_matter(model):
+    base = sample_poses(model, features(80), person(), seed=0, settings=FEW_STEPS)
+    other_speech = sample_poses(model, features(80, seed=9), person(), seed=0, settings=FEW_STEPS)
+    unguided = sample_poses(model, features(80), person(), seed=0, settings=SamplerSettings(8, guidance=0.0))
+    unguided_other = sample_poses(
+        model, features(80, seed=9), person(), seed=0, settings=SamplerSettings(8, guidance=0.0)
+    )
+    assert not torch.equal(base.keypoints, other_speech.keypoints)
+    # guidance 0 is the pass without speech: the speech cannot matter
+    assert torch.equal(unguided.keypoints, unguided_other.keypoints)
+
+
+def test_many_windows_give_what_few_windows_give(model, monkeypatch):
+    """Windows whose speech memory is made anew in each step equal those whose memory is kept."""
+    kept = sample_poses(model, features(200), person(), seed=3, settings=FEW_STEPS)
+    monkeypatch.setattr("mmgt.smga.sample._WINDOWS_AT_ONCE", 2)
+    anew = sample_poses(model, features(200), person(), seed=3, settings=FEW_STEPS)
+    torch.testing.assert_close(anew.pixels, kept.pixels, atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_no_seam_in_a_minute_of_speech(model, seed):
+    """The speed at window joins is not distinguishable from the speed elsewhere (a hard switch has z = 10)."""
+    num_frames = 1500
+    poses = sample_poses(model, features(num_frames), person(), seed=seed, settings=FEW_STEPS)
+    speed = poses.pixels.diff(dim=0).norm(dim=-1).mean(dim=1).numpy()  # [T - 1] px a frame
+    starts = window_starts(num_frames, 80, FEW_STEPS.overlap)[1:]
+    for joins in (starts, [s + FEW_STEPS.overlap for s in starts], range(80, num_frames - 1, 80)):
+        at = np.zeros(len(speed), bool)
+        at[[j - 1 for j in joins]] = True
+        assert abs(speed[at].mean() - speed[~at].mean()) / speed[~at].std() < 2
+
+
+def test_non_square_pictures_keep_the_persons_shape(model):
+    """The same person on a wide picture moves by the same pixels."""
+    square, wide = person(512, 512), person(512, 900)
+    a = sample_poses(model, features(80), square, seed=0, settings=FEW_STEPS).pixels
+    b = sample_poses(model, features(80), wide, seed=0, settings=FEW_STEPS).pixels
+    face = list(FACE)
+    size_a = (a[:, face].amax(1) - a[:, face].amin(1)).mean(0)
+    size_b = (b[:, face].amax(1) - b[:, face].amin(1)).mean(0)
+    torch.testing.assert_close(size_a, size_b, rtol=0.2, atol=0)
+
+
+def test_features_of_another_width_are_one_sentence(model):
+    with pytest.raises(InputError, match="reads 35 speech features per frame, but"):
+        sample_poses(model, torch.zeros(80, 1059), person(), seed=0)
+
+
+@pytest.mark.parametrize("settings", [{"num_steps": 0}, {"overlap": 0}, {"overlap": 61}, {"eta": 1.5}])
+def test_settings_out_of_range_are_one_sentence(settings):
+    with pytest.raises(InputError, match="cannot be sampled"):
+        SamplerSettings(**settings)

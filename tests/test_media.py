@@ -1,0 +1,107 @@
+import av
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from mmgt.audio import Recording
+from mmgt.errors import InputError
+from mmgt.media import contact_sheet, read_picture, read_recording, write_png, write_video
+
+
+def tone(seconds, rate_hz, num_channels=1):
+    t = np.arange(round(seconds * rate_hz)) / rate_hz
+    return np.stack([0.5 * np.sin(2 * np.pi * 440 * (c + 1) * t) for c in range(num_channels)]).astype(np.float32)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+@pytest.mark.parametrize(("rate_hz", "num_channels"), [(16000, 1), (48000, 2)])
+def test_recordings_keep_rate_and_channels(tmp_path, suffix, rate_hz, num_channels):
+    path = tmp_path / f"speech.{suffix}"
+    samples = tone(0.5, rate_hz, num_channels)
+    soundfile.write(path, samples.T, rate_hz)
+    recording = read_recording(path)
+    assert recording.rate_hz == rate_hz
+    assert recording.samples.shape[0] == num_channels
+    if suffix in ("wav", "flac"):  # lossless: 16 bit
+        np.testing.assert_allclose(recording.samples, samples, atol=1e-4)
+    else:
+        assert recording.seconds == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(("height", "width", "num_channels"), [(64, 96, 1), (65, 97, 2)])
+def test_video_and_sound_end_together(tmp_path, height, width, num_channels):
+    path = tmp_path / "v.mp4"
+    sound = Recording(tone(1.23, 22050, num_channels), 22050)
+    num_frames = sound.num_frames(25)
+    frames = (np.full((height, width, 3), 8 * t, np.uint8) for t in range(num_frames))
+    assert write_video(path, frames, 25, sound) == num_frames == 31
+    with av.open(str(path)) as container:
+        video, audio = container.streams.video[0], container.streams.audio[0]
+        assert (video.width, video.height) == (width + width % 2, height + height % 2)
+        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video)]
+        assert len(decoded) == num_frames
+        assert abs(float(decoded[20].mean()) - 160) < 3
+        assert audio.layout.nb_channels == num_channels
+        assert audio.rate == 22050
+    back = read_recording(path)
+    assert abs(back.seconds - num_frames / 25) < 1 / 25 + 1024 / 22050  # AAC pads to whole packets
+    middle = slice(5000, 15000)
+    lag = np.argmax(np.correlate(back.samples[0, middle], sound.samples[0, 5000:14000], "valid"))
+    aligned = back.samples[0, 5000 + lag : 14000 + lag]
+    assert np.corrcoef(aligned, sound.samples[0, 5000:14000])[0, 1] > 0.95
+
+
+def test_nothing_is_overwritten(tmp_path):
+    path = tmp_path / "v.mp4"
+    path.write_text("mine")
+    with pytest.raises(InputError, match="not overwritten"):
+        write_video(path, [np.zeros((8, 8, 3), np.uint8)], 25)
+    with pytest.raises(InputError, match="not overwritten"):
+        write_png(path, np.zeros((8, 8, 3), np.uint8))
+    assert path.read_text() == "mine"
+    with pytest.raises(InputError, match="no folder"):
+        write_video(tmp_path / "none" / "v.mp4", [], 25)
+
+
+@pytest.mark.parametrize("read", [read_picture, read_recording])
+@pytest.mark.parametrize(("content", "says"), [(None, "there is no"), (b"", "empty"), (b"just text", "read")])
+def test_an_unreadable_file_is_one_sentence(tmp_path, read, content, says):
+    path = tmp_path / "file.wav"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=says) as error:
+        read(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_video_without_sound_is_one_sentence(tmp_path):
+    path = tmp_path / "mute.mp4"
+    write_video(path, [np.zeros((16, 16, 3), np.uint8)] * 3, 25)
+    with pytest.raises(InputError, match="no sound"):
+        read_recording(path)
+
+
+def test_pictures_are_upright_rgb_on_white(tmp_path):
+    rgba = np.zeros((4, 6, 4), np.uint8)
+    rgba[:2] = (255, 0, 0, 255)  # below it is transparent
+    Image.fromarray(rgba).save(tmp_path / "p.png")
+    picture = read_picture(tmp_path / "p.png")
+    assert picture.shape == (4, 6, 3)
+    assert tuple(picture[0, 0]) == (255, 0, 0)
+    assert tuple(picture[3, 0]) == (255, 255, 255)
+    image = Image.new("RGB", (6, 4))
+    exif = image.getexif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    image.save(tmp_path / "p.jpg", exif=exif)
+    assert read_picture(tmp_path / "p.jpg").shape == (6, 4, 3)
+
+
+def test_contact_sheet_places_tiles():
+    tiles = [np.full((2, 3, 3), value, np.uint8) for value in (1, 2, 3)]
+    sheet = contact_sheet(tiles, 2)
+    assert sheet.shape == (4, 6, 3)
+    assert sheet[0, 0, 0] == 1
+    assert sheet[0, 3, 0] == 2
+    assert sheet[2, 0, 0] == 3
+    assert sheet[2, 3, 0] == 0
