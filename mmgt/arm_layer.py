@@ -9,6 +9,7 @@ import numpy as np
 from .matte import clean_colours, soften
 from .skeleton import HAND_EDGES, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, VISIBLE_SCORE
 
+Arm = tuple[int, int, int]  # keypoint indices of shoulder, elbow and wrist
 ARMS = ((2, 3, 4, RIGHT_HAND), (5, 6, 7, LEFT_HAND))  # shoulder, elbow, wrist, hand
 # half widths as fractions of the shoulder width (36 cm in an adult): a clothed upper arm is 11 cm wide, a forearm 9 cm,
 # a finger 3 cm with its soft edge
@@ -49,19 +50,20 @@ def as_complex(xy: np.ndarray) -> np.ndarray:
     return xy[..., 0].astype(np.float64) + 1j * xy[..., 1]
 
 
-def visible_arms(points_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int) -> list[tuple[int, ...]]:
-    """(shoulder, elbow, wrist) of the arms that can move on their own: all three seen, inside, and not collapsed."""
+def visible_arms(points_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int) -> list[Arm]:
+    """The arms that can move on their own: all three seen, inside, and not collapsed."""
     arms = []
-    for *joints, _ in ARMS:
+    for shoulder, elbow, wrist, _ in ARMS:
+        joints = [shoulder, elbow, wrist]
         xy = points_px[joints]
         inside = ((xy >= 0) & (xy < [width_px, height_px])).all()
         bones_px = np.hypot(*np.diff(xy, axis=0).T)
         if inside and (score[joints] >= VISIBLE_SCORE).all() and bones_px.min() > 0.02 * max(height_px, width_px):
-            arms.append(tuple(joints))
+            arms.append((shoulder, elbow, wrist))
     return arms
 
 
-def arm_mask(points_px: np.ndarray, score: np.ndarray, arm: tuple[int, ...], matte: np.ndarray,
+def arm_mask(points_px: np.ndarray, score: np.ndarray, arm: Arm, matte: np.ndarray,
              torso: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which part of the matte [H, W] is this arm.
 
@@ -70,8 +72,7 @@ def arm_mask(points_px: np.ndarray, score: np.ndarray, arm: tuple[int, ...], mat
     """
     import cv2
 
-    shoulder, elbow, wrist = arm
-    hand_range = next(hand for first, *_, hand in ARMS if first == shoulder)
+    hand_range = next(hand for first, *_, hand in ARMS if first == arm[0])
     hand = np.array([i for i in hand_range if score[i] >= VISIBLE_SCORE], dtype=int)
     shoulder_px = float(np.hypot(*(points_px[RIGHT_SHOULDER] - points_px[LEFT_SHOULDER])))
     segments = _segments(points_px, arm, hand)
@@ -89,12 +90,13 @@ def arm_mask(points_px: np.ndarray, score: np.ndarray, arm: tuple[int, ...], mat
     return np.minimum(soften(taken), matte), hand, reach_px
 
 
-def make_arm(picture: np.ndarray, behind: np.ndarray, mask: np.ndarray, points_px: np.ndarray, arm: tuple[int, ...],
+def make_arm(picture: np.ndarray, behind: np.ndarray, mask: np.ndarray, points_px: np.ndarray, arm: Arm,
              hand: np.ndarray, reach_px: np.ndarray) -> ArmLayer:
     """Cut the arm out of the picture; behind [H, W, 3] uint8 is what shows without it."""
     colours = clean_colours(picture, mask, behind)
     texture = np.dstack([colours, np.rint(255 * mask).astype(np.uint8)])
-    return ArmLayer(*arm, hand, points_px, reach_px, texture)
+    shoulder, elbow, wrist = arm
+    return ArmLayer(shoulder, elbow, wrist, hand, points_px, reach_px, texture)
 
 
 def place_arm(layer: ArmLayer, points_px: np.ndarray) -> tuple[slice, slice, np.ndarray, np.ndarray] | None:
@@ -153,7 +155,7 @@ def _draw_hand(canvas: np.ndarray, points_px: np.ndarray, score: np.ndarray, han
         cv2.line(canvas, _whole(segments[2][0]), _whole(segments[2][1]), 1, 2 * thickness)
 
 
-def _segments(points_px: np.ndarray, arm: tuple[int, ...], hand: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _segments(points_px: np.ndarray, arm: Arm, hand: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Start and end of upper arm, forearm and hand; an unseen hand goes on along the forearm."""
     shoulder, elbow, wrist = (points_px[joint] for joint in arm)
     if len(hand) >= 3:
@@ -179,7 +181,7 @@ def _possible(layer: ArmLayer, points_px: np.ndarray) -> np.ndarray:
 
 def _bone_backward(grid: np.ndarray, start: np.ndarray, end: np.ndarray, rest_start: np.ndarray,
                    rest_end: np.ndarray) -> np.ndarray:
-    """Where grid points [N, 2] come from: stretched along the bone only, so that a foreshortened arm keeps its width."""
+    """Where grid points [N, 2] come from: stretched along the bone only, a foreshortened arm keeps its width."""
     bone, rest_bone = end - start, rest_end - rest_start
     length, rest_length = np.hypot(*bone), np.hypot(*rest_bone)
     along, rest_along = bone / length, rest_bone / rest_length

@@ -90,26 +90,28 @@ class DWPose:
 # --- finding and opening ------------------------------------------------------------------------------------------
 
 
-def find_detector(folders: Sequence[Path]) -> Detector:
+def find_detector(folders: Sequence[Path], providers: Sequence[str] | None = None) -> Detector:
     """DWPose if its two files lie in one of the folders (or in a DWPose folder there), else MediaPipe.
 
-    Raises InputError that names all the ways to a pose if there is neither.
+    providers: for DWPose, see ``load_dwpose``. Where there is neither, a detector that knows the pose of the demo's
+    portrait; for any other picture it raises an InputError that names all the ways to a pose.
     """
+    from .example_portrait import ExamplePortrait
     from .mediapipe_pose import TWO_LINE_INSTALL, load_mediapipe
 
     found = {name: find_file(name, folders) for name in (DETECTOR_FILE, POSE_FILE)}
     detector_path, pose_path = found.values()
     if detector_path and pose_path:
-        return load_dwpose(detector_path, pose_path)
+        return load_dwpose(detector_path, pose_path, providers)
     missing = " and ".join(name for name, path in found.items() if path is None)
     try:
         detector = load_mediapipe()
-    except InputError as error:
-        raise InputError(
+    except InputError:
+        return ExamplePortrait(
             f"no pose detector: {missing} not found in {', '.join(map(str, folders)) or 'any folder'}, and MediaPipe "
             f"cannot be used. Put DWPose's {DETECTOR_FILE} and {POSE_FILE} into {folders[0] if folders else 'a folder'}"
             f", or install MediaPipe ({TWO_LINE_INSTALL}), or give a pose file (--poses, 'Load Poses')."
-        ) from error
+        )
     log.info("DWPose's %s not found: MediaPipe detects the pose", missing)
     return detector
 

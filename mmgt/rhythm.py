@@ -64,8 +64,28 @@ MAX_LIP_GAP = 0.22  # 14 mm: a clear open vowel in a talk; laughing and shouting
 LIP_ROUNDING, LIP_SPREADING = 0.16, 0.09  # share of the mouth's width lost in "oo" and gained in "ee"
 OUTER_LIP_FOLLOWS = 0.7  # of the inner lip's way: closing also thins the lips
 # How the 20 lip points share the gap along the face's down axis: the jaw carries the lower lip, the upper hardly lifts.
-LIP_SHARES = (0.10, -0.08, -0.20, -0.25, -0.20, -0.08, 0.10, 0.35, 0.60, 0.70, 0.60, 0.35,
-              0.10, -0.18, -0.25, -0.18, 0.10, 0.55, 0.75, 0.55)
+LIP_SHARES = (
+    0.10,
+    -0.08,
+    -0.20,
+    -0.25,
+    -0.20,
+    -0.08,
+    0.10,
+    0.35,
+    0.60,
+    0.70,
+    0.60,
+    0.35,
+    0.10,
+    -0.18,
+    -0.25,
+    -0.18,
+    0.10,
+    0.55,
+    0.75,
+    0.55,
+)
 CHIN_SHARE, JAW_FALLOFF_POINTS = 0.7, 3.5  # the chin falls nearly with the lower lip, the jaw's ends stay
 BROW_RAISE = 0.09  # 6 mm
 BLINK_REFRACTORY_S, BLINK_MEAN_EXTRA_S, BLINK_MAX_EXTRA_S = 2.0, 1.6, 4.0  # 2 to 6 s apart, as in conversation
@@ -127,8 +147,9 @@ class Amplitudes:
         for field in fields(self):
             value = getattr(self, field.name)
             if not 0 <= value <= 2:
-                raise InputError(f"the amplitude of {field.name} is {value}; it must be between 0 (still) and 2, "
-                                 "where 1 is natural.")
+                raise InputError(
+                    f"the amplitude of {field.name} is {value}; it must be between 0 (still) and 2, where 1 is natural."
+                )
 
 
 @dataclass(frozen=True)
@@ -167,8 +188,9 @@ class Person:
         return bool(self.visible[list(points)].mean() > 0.5)
 
 
-def rhythm_poses(recording: Recording, initial_pose: PoseSequence, *, seed: int,
-                 amplitudes: Amplitudes = Amplitudes()) -> PoseSequence:
+def rhythm_poses(
+    recording: Recording, initial_pose: PoseSequence, *, seed: int, amplitudes: Amplitudes = Amplitudes()
+) -> PoseSequence:
     """Let the person of a still speak the recording, by rules.
 
     recording: any rate and length. initial_pose: one frame; frame 0 of the result is this pose. seed: not negative;
@@ -177,15 +199,18 @@ def rhythm_poses(recording: Recording, initial_pose: PoseSequence, *, seed: int,
     seed, or an initial pose that shows neither head nor shoulders.
     """
     if initial_pose.num_frames != 1:
-        raise InputError(f"the initial pose has {initial_pose.num_frames} frames; Rhythm Audio2Pose starts from one. "
-                         "Choose one frame of the sequence.")
+        raise InputError(
+            f"the initial pose has {initial_pose.num_frames} frames; Rhythm Audio2Pose starts from one. "
+            "Choose one frame of the sequence."
+        )
     if seed < 0:
         raise InputError(f"the seed is {seed}; it must be 0 or more.")
     person = measure_person(initial_pose)
     cues = hear_speech(recording)
     num_frames = len(cues.opening)
     blink_rng, brow_rng, head_rng, torso_rng, arm_rng = [
-        np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5)]
+        np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5)
+    ]
 
     xy_px = np.repeat(person.xy_px[None], num_frames, axis=0)  # [T, 134, 2]
     head_turns = _head_turns(cues, head_rng) * amplitudes.head  # [T, 3] degrees
@@ -199,13 +224,14 @@ def rhythm_poses(recording: Recording, initial_pose: PoseSequence, *, seed: int,
         turned_px = face @ person.face_axes * person.face_unit_px + person.face_origin_px
         xy_px[:, HEAD_POINTS] = turned_px[:, HEAD_POINTS]
         if not person.mostly_visible(FACE):  # its points may lie anywhere: they keep their distance from the nose
-            xy_px[:, FACE.start:FACE.stop] = person.xy_px[list(FACE)] + (xy_px[:, [NOSE]] - person.xy_px[NOSE])
+            xy_px[:, FACE.start : FACE.stop] = person.xy_px[list(FACE)] + (xy_px[:, [NOSE]] - person.xy_px[NOSE])
     _move_arms(xy_px, person, cues, arm_rng, amplitudes.hands)
     _move_torso(xy_px, person, head_turns[:, 2], torso_rng, amplitudes.body)
 
     score = initial_pose.score.float().cpu().expand(num_frames, NUM_KEYPOINTS).clone()
-    return PoseSequence.from_pixels(torch.from_numpy(xy_px), score, height_px=initial_pose.height_px,
-                                    width_px=initial_pose.width_px, fps=POSE_FPS)
+    return PoseSequence.from_pixels(
+        torch.from_numpy(xy_px), score, height_px=initial_pose.height_px, width_px=initial_pose.width_px, fps=POSE_FPS
+    )
 
 
 # --- Hearing
@@ -220,13 +246,13 @@ def hear_speech(recording: Recording) -> SpeechCues:
     waveform = fit_length(recording.mono_at(SPEECH_RATE_HZ), num_frames * FRAME_SAMPLES)
     rms = np.sqrt(np.mean(waveform.reshape(num_frames, FRAME_SAMPLES).astype(np.float64) ** 2, axis=1))  # [T]
     loudness = _loudness(rms)
-    bands = librosa.feature.melspectrogram(y=waveform, sr=SPEECH_RATE_HZ, n_fft=512, hop_length=HOP_SAMPLES,
-                                           n_mels=40, fmin=100.0)  # [40, 2T+1]; 512 samples = 32 ms
+    bands = librosa.feature.melspectrogram(
+        y=waveform, sr=SPEECH_RATE_HZ, n_fft=512, hop_length=HOP_SAMPLES, n_mels=40, fmin=100.0
+    )  # [40, 2T+1]; 512 samples = 32 ms
     centres_hz = librosa.mel_frequencies(n_mels=42, fmin=100.0, fmax=SPEECH_RATE_HZ / 2)[1:-1]
     spread, hiss = _lip_shape(bands[:, 1::2], centres_hz, loudness)
     # Teeth close in "s" and "sh", however loud. Mild, so that the lips stay with the loudness that one hears.
-    opening = gaussian_filter1d(loudness * (1 - 0.3 * hiss), LIP_SMOOTHING_S * POSE_FPS, mode="constant",
-                                truncate=3)
+    opening = gaussian_filter1d(loudness * (1 - 0.3 * hiss), LIP_SMOOTHING_S * POSE_FPS, mode="constant", truncate=3)
     speaking = gaussian_filter1d((loudness > 0).astype(np.float64), ACTIVITY_SMOOTHING_S * POSE_FPS, mode="nearest")
     onset_frames, onset_strength = _onsets(bands, loudness)
     pause_starts = np.flatnonzero((speaking[:-1] >= 0.5) & (speaking[1:] < 0.5))
@@ -244,11 +270,10 @@ def _loudness(rms: np.ndarray) -> np.ndarray:
     speech_level = np.percentile(rms[rms > rms.max() / 10], 95)
     if len(rms) >= POSE_FPS and speech_level < 1.5 * quiet:
         return np.zeros_like(rms)  # the same level (within 3.5 dB) for a second or more: hum or hiss, not speech
-    gate = max(SILENCE_RMS, GATE_SHARE * speech_level,
-               NOISE_MARGIN * min(quiet, MAX_NOISE_SHARE * speech_level))
+    gate = max(SILENCE_RMS, GATE_SHARE * speech_level, NOISE_MARGIN * min(quiet, MAX_NOISE_SHARE * speech_level))
     sounding = binary_opening(rms > gate, structure=np.ones(2))  # a lone frame is a click: no sound of speech is 40 ms
     level = np.clip((rms - gate) / (speech_level - gate), 0, MAX_LOUDNESS) if speech_level > gate else 0 * rms
-    return np.where(sounding, level ** LOUDNESS_POWER, 0.0)
+    return np.where(sounding, level**LOUDNESS_POWER, 0.0)
 
 
 def _lip_shape(bands: np.ndarray, centres_hz: np.ndarray, loudness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -310,8 +335,10 @@ def measure_person(initial_pose: PoseSequence) -> Person:
     shoulder_px = float(np.hypot(*(xy_px[LEFT_SHOULDER] - xy_px[RIGHT_SHOULDER]))) if shoulders_seen else 0.0
     shoulder_px = max(shoulder_px, unit * (MIN_SHOULDERS_PER_FACE_UNIT if shoulders_seen else SHOULDERS_PER_FACE_UNIT))
     if shoulder_px == 0:
-        raise InputError("the initial pose shows neither a head nor two shoulders (scores above 0.3); Rhythm "
-                         "Audio2Pose needs one of them. Use a picture in which the person's face is seen.")
+        raise InputError(
+            "the initial pose shows neither a head nor two shoulders (scores above 0.3); Rhythm "
+            "Audio2Pose needs one of them. Use a picture in which the person's face is seen."
+        )
     axes = np.array([[down[1], -down[0]], down])
     return Person(xy_px, visible, origin, axes, unit, shoulder_px)
 
@@ -383,8 +410,10 @@ def _head_turns(cues: SpeechCues, rng: np.random.Generator) -> np.ndarray:
     sway = np.stack([_sway(num_frames, rng, HEAD_SWAY_HZ) for _ in HEAD_SWAY_DEG], axis=1)
     turns = sway * HEAD_SWAY_DEG * liveliness[:, None]  # [T, 3]
     frames, heights = _choose_beats(cues, rng, spacing_s=0.4, share=0.8)
-    turns[:, 0] += NOD_DEG * (_pulses(num_frames, frames, heights, 0.1)
-                              - 0.4 * _pulses(num_frames, frames - round(NOD_LIFT_S * POSE_FPS), heights, 0.1))
+    turns[:, 0] += NOD_DEG * (
+        _pulses(num_frames, frames, heights, 0.1)
+        - 0.4 * _pulses(num_frames, frames - round(NOD_LIFT_S * POSE_FPS), heights, 0.1)
+    )
     aside = rng.normal(0, 0.5, len(frames)) * heights  # no two nods in the same direction
     turns[:, 1] += NOD_DEG * _pulses(num_frames, frames, aside, 0.14)
     turns[:, 2] += 0.5 * NOD_DEG * _pulses(num_frames, frames, -aside, 0.14)
@@ -416,8 +445,7 @@ def _face_depth(right: np.ndarray) -> np.ndarray:
 # --- Arms and torso: [T, 134, 2] pixels, changed in place
 
 
-def _move_arms(xy_px: np.ndarray, person: Person, cues: SpeechCues, rng: np.random.Generator,
-               amplitude: float) -> None:
+def _move_arms(xy_px: np.ndarray, person: Person, cues: SpeechCues, rng: np.random.Generator, amplitude: float) -> None:
     """Two bones an arm, turned in the picture plane, so that limbs keep their length. A hand is rigid but its fingers.
 
     The arm that a beat takes is drawn; so is how much either arm takes part at all.
@@ -427,8 +455,10 @@ def _move_arms(xy_px: np.ndarray, person: Person, cues: SpeechCues, rng: np.rand
     frames, heights = _choose_beats(cues, rng, spacing_s=0.6, share=0.85)
     right_only, left_only, _both = rng.dirichlet((2, 2, 2))  # this speaker's habit
     draw = rng.random(len(frames))
-    shares = (np.where((draw < right_only) | (draw >= right_only + left_only), 1.0, 0.15),
-              np.where(draw >= right_only, 1.0, 0.15))
+    shares = (
+        np.where((draw < right_only) | (draw >= right_only + left_only), 1.0, 0.15),
+        np.where(draw >= right_only, 1.0, 0.15),
+    )
     for (shoulder, elbow, wrist, hand), share in zip(ARMS, shares, strict=True):
         readiness = rng.uniform(0.5, 1.1)  # drawn for a hidden arm too: the other one must not change with it
         slow_lift, slow_abduction, slow_flex = (_sway(num_frames, rng, (0.1, 0.4)) for _ in range(3))
@@ -485,8 +515,9 @@ def _spread_fingers(hand: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return fanned
 
 
-def _move_torso(xy_px: np.ndarray, person: Person, head_roll_deg: np.ndarray, rng: np.random.Generator,
-                amplitude: float) -> None:
+def _move_torso(
+    xy_px: np.ndarray, person: Person, head_roll_deg: np.ndarray, rng: np.random.Generator, amplitude: float
+) -> None:
     """Breathing lifts the shoulders and half as much the neck and head; all lean about the hips."""
     from scipy.ndimage import gaussian_filter1d
 
@@ -531,8 +562,9 @@ def _sway(num_frames: int, rng: np.random.Generator, band_hz: tuple[float, float
     return np.sin(2 * np.pi * rates_hz * _times(num_frames)[:, None] + phases).sum(axis=1) * math.sqrt(2 / 5)
 
 
-def _choose_beats(cues: SpeechCues, rng: np.random.Generator, *, spacing_s: float,
-                  share: float) -> tuple[np.ndarray, np.ndarray]:
+def _choose_beats(
+    cues: SpeechCues, rng: np.random.Generator, *, spacing_s: float, share: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Frames and heights 0.3..1.2 of the onsets that a region answers: at most one per spacing, the strong more likely.
 
     Both are [N].
@@ -565,7 +597,7 @@ def _beats(num_frames: int, frames: np.ndarray, heights: np.ndarray) -> np.ndarr
     movement = PchipInterpolator(BEAT_TIMES_S, BEAT_HEIGHTS)(np.arange(-reach, reach + 1) / POSE_FPS)
     train = np.zeros(num_frames)
     np.add.at(train, frames, heights)
-    return np.convolve(train, movement, mode="full")[reach:reach + num_frames]
+    return np.convolve(train, movement, mode="full")[reach : reach + num_frames]
 
 
 def _rotate(vectors: np.ndarray, turns: np.ndarray) -> np.ndarray:

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from .arm_layer import (ArmLayer, arm_mask, arm_motion_px, as_complex, make_arm, place_arm, similarity, visible_arms)
+from .arm_layer import ArmLayer, arm_mask, arm_motion_px, as_complex, make_arm, place_arm, similarity, visible_arms
 from .errors import InputError
 from .matte import background_plate, clean_colours, face_height, fill, person_matte, soften
 from .poses import PoseSequence
-from .skeleton import (FACE, LEFT_ELBOW, LEFT_HIP, LEFT_SHOULDER, NUM_KEYPOINTS, RIGHT_ELBOW, RIGHT_HIP,
-                       RIGHT_SHOULDER, VISIBLE_SCORE)
+from .skeleton import (
+    FACE,
+    LEFT_ELBOW,
+    LEFT_HIP,
+    LEFT_SHOULDER,
+    NUM_KEYPOINTS,
+    RIGHT_ELBOW,
+    RIGHT_HIP,
+    RIGHT_SHOULDER,
+    VISIBLE_SCORE,
+)
 
 LOGGER = logging.getLogger("mmgt")
 
@@ -32,7 +41,7 @@ LID_DEADBAND = 0.12  # detector and generator jitter of the eye opening; a blink
 
 # positions within the 68 face points
 _STABLE = np.array([0, 1, 2, 3, 13, 14, 15, 16, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 39, 42, 45])
-_RIGID_GROUPS = (range(0, 4), range(13, 17), range(17, 22), range(22, 27), range(27, 36))  # jaw sides, brows, nose
+_RIGID_GROUPS = (range(4), range(13, 17), range(17, 22), range(22, 27), range(27, 36))  # jaw sides, brows, nose
 _CHIN, _JAW = np.arange(6, 11), np.arange(17)
 _EYES = ((36, 39, ((37, 41), (38, 40))), (42, 45, ((43, 47), (44, 46))))  # corners, (upper, lower) lid pairs
 _MOUTH, _LOWER_LIP = np.arange(48, 68), np.array([55, 56, 57, 58, 59, 65, 66, 67])
@@ -46,9 +55,11 @@ _FIVE_POINTS = np.array([-0.5 + 0j, 0.5 + 0j, 0.0 + 0.6j, -0.42 + 1.05j, 0.42 + 
 class MotionPreview:
     """One picture, cut into layers; built once by ``prepare_preview``.
 
-    picture: [H, W, 3] uint8 RGB. rest_px: [134, 2] its keypoints. head_px: [M, 2] points around the head that go with
-    the skull. torso_px: [N, 2] with torso_mix [N, 5], their make-up from neck, shoulders and hips. body: [H, W, 4]
-    uint8 RGBA; plate: [H, W, 3] uint8. residual: [H, W, 3] float32, picture minus the layers at rest.
+    picture: [H, W, 3] uint8 RGB. rest_px: [134, 2] and score: [134], its keypoints in pixels.
+    head_px: [M, 2] points around the head that go with the skull. torso_px: [N, 2] points of the torso, whose shifts
+    torso_mix [N, 5] mixes from those of neck, shoulders and hips.
+    body: [H, W, 4] uint8 RGBA without the arms, None when the whole picture is warped. plate: [H, W, 3] uint8, the
+    background. residual: [H, W, 3] float32, picture minus the layers at rest. still: no face to move.
     fallback_reason: why the picture is warped as a whole, or stays still; None when the layers work.
     """
 
@@ -81,33 +92,32 @@ def prepare_preview(picture: np.ndarray, initial_pose: PoseSequence,
     rest_px = _within_reach(initial_pose.sized(height_px, width_px).pixels[0].numpy(), height_px, width_px)
     score = initial_pose.score[0].numpy()
 
-    no_points, empty = np.zeros((0, 2)), np.zeros((0, 0, 3), np.float32)
-    face_problem = _face_problem(rest_px, score, height_px, width_px)
-    if face_problem:
-        return _fallback(MotionPreview(picture, rest_px, score, no_points, no_points, np.zeros((0, 5)), None, picture,
-                                       (), empty, True, f"{face_problem}; the picture stays still"))
-    torso_px, torso_mix = _torso_controls(rest_px, score, height_px)
-    whole = MotionPreview(picture, rest_px, score, _head_ring(rest_px, None), torso_px, torso_mix, None, picture, (),
-                          empty, False, None)
+    nothing = np.zeros((0, 2))
+    still = MotionPreview(picture, rest_px, score, nothing, nothing, np.zeros((0, 5)), None, picture, (),
+                          np.zeros((0, 0, 3), np.float32), still=True, fallback_reason=None)
+    problem = _face_problem(rest_px, score, height_px, width_px)
+    if problem:
+        return _fallback(still, f"{problem}; the picture stays still")
+    head_only = replace(still, head_px=_head_ring(rest_px, None), still=False)
     problem = _shoulder_problem(rest_px, score, height_px, width_px)
-    if problem:  # without believable shoulders only the head moves
-        whole = MotionPreview(picture, rest_px, score, whole.head_px, no_points, np.zeros((0, 5)), None, picture, (),
-                              empty, False, f"{problem}; the whole picture is warped instead of layers")
-        return _fallback(whole)
+    if problem:
+        return _fallback(head_only, f"{problem}; the whole picture is warped instead of layers")
+    torso_px, torso_mix = _torso_controls(rest_px, score, height_px)
+    whole = replace(head_only, torso_px=torso_px, torso_mix=torso_mix)
     matte = soften(mask) if mask is not None else person_matte(picture, rest_px, score)
     share = float(matte.mean())
     if not MIN_PERSON <= share <= MAX_PERSON:
-        return _fallback(_with_reason(whole, f"the person was found on {100 * share:.0f} % of the picture, believable "
-                                             f"are {100 * MIN_PERSON:.0f} to {100 * MAX_PERSON:.0f} %; the whole "
-                                             "picture is warped instead of layers"))
+        return _fallback(whole, f"the person was found on {100 * share:.0f} % of the picture, believable are "
+                                f"{100 * MIN_PERSON:.0f} to {100 * MAX_PERSON:.0f} %; the whole picture is warped "
+                                "instead of layers")
     return _cut_layers(whole, matte)
 
 
-def render_frame(preview: MotionPreview, keypoints_px: np.ndarray, score: np.ndarray | None = None) -> np.ndarray:
+def render_frame(preview: MotionPreview, keypoints_px: np.ndarray) -> np.ndarray:
     """One frame [H, W, 3] uint8 RGB of the picture in another pose.
 
     keypoints_px: [134, 2] pixels of the picture; points that are not finite or far outside are pulled back.
-    score: not used: a generated pose's own score is not trusted, the initial pose's is.
+    A generated pose's own score is not trusted: what is visible was decided by the initial pose.
     """
     import cv2
 
@@ -243,25 +253,19 @@ def _cut_layers(whole: MotionPreview, matte: np.ndarray) -> MotionPreview:
     height_px, width_px = matte.shape
     plate = background_plate(picture, matte)
     torso = _torso_polygon(whole, matte.shape)
-    arms, body_colours, body_alpha = [], picture, matte
-    for arm in visible_arms(rest_px, score, height_px, width_px):
-        mask, hand, reach_px = arm_mask(rest_px, score, arm, matte, torso)
-        arms.append((mask, arm, hand, reach_px))
+    arms = [(arm, *arm_mask(rest_px, score, arm, matte, torso))
+            for arm in visible_arms(rest_px, score, height_px, width_px)]
+    body_colours, body_alpha = clean_colours(picture, matte, plate), matte
     if arms:
-        taken = np.max([mask for mask, *_ in arms], axis=0)
-        body_colours, body_alpha = _without_arms(picture, matte, taken, torso)
-    body_colours = np.where((body_alpha >= matte - 1e-3)[..., None], clean_colours(body_colours, body_alpha, plate),
-                            body_colours)
+        taken = np.max([mask for _, mask, *_ in arms], axis=0)
+        body_colours, body_alpha = _without_arms(body_colours, matte, taken, torso)
     body = np.dstack([body_colours, np.rint(255 * body_alpha).astype(np.uint8)])
     alpha = body_alpha[..., None]
     behind = np.rint(body_colours * alpha + plate * (1 - alpha)).astype(np.uint8)
-    layers = tuple(make_arm(picture, behind, mask, rest_px, arm, hand, reach) for mask, arm, hand, reach in arms)
-    zero = np.zeros(picture.shape, np.float32)
-    cut = MotionPreview(picture, rest_px, score, _head_ring(rest_px, matte), whole.torso_px, whole.torso_mix, body,
-                        plate, layers, zero, False, None)
-    residual = picture.astype(np.float32) - render_frame(cut, rest_px)
-    return MotionPreview(picture, rest_px, score, cut.head_px, whole.torso_px, whole.torso_mix, body, plate, layers,
-                         residual, False, None)
+    layers = tuple(make_arm(picture, behind, mask, rest_px, arm, hand, reach) for arm, mask, hand, reach in arms)
+    cut = replace(whole, head_px=_head_ring(rest_px, matte), body=body, plate=plate, arms=layers,
+                  residual=np.zeros(picture.shape, np.float32))
+    return replace(cut, residual=picture.astype(np.float32) - render_frame(cut, rest_px))
 
 
 def _without_arms(picture: np.ndarray, matte: np.ndarray, taken: np.ndarray,
@@ -276,8 +280,7 @@ def _without_arms(picture: np.ndarray, matte: np.ndarray, taken: np.ndarray,
     filled = fill(picture, near_arm | outside)
     gone = near_arm > 0
     colours = np.where(gone[..., None], filled, picture)
-    kept = soften(torso) * (matte if taken.max() <= 0 else np.maximum(matte, taken))
-    return colours, np.where(gone, np.minimum(kept, matte), matte).astype(np.float32)
+    return colours, np.where(gone, soften(torso) * matte, matte).astype(np.float32)
 
 
 def _controls(preview: MotionPreview, posed: np.ndarray, face: np.ndarray, head_a: complex,
@@ -351,7 +354,7 @@ def _close_eyes(map_x: np.ndarray, map_y: np.ndarray, preview: MotionPreview, fa
         bulge = 4 * (eye.real / width) * (1 - eye.real / width)  # parabolas through the corners
         bow = 0.89  # of the parabola at the lid points, a third from the corners
         upper, lower = (np.mean([((rest[pair[k]] - rest[inner]) / right).imag for pair in lids]) / bow for k in (0, 1))
-        crease = (upper - 0.8 * max(lower - upper, 0.15 * width)) * bulge
+        crease = (upper - 0.45 * max(lower - upper, 0.15 * width)) * bulge
         upper, lower = upper * bulge, lower * bulge
         lid = upper + closed * (lower - upper)
         part = (eye.imag - crease) / np.maximum(lid - crease, 1e-3)
@@ -578,15 +581,9 @@ def _moved(points: np.ndarray, a: complex, b: complex) -> np.ndarray:
     return np.stack([z.real, z.imag], axis=-1)
 
 
-def _with_reason(preview: MotionPreview, reason: str) -> MotionPreview:
-    from dataclasses import replace
-
+def _fallback(preview: MotionPreview, reason: str) -> MotionPreview:
+    LOGGER.warning("motion preview: %s", reason)
     return replace(preview, fallback_reason=reason)
-
-
-def _fallback(preview: MotionPreview) -> MotionPreview:
-    LOGGER.warning("motion preview: %s", preview.fallback_reason)
-    return preview
 
 
 def _checked_picture(picture: np.ndarray) -> np.ndarray:

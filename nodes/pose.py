@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from comfy_api.latest import io, ui
 
 from ..mmgt import detect, openpose
@@ -83,16 +85,16 @@ class DWPoseInitialPose(io.ComfyNode):
                 io.Image.Input("image", tooltip="The photo; the first picture of a batch is used."),
                 io.Combo.Input(
                     "person",
-                    options=list(detect.PERSON_CHOICES),
-                    default=detect.PERSON_CHOICES[0],
-                    tooltip="Which person, where there are several. 'left to right' counts by person_index.",
+                    options=list(get_args(detect.PersonOrder)),
+                    default="largest",
+                    tooltip="In which order the people of the photo are counted; person_index picks one.",
                 ),
                 io.Int.Input(
                     "person_index",
                     default=0,
                     min=0,
                     max=99,
-                    tooltip="0 = the first person from the left; only used with 'left to right'.",
+                    tooltip="Place in that order: 0 = the first, e.g. the largest person.",
                 ),
             ],
             outputs=[

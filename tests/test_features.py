@@ -3,10 +3,10 @@ import pytest
 import scipy.fft
 import torch
 
+from mmgt.assets import SPEECH
 from mmgt.audio import FEATURE_RATE_HZ, TEMPO_RATE_HZ, Recording
 from mmgt.features import NUM_HANDCRAFTED, encode_speech, handcrafted
 from mmgt.media import read_recording
-from mmgt.assets import SPEECH
 
 
 def noise(seconds, rate_hz, num_channels=1, seed=0):
