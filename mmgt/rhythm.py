@@ -64,28 +64,8 @@ MAX_LIP_GAP = 0.22  # 14 mm: a clear open vowel in a talk; laughing and shouting
 LIP_ROUNDING, LIP_SPREADING = 0.16, 0.09  # share of the mouth's width lost in "oo" and gained in "ee"
 OUTER_LIP_FOLLOWS = 0.7  # of the inner lip's way: closing also thins the lips
 # How the 20 lip points share the gap along the face's down axis: the jaw carries the lower lip, the upper hardly lifts.
-LIP_SHARES = (
-    0.10,
-    -0.08,
-    -0.20,
-    -0.25,
-    -0.20,
-    -0.08,
-    0.10,
-    0.35,
-    0.60,
-    0.70,
-    0.60,
-    0.35,
-    0.10,
-    -0.18,
-    -0.25,
-    -0.18,
-    0.10,
-    0.55,
-    0.75,
-    0.55,
-)
+OUTER_LIP_SHARES = (0.10, -0.08, -0.20, -0.25, -0.20, -0.08, 0.10, 0.35, 0.60, 0.70, 0.60, 0.35)
+INNER_LIP_SHARES = (0.10, -0.18, -0.25, -0.18, 0.10, 0.55, 0.75, 0.55)  # the middle pair shares 1: the gap itself
 CHIN_SHARE, JAW_FALLOFF_POINTS = 0.7, 3.5  # the chin falls nearly with the lower lip, the jaw's ends stay
 BROW_RAISE = 0.09  # 6 mm
 BLINK_REFRACTORY_S, BLINK_MEAN_EXTRA_S, BLINK_MAX_EXTRA_S = 2.0, 1.6, 4.0  # 2 to 6 s apart, as in conversation
@@ -355,7 +335,7 @@ def _move_lips(face: np.ndarray, cues: SpeechCues, amplitude: float) -> None:
         closing[upper], closing[lower] = meeting - rest[upper], meeting - rest[lower]
         closing[upper_outer, 1] = OUTER_LIP_FOLLOWS * closing[upper, 1]
         closing[lower_outer, 1] = OUTER_LIP_FOLLOWS * closing[lower, 1]
-    opening[lips] = LIP_SHARES
+    opening[lips] = OUTER_LIP_SHARES + INNER_LIP_SHARES
     from_chin = np.arange(len(JAW)) - len(JAW) // 2
     opening[list(JAW)] = CHIN_SHARE * np.exp(-0.5 * (from_chin / JAW_FALLOFF_POINTS) ** 2)
 
