@@ -157,7 +157,7 @@ def _seeds(size: tuple[int, int], points_px: np.ndarray, score: np.ndarray) -> n
     face = cv2.fillConvexPoly(canvas(), cv2.convexHull(whole(face_points)), 1)
     # each factor is a body proportion, tuned on portraits: hair and hat reach 1.4 face heights above the face's middle
     possible = (head(1.05, 1.5, 0.25) | torso(0.4) | collar(0.55) | arms(0.7 * shoulder_px) | hands(0.35 * face_px))
-    probable = head(0.72, 1.15, 0.25) | torso(0.25) | arms(0.28 * shoulder_px) | hands(0.12 * face_px)
+    probable = head(0.72, 1.15, 0.25) | torso(0.25) | collar(0.5) | arms(0.28 * shoulder_px) | hands(0.12 * face_px)
     sure = face | torso(-0.3) | arms(0.1 * shoulder_px) | hands(0.05 * face_px)
     labels = np.full((height_px, width_px), cv2.GC_BGD, np.uint8)
     for region, label in ((possible, cv2.GC_PR_BGD), (probable, cv2.GC_PR_FGD), (sure, cv2.GC_FGD)):

@@ -354,7 +354,7 @@ def _close_eyes(map_x: np.ndarray, map_y: np.ndarray, preview: MotionPreview, fa
         bulge = 4 * (eye.real / width) * (1 - eye.real / width)  # parabolas through the corners
         bow = 0.89  # of the parabola at the lid points, a third from the corners
         upper, lower = (np.mean([((rest[pair[k]] - rest[inner]) / right).imag for pair in lids]) / bow for k in (0, 1))
-        crease = (upper - 0.65 * max(lower - upper, 0.15 * width)) * bulge
+        crease = (upper - 0.5 * max(lower - upper, 0.15 * width)) * bulge
         upper, lower = upper * bulge, lower * bulge
         lid = upper + closed * (lower - upper)
         part = (eye.imag - crease) / np.maximum(lid - crease, 1e-3)
