@@ -63,8 +63,9 @@ def visible_arms(points_px: np.ndarray, score: np.ndarray, height_px: int, width
     return arms
 
 
-def arm_mask(points_px: np.ndarray, score: np.ndarray, arm: Arm, matte: np.ndarray,
-             torso: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def arm_mask(
+    points_px: np.ndarray, score: np.ndarray, arm: Arm, matte: np.ndarray, torso: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which part of the matte [H, W] is this arm.
 
     torso: [H, W] bool. Returns (mask [H, W] float32 0..1, indices of the visible hand points, reach of the three
@@ -90,8 +91,15 @@ def arm_mask(points_px: np.ndarray, score: np.ndarray, arm: Arm, matte: np.ndarr
     return np.minimum(soften(taken), matte), hand, reach_px
 
 
-def make_arm(picture: np.ndarray, behind: np.ndarray, mask: np.ndarray, points_px: np.ndarray, arm: Arm,
-             hand: np.ndarray, reach_px: np.ndarray) -> ArmLayer:
+def make_arm(
+    picture: np.ndarray,
+    behind: np.ndarray,
+    mask: np.ndarray,
+    points_px: np.ndarray,
+    arm: Arm,
+    hand: np.ndarray,
+    reach_px: np.ndarray,
+) -> ArmLayer:
     """Cut the arm out of the picture; behind [H, W, 3] uint8 is what shows without it."""
     colours = clean_colours(picture, mask, behind)
     texture = np.dstack([colours, np.rint(255 * mask).astype(np.uint8)])
@@ -140,8 +148,14 @@ def arm_motion_px(layer: ArmLayer, points_px: np.ndarray) -> float:
     return float(np.hypot(*(points_px[points] - layer.rest_px[points]).T).max())
 
 
-def _draw_hand(canvas: np.ndarray, points_px: np.ndarray, score: np.ndarray, hand: range,
-               segments: list[tuple[np.ndarray, np.ndarray]], thickness: int) -> None:
+def _draw_hand(
+    canvas: np.ndarray,
+    points_px: np.ndarray,
+    score: np.ndarray,
+    hand: range,
+    segments: list[tuple[np.ndarray, np.ndarray]],
+    thickness: int,
+) -> None:
     """Palm and visible fingers, without what shows between them; a fist-sized stub for an unseen hand."""
     import cv2
 
@@ -179,16 +193,20 @@ def _possible(layer: ArmLayer, points_px: np.ndarray) -> np.ndarray:
     return posed
 
 
-def _bone_backward(grid: np.ndarray, start: np.ndarray, end: np.ndarray, rest_start: np.ndarray,
-                   rest_end: np.ndarray) -> np.ndarray:
+def _bone_backward(
+    grid: np.ndarray, start: np.ndarray, end: np.ndarray, rest_start: np.ndarray, rest_end: np.ndarray
+) -> np.ndarray:
     """Where grid points [N, 2] come from: stretched along the bone only, a foreshortened arm keeps its width."""
     bone, rest_bone = end - start, rest_end - rest_start
     length, rest_length = np.hypot(*bone), np.hypot(*rest_bone)
     along, rest_along = bone / length, rest_bone / rest_length
     across, rest_across = along[::-1] * [-1, 1], rest_along[::-1] * [-1, 1]
     offset = grid - start
-    return (rest_start + (offset @ along)[:, None] * (rest_length / length) * rest_along
-            + (offset @ across)[:, None] * rest_across)
+    return (
+        rest_start
+        + (offset @ along)[:, None] * (rest_length / length) * rest_along
+        + (offset @ across)[:, None] * rest_across
+    )
 
 
 def _hand_backward(grid: np.ndarray, layer: ArmLayer, posed: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="measure speed and memory; the last line is one JSON object")
     bench.add_argument("name", choices=["smga", "preview"])
-    bench.add_argument("--runs", type=int, default=3, help="counted runs after one warm-up (default: 3)")
+    bench.add_argument("--runs", type=int, default=5, help="counted runs after one warm-up (default: 5)")
     bench.set_defaults(run=run_bench)
     return parser
 

@@ -442,7 +442,9 @@ def centre_and_scale(boxes_px: np.ndarray, aspect: float) -> tuple[np.ndarray, n
     return (corner_0 + corner_1) / 2, size
 
 
-def crop_person(picture: np.ndarray, centre: np.ndarray, scale: np.ndarray, height_px: int, width_px: int) -> np.ndarray:
+def crop_person(
+    picture: np.ndarray, centre: np.ndarray, scale: np.ndarray, height_px: int, width_px: int
+) -> np.ndarray:
     """The crop of a BGR picture around ``centre`` [2], ``scale`` [2] px large -> the pose network's [3, h, w] float32."""
     import cv2
 

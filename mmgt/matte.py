@@ -109,7 +109,7 @@ def _seeds(size: tuple[int, int], points_px: np.ndarray, score: np.ndarray) -> n
 
     width_px, height_px = size
     face_px = face_height(points_px)
-    face_points = points_px[FACE.start:FACE.stop]
+    face_points = points_px[FACE.start : FACE.stop]
     chin, brow_centre = points_px[32], points_px[41:51].mean(axis=0)
     up = (brow_centre - chin) / max(face_px, 1e-6)
     tilt_deg = float(np.degrees(np.arctan2(up[0], -up[1])))
@@ -149,14 +149,14 @@ def _seeds(size: tuple[int, int], points_px: np.ndarray, score: np.ndarray) -> n
     def hands(reach_px: float) -> np.ndarray:
         drawn = canvas()
         for start in (92, 113):
-            seen = points_px[start:start + 21][score[start:start + 21] > VISIBLE_SCORE]
+            seen = points_px[start : start + 21][score[start : start + 21] > VISIBLE_SCORE]
             for point in seen:
                 cv2.circle(drawn, whole(point).tolist(), max(1, int(reach_px)), 1, -1)
         return drawn
 
     face = cv2.fillConvexPoly(canvas(), cv2.convexHull(whole(face_points)), 1)
     # each factor is a body proportion, tuned on portraits: hair and hat reach 1.4 face heights above the face's middle
-    possible = (head(1.05, 1.5, 0.25) | torso(0.4) | collar(0.55) | arms(0.7 * shoulder_px) | hands(0.35 * face_px))
+    possible = head(1.05, 1.5, 0.25) | torso(0.4) | collar(0.55) | arms(0.7 * shoulder_px) | hands(0.35 * face_px)
     probable = head(0.72, 1.15, 0.25) | torso(0.25) | collar(0.5) | arms(0.28 * shoulder_px) | hands(0.12 * face_px)
     sure = face | torso(-0.3) | arms(0.1 * shoulder_px) | hands(0.05 * face_px)
     labels = np.full((height_px, width_px), cv2.GC_BGD, np.uint8)

@@ -77,8 +77,9 @@ class MotionPreview:
     fallback_reason: str | None
 
 
-def prepare_preview(picture: np.ndarray, initial_pose: PoseSequence,
-                    person_mask: np.ndarray | None = None) -> MotionPreview:
+def prepare_preview(
+    picture: np.ndarray, initial_pose: PoseSequence, person_mask: np.ndarray | None = None
+) -> MotionPreview:
     """Cut a picture into background, body and arms.
 
     picture: [H, W, 3] uint8 RGB, any size. initial_pose: the person in it; frame 0 counts, and its scores decide what
@@ -93,8 +94,20 @@ def prepare_preview(picture: np.ndarray, initial_pose: PoseSequence,
     score = initial_pose.score[0].numpy()
 
     nothing = np.zeros((0, 2))
-    still = MotionPreview(picture, rest_px, score, nothing, nothing, np.zeros((0, 5)), None, picture, (),
-                          np.zeros((0, 0, 3), np.float32), still=True, fallback_reason=None)
+    still = MotionPreview(
+        picture,
+        rest_px,
+        score,
+        nothing,
+        nothing,
+        np.zeros((0, 5)),
+        None,
+        picture,
+        (),
+        np.zeros((0, 0, 3), np.float32),
+        still=True,
+        fallback_reason=None,
+    )
     problem = _face_problem(rest_px, score, height_px, width_px)
     if problem:
         return _fallback(still, f"{problem}; the picture stays still")
@@ -107,9 +120,12 @@ def prepare_preview(picture: np.ndarray, initial_pose: PoseSequence,
     matte = soften(mask) if mask is not None else person_matte(picture, rest_px, score)
     share = float(matte.mean())
     if not MIN_PERSON <= share <= MAX_PERSON:
-        return _fallback(whole, f"the person was found on {100 * share:.0f} % of the picture, believable are "
-                                f"{100 * MIN_PERSON:.0f} to {100 * MAX_PERSON:.0f} %; the whole picture is warped "
-                                "instead of layers")
+        return _fallback(
+            whole,
+            f"the person was found on {100 * share:.0f} % of the picture, believable are "
+            f"{100 * MIN_PERSON:.0f} to {100 * MAX_PERSON:.0f} %; the whole picture is warped "
+            "instead of layers",
+        )
     return _cut_layers(whole, matte)
 
 
@@ -125,12 +141,12 @@ def render_frame(preview: MotionPreview, keypoints_px: np.ndarray) -> np.ndarray
         return preview.picture.copy()
     height_px, width_px = preview.picture.shape[:2]
     posed = _within_reach(np.asarray(keypoints_px), height_px, width_px)
-    face, head_a, head_b = face_targets(preview.rest_px[FACE.start:FACE.stop], posed[FACE.start:FACE.stop])
+    face, head_a, head_b = face_targets(preview.rest_px[FACE.start : FACE.stop], posed[FACE.start : FACE.stop])
     face, head_b = _attached_head(preview, posed, face, head_a, head_b)
     rest, target, stiffness = _controls(preview, posed, face, head_a, head_b)
     map_x, map_y, drift = _backward_map(rest, target, stiffness, face, height_px, width_px)
-    rest_face = preview.rest_px[FACE.start:FACE.stop]
-    _close_eyes(map_x, map_y, preview, face, eye_closing(rest_face, posed[FACE.start:FACE.stop]))
+    rest_face = preview.rest_px[FACE.start : FACE.stop]
+    _close_eyes(map_x, map_y, preview, face, eye_closing(rest_face, posed[FACE.start : FACE.stop]))
 
     if preview.body is None:
         frame = cv2.remap(preview.picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
@@ -145,13 +161,14 @@ def render_frame(preview: MotionPreview, keypoints_px: np.ndarray) -> np.ndarray
     rest_radius_px = REST_RADIUS_PX * max(height_px, width_px) / 512
     at_rest = cv2.resize(np.exp(-(drift**2) / (2 * rest_radius_px**2)), (width_px, height_px))
     for arm in preview.arms:
-        still = float(np.exp(-arm_motion_px(arm, posed) ** 2 / (2 * rest_radius_px**2)))
+        still = float(np.exp(-(arm_motion_px(arm, posed) ** 2) / (2 * rest_radius_px**2)))
         at_rest *= 1 - (1 - still) * (arm.texture[..., 3] * np.float32(1 / 255))
         placed = place_arm(arm, posed)
         if placed is not None:
             rows, columns, colours, cover = placed
-            frame[rows, columns] = cv2.blendLinear(np.ascontiguousarray(colours),
-                                                   np.ascontiguousarray(frame[rows, columns]), cover, 1 - cover)
+            frame[rows, columns] = cv2.blendLinear(
+                np.ascontiguousarray(colours), np.ascontiguousarray(frame[rows, columns]), cover, 1 - cover
+            )
             at_rest[rows, columns] *= 1 - (1 - still) * cover
     if at_rest.max() < 0.02:
         return frame
@@ -159,9 +176,13 @@ def render_frame(preview: MotionPreview, keypoints_px: np.ndarray) -> np.ndarray
     return cv2.add(frame, detail, dtype=cv2.CV_8U)
 
 
-def preview_motion(picture: np.ndarray, initial_pose: PoseSequence, poses: PoseSequence,
-                   person_mask: np.ndarray | None = None,
-                   progress: Callable[[int, int], None] | None = None) -> Iterator[np.ndarray]:
+def preview_motion(
+    picture: np.ndarray,
+    initial_pose: PoseSequence,
+    poses: PoseSequence,
+    person_mask: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[np.ndarray]:
     """Frames [H, W, 3] uint8 RGB one after the other, as ``prepare_preview`` and ``render_frame`` make them.
 
     The memory used does not grow with the number of poses.
@@ -195,7 +216,7 @@ def face_targets(rest: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, comple
     for group in _RIGID_GROUPS:
         kept[group] = clamped(moves[group].mean()) * 0.8
     for inner, outer, _ in _EYES:
-        kept[inner:inner + 6] = clamped(moves[[inner, outer]].mean())
+        kept[inner : inner + 6] = clamped(moves[[inner, outer]].mean())
     kept[_MOUTH] = clamped(moves[_MOUTH])
     chin = clamped(moves[_CHIN].mean())
 
@@ -213,9 +234,15 @@ def face_targets(rest: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, comple
 
 def eye_closing(rest: np.ndarray, face: np.ndarray) -> np.ndarray:
     """How far each eye is closed against the picture: [2], 0 as in the picture, 1 shut. rest, face: [68, 2] pixels."""
+
     def openness(xy: np.ndarray) -> np.ndarray:  # over the eye's width: a head that comes closer is no blink
-        return np.array([np.mean([np.hypot(*(xy[low] - xy[up])) for up, low in lids])
-                         / max(np.hypot(*(xy[outer] - xy[inner])), 1e-3) for inner, outer, lids in _EYES])
+        return np.array(
+            [
+                np.mean([np.hypot(*(xy[low] - xy[up])) for up, low in lids])
+                / max(np.hypot(*(xy[outer] - xy[inner])), 1e-3)
+                for inner, outer, lids in _EYES
+            ]
+        )
 
     closed = 1 - openness(face) / np.maximum(openness(rest), 0.05)  # below 0.05 the picture's eye is shut already
     return np.clip((closed - LID_DEADBAND) / (0.9 - LID_DEADBAND), 0.0, 1.0)
@@ -231,15 +258,15 @@ def thin_plate(target: np.ndarray, values: np.ndarray, stiffness: np.ndarray) ->
     system = np.zeros((n + 3, n + 3))
     system[:n, :n] = squared * np.log(squared + 1e-12) + np.diag(stiffness)
     system[:n, n] = system[n, :n] = 1
-    system[:n, n + 1:] = target
-    system[n + 1:, :n] = target.T
+    system[:n, n + 1 :] = target
+    system[n + 1 :, :n] = target.T
     return np.linalg.solve(system, np.vstack([values, np.zeros((3, 2))]))
 
 
 def evaluate_spline(coefficients: np.ndarray, target: np.ndarray, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
     """The spline on the grid xs [w], ys [h]: [h, w, 2] float32."""
     n = len(target)
-    squared = (((ys[:, None] - target[:, 1]) ** 2)[:, None] + ((xs[:, None] - target[:, 0]) ** 2)[None])
+    squared = ((ys[:, None] - target[:, 1]) ** 2)[:, None] + ((xs[:, None] - target[:, 0]) ** 2)[None]
     squared = squared.astype(np.float32)  # [h, w, N]
     kernel = squared * np.log(squared + np.float32(1e-12))
     flow = kernel.reshape(-1, n) @ coefficients[:n].astype(np.float32)
@@ -253,8 +280,9 @@ def _cut_layers(whole: MotionPreview, matte: np.ndarray) -> MotionPreview:
     height_px, width_px = matte.shape
     plate = background_plate(picture, matte)
     torso = _torso_polygon(whole, matte.shape)
-    arms = [(arm, *arm_mask(rest_px, score, arm, matte, torso))
-            for arm in visible_arms(rest_px, score, height_px, width_px)]
+    arms = [
+        (arm, *arm_mask(rest_px, score, arm, matte, torso)) for arm in visible_arms(rest_px, score, height_px, width_px)
+    ]
     body_colours, body_alpha = clean_colours(picture, matte, plate), matte
     if arms:
         taken = np.max([mask for _, mask, *_ in arms], axis=0)
@@ -263,13 +291,20 @@ def _cut_layers(whole: MotionPreview, matte: np.ndarray) -> MotionPreview:
     alpha = body_alpha[..., None]
     behind = np.rint(body_colours * alpha + plate * (1 - alpha)).astype(np.uint8)
     layers = tuple(make_arm(picture, behind, mask, rest_px, arm, hand, reach) for arm, mask, hand, reach in arms)
-    cut = replace(whole, head_px=_head_ring(rest_px, matte), body=body, plate=plate, arms=layers,
-                  residual=np.zeros(picture.shape, np.float32))
+    cut = replace(
+        whole,
+        head_px=_head_ring(rest_px, matte),
+        body=body,
+        plate=plate,
+        arms=layers,
+        residual=np.zeros(picture.shape, np.float32),
+    )
     return replace(cut, residual=picture.astype(np.float32) - render_frame(cut, rest_px))
 
 
-def _without_arms(picture: np.ndarray, matte: np.ndarray, taken: np.ndarray,
-                  torso: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _without_arms(
+    picture: np.ndarray, matte: np.ndarray, taken: np.ndarray, torso: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Colours and alpha of the body with the arms painted out: filled inside the torso, transparent outside."""
     import cv2
 
@@ -283,12 +318,13 @@ def _without_arms(picture: np.ndarray, matte: np.ndarray, taken: np.ndarray,
     return colours, np.where(gone, soften(torso) * matte, matte).astype(np.float32)
 
 
-def _controls(preview: MotionPreview, posed: np.ndarray, face: np.ndarray, head_a: complex,
-              head_b: complex) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _controls(
+    preview: MotionPreview, posed: np.ndarray, face: np.ndarray, head_a: complex, head_b: complex
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The spline's points: (in the picture [N, 2], in the new pose [N, 2], stiffness [N])."""
     height_px, width_px = preview.picture.shape[:2]
     head = _moved(preview.head_px, head_a, head_b)
-    rest, target = [preview.rest_px[FACE.start:FACE.stop], preview.head_px], [face, head]
+    rest, target = [preview.rest_px[FACE.start : FACE.stop], preview.head_px], [face, head]
     stiffness = [np.full(68, FACE_STIFFNESS), np.full(len(head), BODY_STIFFNESS)]
     if len(preview.torso_px):
         body = preview.torso_px + preview.torso_mix @ _body_shift(preview, posed)
@@ -303,8 +339,9 @@ def _controls(preview: MotionPreview, posed: np.ndarray, face: np.ndarray, head_
     return np.vstack(rest), np.vstack(target), np.concatenate(stiffness)
 
 
-def _backward_map(rest: np.ndarray, target: np.ndarray, stiffness: np.ndarray, face: np.ndarray, height_px: int,
-                  width_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _backward_map(
+    rest: np.ndarray, target: np.ndarray, stiffness: np.ndarray, face: np.ndarray, height_px: int, width_px: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(map_x, map_y [H, W] float32 for cv2.remap, drift [BODY_GRID, BODY_GRID] float32 in pixels)."""
     import cv2
 
@@ -334,20 +371,21 @@ def _backward_map(rest: np.ndarray, target: np.ndarray, stiffness: np.ndarray, f
     return map_x, map_y, np.hypot(coarse[..., 0], coarse[..., 1])
 
 
-def _close_eyes(map_x: np.ndarray, map_y: np.ndarray, preview: MotionPreview, face: np.ndarray,
-                closing: np.ndarray) -> None:
+def _close_eyes(
+    map_x: np.ndarray, map_y: np.ndarray, preview: MotionPreview, face: np.ndarray, closing: np.ndarray
+) -> None:
     """Slide the upper lids over the eyes, in place: the skin above the lid stretches, the eyeball is covered.
 
     The maps hold picture coordinates, so the lid is drawn where the picture has it and moves with the head.
     """
-    rest = as_complex(preview.rest_px[FACE.start:FACE.stop])
+    rest = as_complex(preview.rest_px[FACE.start : FACE.stop])
     height_px, width_px = map_x.shape
     for (inner, outer, lids), closed in zip(_EYES, closing, strict=True):
         width = abs(rest[outer] - rest[inner])
         if closed <= 0 or width < 2:
             continue
-        x0, y0 = np.clip(face[inner:inner + 6].min(axis=0) - width, 0, [width_px, height_px]).astype(int)
-        x1, y1 = np.clip(face[inner:inner + 6].max(axis=0) + width, 0, [width_px, height_px]).astype(int)
+        x0, y0 = np.clip(face[inner : inner + 6].min(axis=0) - width, 0, [width_px, height_px]).astype(int)
+        x1, y1 = np.clip(face[inner : inner + 6].max(axis=0) + width, 0, [width_px, height_px]).astype(int)
         right = (rest[outer] - rest[inner]) / width
         box = (slice(y0, y1), slice(x0, x1))
         eye = (map_x[box] + 1j * map_y[box] - rest[inner]) / right  # eye frame: real along, imaginary down
@@ -373,7 +411,7 @@ def _draw_mouth(frame: np.ndarray, preview: MotionPreview, face: np.ndarray) -> 
     """Open the mouth in place: a dark cavity inside the new inner lips, the picture's teeth under the upper lip."""
     import cv2
 
-    rest = preview.rest_px[FACE.start:FACE.stop]
+    rest = preview.rest_px[FACE.start : FACE.stop]
     rest_gap_px = np.mean([np.hypot(*(rest[low] - rest[up])) for up, low in _LIP_GAPS])
     gap_px = np.mean([np.hypot(*(face[low] - face[up])) for up, low in _LIP_GAPS])
     strength = float(np.clip(gap_px - rest_gap_px - 1.0, 0.0, 2.0) / 2.0)  # eased in over 2 px: nothing pops
@@ -428,7 +466,7 @@ def _rounded(corners: np.ndarray) -> np.ndarray:
 
 def _head_ring(rest_px: np.ndarray, matte: np.ndarray | None) -> np.ndarray:
     """Points [M, 2] that go with the skull: around hair or hat at the matte's edge, and beside the eyes."""
-    face = rest_px[FACE.start:FACE.stop]
+    face = rest_px[FACE.start : FACE.stop]
     size_px = face_height(rest_px)
     chin, brows = face[8], face[17:27].mean(axis=0)
     up = (brows - chin) / max(size_px, 1e-6)
@@ -498,10 +536,11 @@ def _body_shift(preview: MotionPreview, posed: np.ndarray) -> np.ndarray:
     return shifts * np.minimum(1.0, limit_px / np.maximum(lengths, 1e-6))
 
 
-def _attached_head(preview: MotionPreview, posed: np.ndarray, face: np.ndarray, head_a: complex,
-                   head_b: complex) -> tuple[np.ndarray, complex]:
+def _attached_head(
+    preview: MotionPreview, posed: np.ndarray, face: np.ndarray, head_a: complex, head_b: complex
+) -> tuple[np.ndarray, complex]:
     """Hold the head within 0.6 face heights of where the shoulders carry it: a neck does not stretch further."""
-    rest_face = preview.rest_px[FACE.start:FACE.stop]
+    rest_face = preview.rest_px[FACE.start : FACE.stop]
     carried = _body_shift(preview, posed)[0] if len(preview.torso_px) else np.zeros(2)
     relative = face.mean(axis=0) - rest_face.mean(axis=0) - carried
     length, limit = float(np.hypot(*relative)), 0.6 * face_height(preview.rest_px)
@@ -517,15 +556,23 @@ def _torso_polygon(preview: MotionPreview, shape: tuple[int, ...]) -> np.ndarray
     right_hip, left_hip = _hips(rest, preview.score)
     out = 0.12 * (left_hip - right_hip)  # the hip joints lie inside the body
     down = 3 * (right_hip + left_hip - rest[RIGHT_SHOULDER] - rest[LEFT_SHOULDER])  # the lap: past the border
-    corners = np.array([rest[RIGHT_SHOULDER], rest[LEFT_SHOULDER], left_hip + out, left_hip + out + down,
-                        right_hip - out + down, right_hip - out])
+    corners = np.array(
+        [
+            rest[RIGHT_SHOULDER],
+            rest[LEFT_SHOULDER],
+            left_hip + out,
+            left_hip + out + down,
+            right_hip - out + down,
+            right_hip - out,
+        ]
+    )
     return cv2.fillPoly(np.zeros(shape, np.uint8), [np.rint(corners).astype(np.int32)], 1) > 0
 
 
 def _face_problem(points_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int) -> str | None:
     """Why the face cannot be warped, None when it can."""
-    face = points_px[FACE.start:FACE.stop]
-    seen = (score[FACE.start:FACE.stop] >= VISIBLE_SCORE).mean()
+    face = points_px[FACE.start : FACE.stop]
+    seen = (score[FACE.start : FACE.stop] >= VISIBLE_SCORE).mean()
     if seen < 0.8:
         return f"only {100 * seen:.0f} % of the face's keypoints are visible in the initial pose"
     inside = ((face >= 0) & (face < [width_px, height_px])).all(axis=1).mean()
@@ -549,7 +596,7 @@ def _shoulder_problem(points_px: np.ndarray, score: np.ndarray, height_px: int, 
         return "a shoulder is hidden in the initial pose"
     if ((shoulders < 0) | (shoulders >= [width_px, height_px])).any():
         return "a shoulder lies outside the picture in the initial pose"
-    face = points_px[FACE.start:FACE.stop]
+    face = points_px[FACE.start : FACE.stop]
     ratio = (shoulders[1, 0] - shoulders[0, 0]) / max(float(np.ptp(face[:, 0])), 1e-6)
     if not 0.8 < ratio < 6 or shoulders[:, 1].mean() < face[27:36, 1].mean():
         return "the initial pose's shoulders do not fit its face"
@@ -559,8 +606,10 @@ def _shoulder_problem(points_px: np.ndarray, score: np.ndarray, height_px: int, 
 def _within_reach(points_px: np.ndarray, height_px: int, width_px: int) -> np.ndarray:
     """[134, 2] float64 without NaN, at most one picture outside of the picture."""
     if points_px.shape != (NUM_KEYPOINTS, 2):
-        raise InputError(f"the pose has keypoints of shape {points_px.shape}; a frame needs ({NUM_KEYPOINTS}, 2). "
-                         "Give one frame of a pose sequence.")
+        raise InputError(
+            f"the pose has keypoints of shape {points_px.shape}; a frame needs ({NUM_KEYPOINTS}, 2). "
+            "Give one frame of a pose sequence."
+        )
     size = np.array([width_px, height_px], np.float64)
     return np.clip(np.nan_to_num(points_px.astype(np.float64), posinf=1e6, neginf=-1e6), -size, 2 * size)
 
@@ -572,8 +621,14 @@ def _border(height_px: int, width_px: int) -> np.ndarray:
     x, y = t.T
     corner = np.array([width_px - 1.0, height_px - 1.0])
     zero = np.zeros(7)
-    return np.vstack([np.stack([x, zero], 1), np.stack([zero + corner[0], y], 1),
-                      np.stack([corner[0] - x, zero + corner[1]], 1), np.stack([zero, corner[1] - y], 1)])
+    return np.vstack(
+        [
+            np.stack([x, zero], 1),
+            np.stack([zero + corner[0], y], 1),
+            np.stack([corner[0] - x, zero + corner[1]], 1),
+            np.stack([zero, corner[1] - y], 1),
+        ]
+    )
 
 
 def _moved(points: np.ndarray, a: complex, b: complex) -> np.ndarray:
@@ -588,8 +643,10 @@ def _fallback(preview: MotionPreview, reason: str) -> MotionPreview:
 
 def _checked_picture(picture: np.ndarray) -> np.ndarray:
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or min(picture.shape[:2]) < 16:
-        raise InputError(f"the picture has shape {picture.shape} and type {picture.dtype}; the preview needs "
-                         "[height, width, 3] uint8 RGB of at least 16 x 16 px. Convert it first.")
+        raise InputError(
+            f"the picture has shape {picture.shape} and type {picture.dtype}; the preview needs "
+            "[height, width, 3] uint8 RGB of at least 16 x 16 px. Convert it first."
+        )
     return np.ascontiguousarray(picture)
 
 
@@ -597,6 +654,8 @@ def _checked_mask(mask: np.ndarray | None, height_px: int, width_px: int) -> np.
     if mask is None:
         return None
     if mask.shape != (height_px, width_px):
-        raise InputError(f"the person mask has shape {mask.shape}, the picture is {height_px} x {width_px} px; make "
-                         "the mask from the same picture.")
+        raise InputError(
+            f"the person mask has shape {mask.shape}, the picture is {height_px} x {width_px} px; make "
+            "the mask from the same picture."
+        )
     return np.clip(np.nan_to_num(mask.astype(np.float32)), 0.0, 1.0)

@@ -20,6 +20,8 @@ from .config import SMGAConfig
 
 NUM_TIME_TOKENS = 2
 
+Memory = tuple[Tensor, Tensor]  # keys and values of an attention, before the split into heads
+
 
 @dataclass(frozen=True)
 class SpeechTokens:
@@ -37,8 +39,8 @@ class LayerCondition:
     face_2, body_1, body_2, merge.
     """
 
-    face_memory: tuple[Tensor, Tensor]
-    body_memory: tuple[Tensor, Tensor]
+    face_memory: Memory
+    body_memory: Memory
     films: tuple[Tensor, ...]
 
 
@@ -48,13 +50,12 @@ class Rotary:
     def __init__(self, width: int, num_positions: int, device: Any) -> None:
         frequencies = 10000.0 ** (-torch.arange(0, width, 2, device=device).float() / width)  # [D/2]
         angles = torch.arange(num_positions, device=device).float()[:, None] * frequencies  # [L, D/2]
-        self.cos = angles.cos().repeat_interleave(2, dim=-1)  # [L, D]
-        self.sin = torch.stack([-angles.sin(), angles.sin()], dim=-1).flatten(-2)  # [L, D]
+        self.turns = torch.polar(torch.ones_like(angles), angles)  # [L, D/2] complex: cos + i sin
 
     def __call__(self, z: Tensor, start: int = 0) -> Tensor:
-        stop = start + z.shape[-2]
-        swapped = z.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)  # (a, b) -> (b, a) in each pair
-        return torch.addcmul(z * self.cos[start:stop].to(z), swapped, self.sin[start:stop].to(z))
+        pairs = torch.view_as_complex(z.float().unflatten(-1, (-1, 2)))  # channels 2j and 2j + 1 turn together
+        turned = pairs * self.turns[start : start + z.shape[-2]]
+        return torch.view_as_real(turned).flatten(-2).to(z)
 
 
 class Attention(nn.Module):
@@ -68,10 +69,10 @@ class Attention(nn.Module):
         self.value = ops.Linear(width, width, **kw)
         self.output = ops.Linear(width, width, **kw)
 
-    def remember(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    def remember(self, keys: Tensor, values: Tensor) -> Memory:
         return self.key(keys), self.value(values)
 
-    def forward(self, queries: Tensor, memory: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, queries: Tensor, memory: Memory) -> Tensor:
         heads = [
             t.flatten(0, -3).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # [(...), heads, L, D/heads]
             for t in (self.query(queries), *memory)
@@ -125,9 +126,7 @@ class Branch(nn.Module):
         self.cross_attention = Attention(config.width, config.num_heads, ops, **kw)
         self.film_2 = ops.Linear(config.width, 2 * config.width, **kw)
 
-    def forward(
-        self, y: Tensor, memory: tuple[Tensor, Tensor], film_1: Tensor, film_2: Tensor, rotary: Rotary
-    ) -> Tensor:
+    def forward(self, y: Tensor, memory: Memory, film_1: Tensor, film_2: Tensor, rotary: Rotary) -> Tensor:
         n = self.norm_1(y)
         rotated = rotary(n)
         y = y + film(self.self_attention(rotated, self.self_attention.remember(rotated, n)), film_1)
@@ -145,7 +144,7 @@ class DecoderLayer(nn.Module):
         self.feed_forward = FeedForward(config.width, config.feed_forward_width, ops, **kw)
         self.film = ops.Linear(config.width, 2 * config.width, **kw)
 
-    def condition(self, memory: Tensor, rotated_memory: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    def condition(self, memory: Tensor, rotated_memory: Tensor) -> tuple[Memory, Memory]:
         return (
             self.face.cross_attention.remember(rotated_memory, memory),
             self.body.cross_attention.remember(rotated_memory, memory),
@@ -226,17 +225,18 @@ class SMGA(nn.Module):
         """
         num_frames, rotary = speech.tokens.shape[-2], self.rotary(speech.tokens.device)
         time_summary, time_tokens = self.embed_time(timesteps)
-        tokens, time_tokens = self.memory_norm(speech.tokens), self.memory_norm(time_tokens)
+        tokens = F.pad(self.memory_norm(speech.tokens), (0, 0, 0, NUM_TIME_TOKENS))  # room for the time tokens
+        time_tokens = self.memory_norm(time_tokens)
         rotated, rotated_time = rotary(tokens), rotary(time_tokens, start=num_frames)
         tau = F.mish(speech.summary + time_summary).unsqueeze(-2)  # [S, ..., 1, D]
         return Conditions(
-            speech_memories=[layer.condition(tokens, rotated) for layer in self.layers],
+            memories=[layer.condition(tokens, rotated) for layer in self.layers],
             time_memories=[layer.condition(time_tokens, rotated_time) for layer in self.layers],
             films=[layer.films(tau) for layer in self.layers],
         )
 
-    def denoise(self, x: Tensor, initial_pose: Tensor, conditions: list[LayerCondition]) -> Tensor:
-        """Noisy poses [..., L, 402] and initial poses [..., 402] -> clean poses [..., L, 402] (x0)."""
+    def decode(self, x: Tensor, initial_pose: Tensor, conditions: list[LayerCondition]) -> Tensor:
+        """Noisy poses [..., L, 402] and initial poses [..., 402] -> hidden frames [..., L, D] of the clean poses."""
         rotary = self.rotary(x.device)
         start = initial_pose.unsqueeze(-2).expand_as(x)
         is_face = torch.zeros(self.config.num_channels, dtype=torch.bool, device=x.device)
@@ -245,7 +245,7 @@ class SMGA(nn.Module):
         body = self.pose_projection(torch.cat([x * ~is_face, start * ~is_face], dim=-1))
         for layer, condition in zip(self.layers, conditions, strict=True):
             face = layer(face, body, condition, rotary)  # the body stream starts anew in every layer
-        return self.output_projection(face)
+        return face
 
     def forward(
         self, x: Tensor, initial_pose: Tensor, features: Tensor, timesteps: Tensor, drop: bool = False
@@ -257,37 +257,34 @@ class SMGA(nn.Module):
         speech = self.encode_speech(features)
         if drop:
             speech = self.without_speech(speech)
-        return self.denoise(x, initial_pose, self.listen(speech, timesteps[None]).at(0))
+        conditions = self.listen(speech, timesteps[None]).at(0)
+        return self.output_projection(self.decode(x, initial_pose, conditions))
 
     def guided(self, x: Tensor, initial_pose: Tensor, conditions: list[LayerCondition], guidance: float) -> Tensor:
         """Classifier-free guidance in one batch: u + (c - u) guidance.
 
         x [N, L, 402], initial_pose [N, 402] or [1, 402]; conditions of speech rows [N, 2 (with, without), ...].
         """
-        rows = self.denoise(x.unsqueeze(1), initial_pose.unsqueeze(1), conditions)  # [N, 2, L, 402]
+        rows = self.decode(x.unsqueeze(1), initial_pose.unsqueeze(1), conditions)  # [N, 2, L, D]
         with_speech, without_speech = rows.unbind(dim=1)
-        return torch.lerp(without_speech, with_speech, guidance)
+        # the output projection is linear, so guidance may be applied before it
+        return self.output_projection(torch.lerp(without_speech, with_speech, guidance))
 
 
 @dataclass(frozen=True)
 class Conditions:
     """Layer conditions of several timesteps. Speech keys and values are shared by all of them."""
 
-    speech_memories: list[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]  # [..., L, D]
-    time_memories: list[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]  # [S, ..., 2, D]
+    memories: list[tuple[Memory, Memory]]  # face, body: [..., L + 2, D]; the last two rows belong to the current step
+    time_memories: list[tuple[Memory, Memory]]  # [S, ..., 2, D]
     films: list[tuple[Tensor, ...]]  # [S, ..., 1, 2 D]
 
     def at(self, step_idx: int) -> list[LayerCondition]:
-        """The conditions of timestep number ``step_idx``, one per layer."""
-
-        def join(speech: tuple[Tensor, Tensor], time: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-            keys, values = (
-                torch.cat([s, t[step_idx].expand(*s.shape[:-2], -1, -1)], dim=-2)
-                for s, t in zip(speech, time, strict=True)
-            )
-            return keys, values
-
-        return [
-            LayerCondition(join(speech[0], time[0]), join(speech[1], time[1]), tuple(f[step_idx] for f in films))
-            for speech, time, films in zip(self.speech_memories, self.time_memories, self.films, strict=True)
-        ]
+        """The conditions of timestep number ``step_idx``, one per layer; valid until the next call."""
+        conditions = []
+        for memories, time_memories, films in zip(self.memories, self.time_memories, self.films, strict=True):
+            for memory, time_memory in zip(memories, time_memories, strict=True):
+                for rows, time_rows in zip(memory, time_memory, strict=True):  # keys, then values
+                    rows[..., -NUM_TIME_TOKENS:, :] = time_rows[step_idx]
+            conditions.append(LayerCondition(*memories, tuple(film[step_idx] for film in films)))
+        return conditions
