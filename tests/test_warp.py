@@ -33,28 +33,64 @@ def drawn_pose() -> tuple[np.ndarray, np.ndarray]:
     xy, score = np.zeros((NUM_KEYPOINTS, 2)), np.zeros(NUM_KEYPOINTS)
     angle = np.linspace(np.pi, 0, 17)
     jaw = np.stack([30 * np.cos(angle), 40 * np.sin(angle)], 1)
-    brows = np.array([[x, -14 - 2 * (i in (1, 2, 3))] for side in (-1, 1)
-                      for i, x in enumerate(sorted(side * v for v in (5, 9, 13, 17, 21)))])
+    brows = np.array(
+        [
+            [x, -14 - 2 * (i in (1, 2, 3))]
+            for side in (-1, 1)
+            for i, x in enumerate(sorted(side * v for v in (5, 9, 13, 17, 21)))
+        ]
+    )
     nose = np.array([[0, -6], [0, 0], [0, 5], [0, 10], [-5, 13], [-2.5, 14], [0, 15], [2.5, 14], [5, 13]])
     eye = np.array([[-6, 0], [-2, -3], [2, -3], [6, 0], [2, 3], [-2, 3]])
-    outer = np.array([[-12, 23], [-8, 21], [-3, 20], [0, 20.5], [3, 20], [8, 21], [12, 23], [8, 26], [3, 28], [0, 28],
-                      [-3, 28], [-8, 26]])
+    outer = np.array(
+        [
+            [-12, 23],
+            [-8, 21],
+            [-3, 20],
+            [0, 20.5],
+            [3, 20],
+            [8, 21],
+            [12, 23],
+            [8, 26],
+            [3, 28],
+            [0, 28],
+            [-3, 28],
+            [-8, 26],
+        ]
+    )
     inner = np.array([[-9, 23], [-4, 23], [0, 23], [4, 23], [9, 23], [4, 24], [0, 24], [-4, 24]])
     right_eye, left_eye = eye - np.array([13, 5]), eye + np.array([13, -5])
     face = np.vstack([jaw, brows, nose, right_eye, left_eye, outer, inner])
-    xy[FACE.start:FACE.stop] = face + np.array([160, 75])
-    score[FACE.start:FACE.stop] = 1
-    body = {0: (160, 85), 1: (160, 140), 2: (115, 147), 3: (88, 210), 4: (125, 255), 5: (205, 147), 6: (232, 210),
-            7: (195, 255), 8: (133, 285), 11: (187, 285), 14: (147, 70), 15: (173, 70), 16: (130, 75), 17: (190, 75)}
+    xy[FACE.start : FACE.stop] = face + np.array([160, 75])
+    score[FACE.start : FACE.stop] = 1
+    body = {
+        0: (160, 85),
+        1: (160, 140),
+        2: (115, 147),
+        3: (88, 210),
+        4: (125, 255),
+        5: (205, 147),
+        6: (232, 210),
+        7: (195, 255),
+        8: (133, 285),
+        11: (187, 285),
+        14: (147, 70),
+        15: (173, 70),
+        16: (130, 75),
+        17: (190, 75),
+    }
     for i, place in body.items():
         xy[i], score[i] = place, 1
     for hand, elbow, wrist in ((RIGHT_HAND, 3, 4), (LEFT_HAND, 6, 7)):
         along = (xy[wrist] - xy[elbow]) / np.hypot(*(xy[wrist] - xy[elbow]))
         across = np.array([-along[1], along[0]])
-        fingers = [xy[wrist] + along * (8 + 6 * joint) + across * (finger - 2) * 4.5
-                   for finger in range(5) for joint in range(4)]
-        xy[hand.start:hand.stop] = np.vstack([xy[wrist], *fingers])
-        score[hand.start:hand.stop] = 1
+        fingers = [
+            xy[wrist] + along * (8 + 6 * joint) + across * (finger - 2) * 4.5
+            for finger in range(5)
+            for joint in range(4)
+        ]
+        xy[hand.start : hand.stop] = np.vstack([xy[wrist], *fingers])
+        score[hand.start : hand.stop] = 1
     return xy.astype(np.float32), score.astype(np.float32)
 
 
@@ -72,8 +108,9 @@ def draw(xy: np.ndarray, *, person_only: bool = False) -> np.ndarray:
         return (255, 255, 255) if person_only else rgb
 
     def line(a: np.ndarray, b: np.ndarray, rgb: tuple[int, int, int], width: float) -> None:
-        cv2.line(canvas, np.rint(a).astype(int).tolist(), np.rint(b).astype(int).tolist(), colour(rgb),
-                 int(width * smooth))
+        cv2.line(
+            canvas, np.rint(a).astype(int).tolist(), np.rint(b).astype(int).tolist(), colour(rgb), int(width * smooth)
+        )
 
     def area(points: np.ndarray, rgb: tuple[int, int, int]) -> None:
         cv2.fillPoly(canvas, [np.rint(points).astype(np.int32)], colour(rgb))
@@ -83,10 +120,11 @@ def draw(xy: np.ndarray, *, person_only: bool = False) -> np.ndarray:
     for t in (0.2, 0.4, 0.6, 0.8):
         line((1 - t) * q[2] + t * q[5], (1 - t) * q[8] + t * q[11], (100, 140, 200), 3)
     line(q[1], q[0], SKIN, 22)
-    face = q[FACE.start:FACE.stop]
+    face = q[FACE.start : FACE.stop]
     middle, size = 0.5 * (face[8] + face[27]), float(np.hypot(*(face[8] - face[27])))
-    cv2.circle(canvas, np.rint(middle + 0.25 * (face[27] - face[8])).astype(int).tolist(), int(0.95 * size),
-               colour(HAIR), -1)
+    cv2.circle(
+        canvas, np.rint(middle + 0.25 * (face[27] - face[8])).astype(int).tolist(), int(0.95 * size), colour(HAIR), -1
+    )
     area(cv2.convexHull(face[:27].astype(np.float32))[:, 0], SKIN)
     for part in (slice(36, 42), slice(42, 48)):
         area(face[part], (240, 240, 240))
@@ -127,8 +165,9 @@ def open_mouth(xy: np.ndarray, gap_px: float) -> np.ndarray:
 def as_pose(xy: np.ndarray, score: np.ndarray, height_px: int = SIDE_PX, width_px: int = SIDE_PX) -> PoseSequence:
     xy, score = np.atleast_3d(xy).reshape(-1, NUM_KEYPOINTS, 2), score.reshape(-1, NUM_KEYPOINTS)
     points = torch.from_numpy(np.ascontiguousarray(xy))
-    return PoseSequence.from_pixels(points, torch.from_numpy(score).expand(len(xy), -1), height_px=height_px,
-                                    width_px=width_px)
+    return PoseSequence.from_pixels(
+        points, torch.from_numpy(score).expand(len(xy), -1), height_px=height_px, width_px=width_px
+    )
 
 
 def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
@@ -223,7 +262,7 @@ def test_mouth_opens_dark_and_no_wider_than_a_mouth(person):
     frame = render_frame(preview, opened)
     assert frame[inside].mean() < 0.6 * picture[inside].mean()
     assert frame[inside].mean() < 0.6 * render_frame(preview, xy)[inside].mean()
-    targets, *_ = face_targets(xy[FACE.start:FACE.stop], open_mouth(xy, 60.0)[FACE.start:FACE.stop])
+    targets, *_ = face_targets(xy[FACE.start : FACE.stop], open_mouth(xy, 60.0)[FACE.start : FACE.stop])
     assert 5 < targets[66, 1] - targets[62, 1] < 0.5 * (xy[78, 0] - xy[72, 0])
 
 
@@ -233,8 +272,8 @@ def test_blink_covers_the_eyes(person):
     shut = xy.copy()
     for up, low in ((37, 41), (38, 40), (43, 47), (44, 46)):
         shut[24 + up] = shut[24 + low]
-    assert eye_closing(xy[FACE.start:FACE.stop], shut[FACE.start:FACE.stop]).tolist() == [1.0, 1.0]
-    assert eye_closing(xy[FACE.start:FACE.stop], 1.3 * xy[FACE.start:FACE.stop]).tolist() == [0.0, 0.0]
+    assert eye_closing(xy[FACE.start : FACE.stop], shut[FACE.start : FACE.stop]).tolist() == [1.0, 1.0]
+    assert eye_closing(xy[FACE.start : FACE.stop], 1.3 * xy[FACE.start : FACE.stop]).tolist() == [0.0, 0.0]
     frame, (x, y) = render_frame(preview, shut), np.rint(xy[60:66].mean(axis=0)).astype(int)
     white, lid = picture[y, x].astype(int), frame[y - 1, x].astype(int)
     assert white.min() > 220
@@ -243,7 +282,7 @@ def test_blink_covers_the_eyes(person):
 
 def test_jittering_face_points_do_not_shake_the_head(person):
     _, xy, _ = person
-    rest = xy[FACE.start:FACE.stop]
+    rest = xy[FACE.start : FACE.stop]
     noise = np.random.default_rng(0).normal(0, 1.0, rest.shape)
     targets, *_ = face_targets(rest, rest + noise)
     still = [*range(17), *range(27, 36)]
@@ -252,7 +291,7 @@ def test_jittering_face_points_do_not_shake_the_head(person):
 
 def test_a_moved_head_is_followed_exactly(person):
     _, xy, _ = person
-    rest = xy[FACE.start:FACE.stop].astype(np.float64)
+    rest = xy[FACE.start : FACE.stop].astype(np.float64)
     moved = 1.1 * turned(rest, np.array([160.0, 140.0]), 8) + [5, -3]
     targets, *_ = face_targets(rest, moved)
     np.testing.assert_allclose(targets, moved, atol=1e-9)
@@ -278,14 +317,17 @@ def test_no_gap_opens_at_the_picture_border(person):
     assert abs(bottom - picture[-4:, 150:170]).mean() < 40  # still the shirt, not the background
 
 
-@pytest.mark.parametrize(("change", "reason", "still"), [
-    ("no scores", "visible", True),
-    ("outside", "outside|inside", True),
-    ("collapsed", "do not form a face", True),
-    ("random", "do not form a face", True),
-    ("hidden shoulder", "shoulder is hidden", False),
-    ("crossed shoulders", "do not fit", False),
-])
+@pytest.mark.parametrize(
+    ("change", "reason", "still"),
+    [
+        ("no scores", "visible", True),
+        ("outside", "outside|inside", True),
+        ("collapsed", "do not form a face", True),
+        ("random", "do not form a face", True),
+        ("hidden shoulder", "shoulder is hidden", False),
+        ("crossed shoulders", "do not fit", False),
+    ],
+)
 def test_unusable_pose_falls_back_and_says_why(person, caplog, change, reason, still):
     picture, xy, score = (value.copy() for value in person)
     if change == "no scores":
@@ -317,7 +359,7 @@ def test_unusable_pose_falls_back_and_says_why(person, caplog, change, reason, s
 def test_unbelievable_matte_falls_back_to_one_spline(person, share):
     picture, xy, score = person
     mask = np.zeros(picture.shape[:2])
-    mask[:int(share * SIDE_PX)] = 1
+    mask[: int(share * SIDE_PX)] = 1
     preview = prepare_preview(picture, as_pose(xy, score), mask)
     assert "whole picture" in preview.fallback_reason
     assert psnr_db(render_frame(preview, xy), picture) >= 50
@@ -332,8 +374,16 @@ def test_any_size_and_any_pose_gives_a_picture(person, height_px, width_px):
     preview = prepare_preview(grey, as_pose(xy, score))
     rest = preview.rest_px
     rng = np.random.default_rng(0)
-    weird = [rng.uniform(-500, 1500, rest.shape), np.zeros_like(rest), np.full_like(rest, width_px / 2),
-             np.full_like(rest, 1e9), np.full_like(rest, np.nan), -rest, rest * [1, 0], rest[::-1]]
+    weird = [
+        rng.uniform(-500, 1500, rest.shape),
+        np.zeros_like(rest),
+        np.full_like(rest, width_px / 2),
+        np.full_like(rest, 1e9),
+        np.full_like(rest, np.nan),
+        -rest,
+        rest * [1, 0],
+        rest[::-1],
+    ]
     with np.errstate(all="raise", under="ignore"):
         frames = [render_frame(preview, points) for points in (rest, *weird)]
     for frame in frames:

@@ -1,0 +1,207 @@
+"""The pack inside a real ComfyUI: schemas, bundled graphs, errors, cancel."""
+
+import json
+import time
+import urllib.request
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mmgt.poses import load_poses
+from mmgt.smga.config import SMGAConfig
+from mmgt.smga.keys import to_authors
+from mmgt.smga.model import SMGA
+
+pytestmark = pytest.mark.comfy
+
+REPOSITORY = Path(__file__).parents[2]
+GRAPHS = sorted((REPOSITORY / "workflows").glob("*.json"))
+SNAPSHOT = Path(__file__).parent / "schema_snapshot.json"
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+
+
+def our_nodes(server):
+    return {name: info for name, info in server.get("/object_info").items() if name.startswith("MMGT_")}
+
+
+def inputs_of(info):
+    """Input name -> type, in order; a combo is "COMBO"."""
+    specs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+    return {name: spec[0] if isinstance(spec[0], str) else "COMBO" for name, spec in specs.items()}
+
+
+def to_api(server, graph):
+    """A saved graph as the prompt that the page would queue."""
+    infos, links = server.get("/object_info"), {link[0]: link for link in graph["links"]}
+    prompt = {}
+    for node in graph["nodes"]:
+        if node["type"] in ("MarkdownNote", "Note"):
+            continue
+        info, values = infos[node["type"]], iter(node["widgets_values"])
+        linked = {i["name"]: links[i["link"]] for i in node["inputs"] if i["link"] is not None}
+        inputs = {}
+        for name, kind in inputs_of(info).items():
+            if kind in WIDGETS:
+                inputs[name] = next(values)
+                options = {**info["input"].get("required", {}), **info["input"].get("optional", {})}[name][-1]
+                if isinstance(options, dict) and options.get("control_after_generate"):
+                    next(values)
+            if name in linked:
+                inputs[name] = [str(linked[name][1]), linked[name][2]]
+        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt
+
+
+def test_every_input_has_a_tooltip_every_node_a_help_page_and_a_graph(server):
+    graphs = "".join(path.read_text() for path in GRAPHS)
+    for name, info in our_nodes(server).items():
+        for specs in info["input"].values():
+            for input_name, (_kind, *options) in specs.items():
+                assert options, f"{name}.{input_name}"
+                assert options[0].get("tooltip"), f"{name}.{input_name}"
+        with urllib.request.urlopen(f"{server.url}/extensions/comfyui-mmgt/docs/{name}.md") as page:
+            text = page.read().decode()
+        assert text.startswith(f"# {info['display_name']}")
+        assert f'"{name}"' in graphs, f"{name} has no place in a bundled graph"
+
+
+def test_released_inputs_are_append_only(server):
+    """Saved graphs keep working: no input or output of the snapshot is renamed, reordered or removed.
+
+    A new input goes to the end; then write the snapshot anew with MMGT_WRITE_SNAPSHOT=1.
+    """
+    import os
+
+    now = {
+        name: {"inputs": list(inputs_of(info).items()), "outputs": info["output"]}
+        for name, info in our_nodes(server).items()
+    }
+    if os.environ.get("MMGT_WRITE_SNAPSHOT"):
+        SNAPSHOT.write_text(json.dumps(now, indent=1) + "\n")
+    for name, released in json.loads(SNAPSHOT.read_text()).items():
+        assert name in now, f"{name} is gone"
+        current = [list(pair) for pair in now[name]["inputs"]]
+        assert current[: len(released["inputs"])] == released["inputs"], name
+        assert now[name]["outputs"][: len(released["outputs"])] == released["outputs"], name
+
+
+def video_of(server, output):
+    (saved,) = output["images"]
+    return server.base / saved["type"] / saved["subfolder"] / saved["filename"]
+
+
+def test_preview_from_speech(server):
+    graph = json.loads((REPOSITORY / "workflows" / "preview_from_speech.json").read_text())
+    prompt = to_api(server, graph)
+    outputs = server.run(prompt)
+    by_type = {node["class_type"]: outputs[key] for key, node in prompt.items() if key in outputs}
+    videos = [video_of(server, out) for key, out in outputs.items() if prompt[key]["class_type"] == "SaveVideo"]
+    assert len(videos) == 2
+    for path in videos:
+        with av.open(str(path)) as container:
+            frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in container.decode(video=0)]
+            assert len(frames) == 186
+            assert frames[0].shape == (512, 512, 3)
+            assert max(np.abs(frame - frames[0]).mean() for frame in frames) > 1
+            assert len(container.streams.audio) == 1
+    poses = load_poses(Path(by_type["MMGT_SavePoses"]["text"][0]))
+    assert poses.num_frames == 186
+
+
+def test_preview_from_saved_poses(server):
+    """What Save Poses wrote is read again by Load Poses and shown."""
+    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "preview_from_saved_poses.json").read_text()))
+    (saved, *_) = sorted((server.base / "output" / "poses").glob("*.json"))
+    (loader,) = (node for node in prompt.values() if node["class_type"] == "MMGT_LoadPoses")
+    loader["inputs"]["file"] = f"poses/{saved.name} [output]"
+    (output,) = (out for key, out in server.run(prompt).items() if prompt[key]["class_type"] == "SaveVideo")
+    with av.open(str(video_of(server, output))) as container:
+        assert container.streams.video[0].frames == load_poses(saved).num_frames
+
+
+def test_poses_for_other_packs_with_a_tiny_smga(server):
+    """The whole SMGA path with a tiny random network in the authors' key layout."""
+    torch.manual_seed(0)
+    config = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
+    tensors = {key: torch.randn_like(tensor) * 0.1 for key, tensor in to_authors(SMGA(config).state_dict()).items()}
+    path = server.base / "models" / "mmgt" / "tiny_smga.safetensors"
+    save_file(tensors, path, metadata={"config": json.dumps({"num_heads": 4})})
+    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "poses_for_other_packs.json").read_text()))
+    (loader,) = (node for node in prompt.values() if node["class_type"] == "MMGT_LoadSMGAModel")
+    loader["inputs"]["smga"] = path.name
+    (sampler,) = (node for node in prompt.values() if node["class_type"] == "MMGT_SMGAAudio2PoseSampler")
+    sampler["inputs"]["steps"] = 4
+    first = server.run(prompt)
+    (key,) = (key for key, node in prompt.items() if node["class_type"] == "MMGT_SavePoses")
+    poses = load_poses(Path(first[key]["text"][0]))
+    assert poses.num_frames == 186
+    assert "frames" in json.loads(Path(first[key]["text"][0]).read_text())
+
+    sampler["inputs"]["seed"] = 7
+    other = load_poses(Path(server.run(prompt)[key]["text"][0]))
+    assert (other.pixels - poses.pixels).abs().max() > 0.1
+
+
+def test_a_missing_checkpoint_is_refused_before_anything_runs(server):
+    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "poses_for_other_packs.json").read_text()))
+    with pytest.raises(RuntimeError, match=r"there is no file 'audio2pose_best_model.pt' in .*models/mmgt"):
+        server.queue(prompt)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1", "git-lfs pointer"),
+        (b"<!doctype html>", "is a web page"),
+        (b"\x10\x00\x00\x00\x00\x00\x00\x00{", "may be truncated"),
+    ],
+)
+def test_a_wrong_checkpoint_is_one_sentence_and_the_server_goes_on(server, content, says):
+    (server.base / "models" / "mmgt" / "wrong.safetensors").write_bytes(content)
+    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "poses_for_other_packs.json").read_text()))
+    (loader,) = (node for node in prompt.values() if node["class_type"] == "MMGT_LoadSMGAModel")
+    loader["inputs"]["smga"] = "wrong.safetensors"
+    with pytest.raises(RuntimeError, match=says):
+        server.run(prompt)
+    assert server.get("/system_stats")
+
+
+def test_another_photo_without_a_detector_names_the_ways(server):
+    from PIL import Image
+
+    Image.fromarray(np.full((300, 200, 3), 128, np.uint8)).save(server.base / "input" / "grey.png")
+    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "preview_from_speech.json").read_text()))
+    (loader,) = (node for node in prompt.values() if node["class_type"] == "LoadImage")
+    loader["inputs"]["image"] = "grey.png"
+    with pytest.raises(RuntimeError, match=r"yolox_l\.onnx") as error:
+        server.run(prompt)
+    assert "Load Poses" in str(error.value)
+
+
+def test_cancel_takes_effect_at_once(server):
+    """A long preview is interrupted within two seconds."""
+    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "preview_from_speech.json").read_text()))
+    (rhythm,) = (node for node in prompt.values() if node["class_type"] == "MMGT_RhythmAudio2Pose")
+    rhythm["inputs"]["seed"] = int(time.time())  # nothing of it is cached
+    prompt_id = server.queue(prompt)
+    time.sleep(2.0)
+    urllib.request.urlopen(
+        urllib.request.Request(f"{server.url}/interrupt", b"{}", {"Content-Type": "application/json"})
+    )
+    start = time.monotonic()
+    history = server.wait(prompt_id)
+    assert time.monotonic() - start < 2
+    assert history["status"]["status_str"] == "error"
+    assert any(name == "execution_interrupted" for name, _ in history["status"]["messages"])
+
+
+def test_import_is_cheap_and_quiet(server):
+    """The pack's own import: no heavy library, no warning, no failure."""
+    assert "IMPORT FAILED" not in server.log
+    (line,) = [line for line in server.log.splitlines() if line.strip().endswith("comfyui-mmgt")]
+    assert float(line.split()[0]) <= 0.1
