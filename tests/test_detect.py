@@ -1,0 +1,158 @@
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmgt.detect import (
+    Detection,
+    choose_person,
+    coco_to_openpose,
+    find_detector,
+    initial_pose_of,
+    letterbox,
+    load_dwpose,
+    prepare_picture,
+    suppress_overlaps,
+)
+from mmgt.errors import InputError
+from mmgt.example_portrait import ExamplePortrait
+
+
+def people(*boxes, confidence=None):
+    num_people = len(boxes)
+    random = np.random.default_rng(0)
+    return Detection(
+        boxes_px=np.array(boxes, float).reshape(-1, 4),
+        confidence=np.array(confidence or np.linspace(1, 0.5, num_people)),
+        keypoints_px=random.uniform(0, 100, (num_people, 134, 2)),
+        score=np.ones((num_people, 134), np.float32),
+        height_px=200,
+        width_px=300,
+    )
+
+
+THREE = people((200, 0, 250, 100), (0, 0, 100, 150), (120, 0, 150, 50))  # right, left and largest, middle
+
+
+@pytest.mark.parametrize(
+    ("order", "index", "row"),
+    [("largest", 0, 1), ("largest", 2, 2), ("highest score", 0, 0), ("left to right", 0, 1), ("left to right", 2, 0)],
+)
+def test_three_people_are_counted_in_the_order_asked_for(order, index, row):
+    pose = choose_person(THREE, order, index)
+    np.testing.assert_allclose(pose.pixels[0], THREE.keypoints_px[row], atol=1e-3)
+    assert (pose.height_px, pose.width_px, pose.num_frames) == (200, 300, 1)
+
+
+def test_nobody_and_too_few_people_are_one_sentence():
+    with pytest.raises(InputError, match="nobody was found in the picture of 300x200 px"):
+        choose_person(people())
+    with pytest.raises(InputError, match="person 3 was asked for, but the picture shows 3 people"):
+        choose_person(THREE, "largest", 3)
+    with pytest.raises(InputError, match="choose one of largest"):
+        choose_person(THREE, "tallest")  # type: ignore[arg-type]
+
+
+def test_neck_is_between_the_shoulders_and_seen_with_both():
+    keypoints, score = np.random.default_rng(1).uniform(0, 9, (2, 133, 2)), np.ones((2, 133), np.float32)
+    score[1, 5] = 0.2
+    points, scores = coco_to_openpose(keypoints, score)
+    np.testing.assert_allclose(points[:, 1], (keypoints[:, 5] + keypoints[:, 6]) / 2)
+    assert scores[:, 1].tolist() == [1, 0]
+    np.testing.assert_allclose(points[:, 0], keypoints[:, 0])
+    np.testing.assert_allclose(points[:, 4], keypoints[:, 10])  # right wrist
+    np.testing.assert_allclose(points[:, 24:], keypoints[:, 23:])  # face and hands keep their order
+
+
+def test_pictures_are_prepared_to_multiples_of_64():
+    assert prepare_picture(np.zeros((600, 600, 3), np.uint8)).shape == (512, 512, 3)
+    assert prepare_picture(np.zeros((300, 400, 3), np.uint8)).shape == (512, 704, 3)
+
+
+def test_letterbox_pads_below_and_right():
+    canvas, ratio = letterbox(np.full((100, 200, 3), 7, np.uint8), 640, 640)
+    assert ratio == 3.2
+    assert (canvas[:320] == 7).all()
+    assert (canvas[320:] == 114).all()
+
+
+def test_suppression_keeps_the_best_of_what_overlaps():
+    boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [50, 50, 60, 60.0]])
+    assert suppress_overlaps(boxes, np.array([0.5, 0.9, 0.4])).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "there is no|no file|does not exist"),
+        (b"", "empty"),
+        (b"<!doctype html><html>", "page|not an ONNX|cannot"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "lfs"),
+        (b"\x08\x07 not a model at all", "cannot|not an ONNX|read"),
+    ],
+)
+def test_a_wrong_onnx_file_is_one_sentence(tmp_path, content, says):
+    path = tmp_path / "yolox_l.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=says) as error:
+        load_dwpose(path, path, ["CPUExecutionProvider"])
+    assert "yolox_l.onnx" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def golden_onnx():
+    folder = Path(__file__).parents[2] / "shared" / "golden" / "stage1"
+    found = [sorted(folder.glob(f"dwpose_*_tiny_{name}.onnx")) for name in ("yolox", "pose")]
+    if not all(found):
+        pytest.skip(f"no ONNX stand-ins in {folder}")
+    return found[0][0], found[1][0]
+
+
+def test_swapped_files_are_recognised():
+    detector, pose = golden_onnx()
+    with pytest.raises(InputError) as error:
+        load_dwpose(pose, detector, ["CPUExecutionProvider"])
+    assert pose.name in str(error.value)
+    assert "input" in str(error.value)
+
+
+def test_an_unknown_provider_is_one_sentence():
+    detector, pose = golden_onnx()
+    with pytest.raises(InputError, match="NoSuchProvider"):
+        load_dwpose(detector, pose, ["NoSuchProvider"])
+
+
+def test_dwpose_files_are_found_by_name_also_in_its_own_folder(tmp_path):
+    detector, pose = golden_onnx()
+    (tmp_path / "DWPose").mkdir()
+    (tmp_path / "DWPose" / "yolox_l.onnx").write_bytes(detector.read_bytes())
+    (tmp_path / "dw-ll_ucoco_384.onnx").write_bytes(pose.read_bytes())
+    found = find_detector([tmp_path], ["CPUExecutionProvider"])
+    assert found.provider == "CPUExecutionProvider"  # type: ignore[attr-defined]
+
+
+def test_without_any_detector_the_advice_names_three_ways(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    detector = find_detector([tmp_path])
+    assert isinstance(detector, ExamplePortrait)
+    with pytest.raises(InputError) as error:
+        initial_pose_of(detector, np.zeros((100, 100, 3), np.uint8))
+    for way in ("yolox_l.onnx", "dw-ll_ucoco_384.onnx", str(tmp_path), "mediapipe==0.10.21", "--poses"):
+        assert way in str(error.value)
+
+
+def test_missing_onnxruntime_names_package_and_alternatives(monkeypatch):
+    detector, pose = golden_onnx()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InputError, match="pip install onnxruntime") as error:
+        load_dwpose(detector, pose)
+    assert "MediaPipe" in str(error.value)
+
+
+def test_several_people_are_logged(caplog):
+    caplog.set_level("INFO", logger="mmgt")
+    choose_person(replace(THREE))
+    assert "3 people" in caplog.text

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+
+from mmgt.errors import InputError
+from mmgt.openpose import poses_from_openpose, poses_to_openpose
+from mmgt.poses import PoseSequence
+from mmgt.skeleton import FACE, FEET, LEFT_HAND, RIGHT_HAND
+
+WIDTH, HEIGHT = 640, 480
+
+
+def random_poses(num_frames=3):
+    generator = torch.Generator().manual_seed(4)
+    xy = torch.rand(num_frames, 134, 2, generator=generator) * torch.tensor([WIDTH, HEIGHT])
+    score = 0.01 + 0.99 * torch.rand(num_frames, 134, generator=generator)
+    return PoseSequence.from_pixels(xy, score, height_px=HEIGHT, width_px=WIDTH)
+
+
+def frame_of(body=18, face=70, hands=True, scale=(1.0, 1.0), seed=0):
+    """A frame as another pack writes it, and its points."""
+    random = np.random.default_rng(seed)
+
+    def part(count):
+        points = random.uniform(5, 400, (count, 3))
+        points[:, 2] = 1.0
+        points[:, :2] *= scale
+        return points.flatten().tolist()
+
+    person = {"pose_keypoints_2d": part(body), "face_keypoints_2d": part(face) if face else None}
+    for side in ("left", "right"):
+        person[f"hand_{side}_keypoints_2d"] = part(21) if hands else None
+    return {"people": [person], "canvas_width": WIDTH, "canvas_height": HEIGHT}
+
+
+def test_round_trip_loses_nothing():
+    poses = random_poses()
+    again = poses_from_openpose(poses_to_openpose(poses))
+    torch.testing.assert_close(again.pixels, poses.pixels, atol=0.01, rtol=0)
+    torch.testing.assert_close(again.score, poses.score, atol=1e-4, rtol=0)
+    assert (again.height_px, again.width_px) == (HEIGHT, WIDTH)
+
+
+def test_missing_points_are_zeros_and_come_back_hidden():
+    poses = random_poses(1)
+    poses.score[0, 100] = 0
+    (frame,) = poses_to_openpose(poses)
+    assert frame["people"][0]["hand_left_keypoints_2d"][3 * 8 : 3 * 9] == [0, 0, 0]
+    assert poses_from_openpose([frame]).score[0, 100] == 0
+
+
+def test_pixels_and_fractions_are_both_read():
+    pixels = poses_from_openpose([frame_of()])
+    fractions = poses_from_openpose([frame_of(scale=(1 / WIDTH, 1 / HEIGHT))])
+    torch.testing.assert_close(pixels.pixels, fractions.pixels, atol=1e-2, rtol=0)
+
+
+def test_body_25_leaves_out_the_mid_hip_and_brings_feet():
+    frame = frame_of(body=25)
+    body = np.array(frame["people"][0]["pose_keypoints_2d"]).reshape(25, 3)
+    poses = poses_from_openpose([frame])
+    np.testing.assert_allclose(poses.pixels[0, 8], body[9, :2], atol=1e-3)  # right hip
+    np.testing.assert_allclose(poses.pixels[0, 17], body[18, :2], atol=1e-3)  # left ear
+    np.testing.assert_allclose(poses.pixels[0, list(FEET)], body[19:25, :2], atol=1e-3)
+
+
+@pytest.mark.parametrize("face", [68, 70])
+def test_both_face_layouts(face):
+    frame = frame_of(face=face)
+    expected = np.array(frame["people"][0]["face_keypoints_2d"]).reshape(face, 3)[:68, :2]
+    np.testing.assert_allclose(poses_from_openpose([frame]).pixels[0, list(FACE)], expected, atol=1e-3)
+
+
+def test_missing_parts_are_hidden():
+    poses = poses_from_openpose([frame_of(face=None, hands=False)])
+    for region in (FACE, LEFT_HAND, RIGHT_HAND):
+        assert not poses.score[0, list(region)].any()
+    assert poses.score[0, :18].all()
+
+
+def test_camel_case_canvas_and_strings_for_numbers():
+    frame = frame_of()
+    plain = poses_from_openpose([frame])
+    frame["canvasWidth"], frame["canvasHeight"] = str(frame.pop("canvas_width")), str(frame.pop("canvas_height"))
+    person = frame["people"][0]
+    person["pose_keypoints_2d"] = [str(value) for value in person["pose_keypoints_2d"]]
+    torch.testing.assert_close(poses_from_openpose([frame]).pixels, plain.pixels)
+
+
+def test_the_chosen_person_of_several():
+    frame = frame_of(seed=1)
+    frame["people"].append(frame_of(seed=2)["people"][0])
+    second = poses_from_openpose([frame], person_idx=1)
+    torch.testing.assert_close(second.pixels, poses_from_openpose([frame_of(seed=2)]).pixels)
+
+
+def test_gaps_are_interpolated_and_reported(caplog):
+    first, last = frame_of(seed=1), frame_of(seed=2)
+    empty = {**first, "people": []}
+    poses = poses_from_openpose([empty, first, empty, last, empty])
+    torch.testing.assert_close(poses.pixels[2], (poses.pixels[1] + poses.pixels[3]) / 2, atol=1e-3, rtol=0)
+    torch.testing.assert_close(poses.pixels[0], poses.pixels[1])
+    torch.testing.assert_close(poses.pixels[4], poses.pixels[3])
+    assert "missing in 3 of 5 frames" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("frames", "says"),
+    [
+        ([], "not poses"),
+        ("text", "not poses"),
+        ([{"people": []}], "no canvas size"),
+        ([{"animals": [], "canvas_width": 9, "canvas_height": 9}], "no list of people"),
+        ([{"people": [], "canvas_width": 9, "canvas_height": 9}], "in none of the 1 frames"),
+        ([{"people": [{"pose_keypoints_2d": [1, 2]}], "canvas_width": 9, "canvas_height": 9}], "has 2 numbers"),
+        ([{"people": [{"pose_keypoints_2d": ["x"] * 54}], "canvas_width": 9, "canvas_height": 9}], "no number"),
+    ],
+)
+def test_anything_else_is_one_sentence(frames, says):
+    with pytest.raises(InputError, match=says):
+        poses_from_openpose(frames)
