@@ -445,7 +445,10 @@ def centre_and_scale(boxes_px: np.ndarray, aspect: float) -> tuple[np.ndarray, n
 def crop_person(
     picture: np.ndarray, centre: np.ndarray, scale: np.ndarray, height_px: int, width_px: int
 ) -> np.ndarray:
-    """The crop of a BGR picture around ``centre`` [2], ``scale`` [2] px large -> the pose network's [3, h, w] float32."""
+    """The crop of a BGR picture around ``centre`` [2], ``scale`` [2] px large, as the pose network reads it.
+
+    Returns [3, height, width] float32.
+    """
     import cv2
 
     # Three points fix the map: the centre, the middle of the left edge "above" it as the network's own code has it

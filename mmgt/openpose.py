@@ -58,8 +58,8 @@ def poses_to_openpose(poses: PoseSequence) -> list[dict[str, Any]]:
 
     Points of score 0 are written as 0, 0, 0, as the format asks for missing points.
     """
-    points = torch.cat([poses.pixels, poses.score[..., None]], dim=-1).double()
-    points = (points * (poses.score > 0)[..., None]).numpy()  # [T, 134, 3]
+    points = torch.cat([poses.pixels, poses.score[..., None]], dim=-1)
+    points = points * (poses.score > 0)[..., None]  # [T, 134, 3]
     face = [*FACE, RIGHT_EYE_CENTRE, LEFT_EYE_CENTRE]
     return [
         {
@@ -75,7 +75,7 @@ def poses_to_openpose(poses: PoseSequence) -> list[dict[str, Any]]:
             "canvas_height": poses.height_px,
             "canvas_width": poses.width_px,
         }
-        for frame in points
+        for frame in points.double().numpy()
     ]
 
 

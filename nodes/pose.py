@@ -124,7 +124,7 @@ class LoadSMGAModel(io.ComfyNode):
                 io.Combo.Input(
                     "smga",
                     options=host.model_files(host.CHECKPOINT_SUFFIXES),
-                    tooltip="A file of models/mmgt: the authors' audio2pose_best_model.pt, or the same as .safetensors.",
+                    tooltip="In models/mmgt: the authors' audio2pose_best_model.pt, or the same as .safetensors.",
                 )
             ],
             outputs=[sockets.Smga.Output(display_name="smga")],

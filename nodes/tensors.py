@@ -44,7 +44,7 @@ def person_mask(mask: Tensor, height_px: int, width_px: int) -> np.ndarray:
     first = mask.reshape(-1, *mask.shape[-2:])[0].float().cpu().numpy()
     if first.shape != (height_px, width_px):
         raise InputError(
-            f"the person mask has {first.shape[1]}x{first.shape[0]} px, but the picture {width_px}x{height_px} px; make "
+            f"the person mask has {first.shape[1]}x{first.shape[0]} px, the picture {width_px}x{height_px} px; make "
             "the mask from this picture, or disconnect it to let Preview Motion find the person."
         )
     if first.max() <= 0.5:
