@@ -162,7 +162,7 @@ def _import_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:  # also a GPU flavour whose system libraries are missing
-        reason = str(error).splitlines()[0] if str(error) else "cannot be imported"
+        reason = str(error).partition("\n")[0] or "cannot be imported"
     else:
         if hasattr(onnxruntime, "InferenceSession"):
             return onnxruntime
@@ -194,7 +194,7 @@ def _open_session(onnxruntime: Any, path: Path, providers: Sequence[str]) -> Any
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
-        reason = str(error).splitlines()[0][:200]
+        reason = str(error).partition("\n")[0][:200]
         if list(providers) != ["CPUExecutionProvider"]:
             session = _open_session(onnxruntime, path, ["CPUExecutionProvider"])
             log.warning("%s cannot run %s (%s): the CPU does", providers[0], path.name, reason)
@@ -217,12 +217,8 @@ def _check_model(session: Any, path: Path, wanted: str) -> None:
         DETECTOR_FILE: "a YOLOX person detector: input [1, 3, H, W], output [1, H W (1/64 + 1/256 + 1/1024), 85]",
         POSE_FILE: "a 133-point SimCC pose network: input [1, 3, H, W], outputs [1, 133, 2 W] and [1, 133, 2 H]",
     }
-    is_other = f"looks like {looks_like}: are the two files swapped?" if looks_like else "is another model"
-    raise InputError(
-        f"{path} ({shapes}) {is_other} Expected here is {expected[wanted]}; give DWPose's {wanted}."
-        if looks_like
-        else f"{path} ({shapes}) {is_other}; expected here is {expected[wanted]}. Give DWPose's {wanted}."
-    )
+    what = f"looks like {looks_like} (are the two files swapped?)" if looks_like else "is another model"
+    raise InputError(f"{path} ({shapes}) {what}; expected here is {expected[wanted]}. Give DWPose's {wanted}.")
 
 
 def _recognise(session: Any) -> str | None:
@@ -396,7 +392,7 @@ def decode_yolox(output: np.ndarray, height_px: int, width_px: int) -> np.ndarra
     grids = [np.mgrid[: height_px // s, : width_px // s][::-1].reshape(2, -1).T for s in STRIDES_PX]  # x, y
     cell = np.concatenate(grids)  # [anchors, 2]
     stride = np.repeat(STRIDES_PX, [len(grid) for grid in grids])[:, None]
-    decoded = output.astype(np.float64)
+    decoded = output.astype(np.float32)  # float64 would move the crop's last bits away from the authors'
     decoded[:, :2] = (decoded[:, :2] + cell) * stride
     decoded[:, 2:4] = np.exp(decoded[:, 2:4]) * stride
     return decoded
@@ -411,7 +407,7 @@ def person_boxes(output: np.ndarray, height_px: int, width_px: int, ratio: float
     centre, half_size = decoded[:, :2], decoded[:, 2:4] / 2
     boxes = np.concatenate([centre - half_size, centre + half_size], axis=1) / ratio
     kept = suppress_overlaps(boxes, score)
-    return boxes[kept], score[kept]
+    return boxes[kept].astype(np.float64), score[kept].astype(np.float64)
 
 
 def suppress_overlaps(boxes_px: np.ndarray, score: np.ndarray, max_overlap: float = MAX_OVERLAP) -> np.ndarray:
@@ -451,8 +447,7 @@ def crop_person(
     """
     import cv2
 
-    # Three points fix the map: the centre, the middle of the left edge "above" it as the network's own code has it
-    # (half a width up), and the corner that these two make by a quarter turn.
+    # Three points fix the map: the centre, half a width above it, and from there half a width to the left.
     source = np.array([centre, centre - (0, scale[0] / 2), centre - (scale[0] / 2, scale[0] / 2)], np.float32)
     middle = np.array([width_px / 2, height_px / 2])
     target = np.array([middle, middle - (0, width_px / 2), middle - (width_px / 2, width_px / 2)], np.float32)

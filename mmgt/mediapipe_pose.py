@@ -90,8 +90,9 @@ def load_mediapipe() -> MediaPipePose:
     try:
         import mediapipe
     except ImportError as error:
+        reason = str(error).partition("\n")[0]
         raise InputError(
-            f"MediaPipe cannot be imported ({error}); run {TWO_LINE_INSTALL} (Python 3.9 to 3.12), or {others}."
+            f"MediaPipe cannot be imported ({reason}); run {TWO_LINE_INSTALL} (Python 3.9 to 3.12), or {others}."
         ) from error
     if not hasattr(mediapipe, "solutions"):
         version = getattr(mediapipe, "__version__", "of unknown version")

@@ -15,19 +15,19 @@ import torch
 
 from .errors import InputError
 from .poses import POSE_FPS, PoseSequence
-from .skeleton import BODY, FACE, LEFT_EYE_CENTRE, LEFT_HAND, NUM_KEYPOINTS, RIGHT_EYE_CENTRE, RIGHT_HAND
+from .skeleton import BODY, FACE, FEET, LEFT_EYE_CENTRE, LEFT_HAND, NUM_KEYPOINTS, RIGHT_EYE_CENTRE, RIGHT_HAND
 
 log = logging.getLogger("mmgt")
 
 NUM_FACE_POINTS = len(FACE)  # OpenPose adds the two eye centres behind them: 70
 BODY_FROM_BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)  # 8 is the middle of the hips
 FEET_FROM_BODY_25 = (19, 20, 21, 22, 23, 24)  # left big toe, small toe, heel, then right: COCO-WholeBody's order too
-MAX_NORMALISED = 2.0  # coordinates up to here are fractions of the canvas, not pixels
+MAX_NORMALISED = 2.0  # coordinates that are mostly below are fractions of the canvas, not pixels
 EXPECTED = "POSE_KEYPOINT must be a list of frames, each with 'people', 'canvas_width' and 'canvas_height'"
 
 
 def poses_from_openpose(frames: Any, person_idx: int = 0, fps: float = POSE_FPS) -> PoseSequence:
-    """One person of every frame as a pose sequence.
+    """One person of every frame as a pose sequence on the first frame's canvas.
 
     Frames without that person are filled by interpolation between their neighbours, and reported in the log. Raises
     InputError for anything that is no POSE_KEYPOINT, or where the person is in no frame.
@@ -36,21 +36,34 @@ def poses_from_openpose(frames: Any, person_idx: int = 0, fps: float = POSE_FPS)
         frames = [frames]
     if not isinstance(frames, Sequence) or isinstance(frames, str) or not frames:
         raise InputError(f"this is {type(frames).__name__}, not poses; {EXPECTED}.")
-    width_px, height_px = _canvas(frames[0])
-    points = [_person(frame, t, person_idx, width_px, height_px) for t, frame in enumerate(frames)]
+    people = [_people(frame, t) for t, frame in enumerate(frames)]
+    most_people = max(len(in_frame) for in_frame in people)
+    if most_people and not 0 <= person_idx < most_people:
+        raise InputError(
+            f"person {person_idx} was asked for, but no frame of POSE_KEYPOINT has more than {most_people}; choose a "
+            f"person_index of 0..{most_people - 1}."
+        )
+    points = [
+        _person(in_frame[person_idx], t) if 0 <= person_idx < len(in_frame) else None
+        for t, in_frame in enumerate(people)
+    ]
     seen = [t for t, person in enumerate(points) if person is not None]
     if not seen:
         raise InputError(
-            f"person {person_idx} is in none of the {len(frames)} frames of POSE_KEYPOINT; choose a smaller "
+            f"person {person_idx} is in none of the {len(frames)} frames of POSE_KEYPOINT; choose another "
             "person_index, or check that the detector found somebody."
         )
     if len(seen) < len(frames):
         log.warning(
             "person %d is missing in %d of %d frames; interpolated", person_idx, len(frames) - len(seen), len(frames)
         )
-    filled = _fill_gaps(np.stack([points[t] for t in seen]), seen, len(frames))  # type: ignore[misc]
-    tensor = torch.from_numpy(filled)
-    return PoseSequence.from_pixels(tensor[..., :2], tensor[..., 2], height_px=height_px, width_px=width_px, fps=fps)
+    width_px, height_px = _canvas(frames[0], 0)
+    known = np.stack([person for person in points if person is not None])  # [S, 134, 3]
+    # Of a person in pixels half of the coordinates are far above 2; single fractions may be, outside of the canvas.
+    if np.median(np.abs(known[known[..., 2] > 0, :2])) > MAX_NORMALISED:
+        known[..., :2] /= np.array([_canvas(frames[t], t) for t in seen])[:, None]
+    filled = torch.from_numpy(_fill_gaps(known, seen, len(frames))).float()
+    return PoseSequence(filled[..., :2], filled[..., 2], float(fps), height_px, width_px)
 
 
 def poses_to_openpose(poses: PoseSequence) -> list[dict[str, Any]]:
@@ -66,7 +79,7 @@ def poses_to_openpose(poses: PoseSequence) -> list[dict[str, Any]]:
             "people": [
                 {
                     "pose_keypoints_2d": _flat(frame, BODY),
-                    "foot_keypoints_2d": _flat(frame, range(BODY.stop, FACE.start)),
+                    "foot_keypoints_2d": _flat(frame, FEET),
                     "face_keypoints_2d": _flat(frame, face),
                     "hand_left_keypoints_2d": _flat(frame, LEFT_HAND),
                     "hand_right_keypoints_2d": _flat(frame, RIGHT_HAND),
@@ -83,23 +96,28 @@ def _flat(frame: np.ndarray, points: Sequence[int]) -> list[float]:
     return frame[list(points)].flatten().tolist()
 
 
-def _canvas(frame: Any) -> tuple[int, int]:
+def _canvas(frame: Mapping[str, Any], t: int) -> tuple[int, int]:
+    """Width and height in pixels."""
     try:
         width = frame["canvas_width"] if "canvas_width" in frame else frame["canvasWidth"]
         height = frame["canvas_height"] if "canvas_height" in frame else frame["canvasHeight"]
-        return round(float(width)), round(float(height))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the first frame has no canvas size; {EXPECTED}.") from error
+        size = round(float(width)), round(float(height))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"frame {t} has no canvas size; {EXPECTED}.") from error
+    if min(size) < 1:
+        raise InputError(f"frame {t} has a canvas of {size[0]}x{size[1]} px; it must be at least 1x1; {EXPECTED}.")
+    return size
 
 
-def _person(frame: Any, t: int, person_idx: int, width_px: int, height_px: int) -> np.ndarray | None:
-    """[134, 3] pixels and score, or None where the person is not in the frame."""
+def _people(frame: Any, t: int) -> Sequence[Any]:
     people = frame.get("people") if isinstance(frame, Mapping) else None
-    if not isinstance(people, Sequence):
+    if not isinstance(people, Sequence) or isinstance(people, str):
         raise InputError(f"frame {t} has no list of people; {EXPECTED}.")
-    if person_idx >= len(people):
-        return None
-    person = people[person_idx]
+    return people
+
+
+def _person(person: Any, t: int) -> np.ndarray | None:
+    """[134, 3] x, y in the frame's own unit and score 0..1; None where no point is known."""
     body = _part(person, "pose_keypoints_2d", (18, 25), t)
     feet = _part(person, "foot_keypoints_2d", (6,), t)
     face = _part(person, "face_keypoints_2d", (68, 70), t)
@@ -107,25 +125,25 @@ def _person(frame: Any, t: int, person_idx: int, width_px: int, height_px: int) 
     points = np.zeros((NUM_KEYPOINTS, 3))
     if body is not None and len(body) == 25:
         body, feet = body[list(BODY_FROM_BODY_25)], body[list(FEET_FROM_BODY_25)]
-    for part, region in ((body, BODY), (feet, range(18, 24)), (face, FACE), (left, LEFT_HAND), (right, RIGHT_HAND)):
+    for part, region in ((body, BODY), (feet, FEET), (face, FACE), (left, LEFT_HAND), (right, RIGHT_HAND)):
         if part is not None:
             points[region.start : region.stop] = part[: len(region)]
-    if not (points[:, 2] > 0).any():
-        return None
-    if np.abs(points[:, :2]).max() <= MAX_NORMALISED:
-        points[:, :2] *= (width_px, height_px)
-    return points
+    points[~np.isfinite(points).all(axis=-1)] = 0  # null coordinates: a missing point
+    points[:, 2] = points[:, 2].clip(0, 1)
+    return points if points[:, 2].any() else None
 
 
 def _part(person: Any, name: str, counts: tuple[int, ...], t: int) -> np.ndarray | None:
     """[N, 3] of one body part, or None where it is missing."""
     values = person.get(name) if isinstance(person, Mapping) else None
-    if values is None or len(values) == 0:
+    if values is None:
         return None
     try:
         part = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"frame {t}: {name} holds something that is no number; {EXPECTED}.") from error
+    if part.size == 0:
+        return None
     if part.size not in [3 * count for count in counts]:
         allowed = " or ".join(str(count) for count in counts)
         raise InputError(f"frame {t}: {name} has {part.size} numbers; it must hold x, y, score of {allowed} points.")
@@ -133,8 +151,16 @@ def _part(person: Any, name: str, counts: tuple[int, ...], t: int) -> np.ndarray
 
 
 def _fill_gaps(seen_points: np.ndarray, seen: list[int], num_frames: int) -> np.ndarray:
-    """[S, 134, 3] at frames ``seen`` -> [num_frames, 134, 3], linear in between and held at the ends."""
+    """[S, 134, 3] at frames ``seen`` -> [num_frames, 134, 3]: linear in between, held at the ends.
+
+    A point that is missing (score 0) beside a gap has no place to come from or go to: it takes its other end's.
+    """
     t = np.arange(num_frames)
-    flat = seen_points.reshape(len(seen), -1)
-    filled = np.stack([np.interp(t, seen, channel) for channel in flat.T], axis=1)
-    return filled.reshape(num_frames, NUM_KEYPOINTS, 3)
+    after = np.searchsorted(seen, t).clip(max=len(seen) - 1)  # the seen frame at or behind t
+    before = np.where(np.take(seen, after) > t, after - 1, after).clip(min=0)
+    start, stop = np.take(seen, before), np.take(seen, after)
+    weight = ((t - start) / np.maximum(stop - start, 1)).clip(0, 1)[:, None, None]  # [num_frames, 1, 1]
+    first, last = seen_points[before].copy(), seen_points[after].copy()
+    first_missing, last_missing = first[..., 2] == 0, last[..., 2] == 0
+    first[first_missing, :2], last[last_missing, :2] = last[first_missing, :2], first[last_missing, :2]
+    return (1 - weight) * first + weight * last

@@ -104,12 +104,54 @@ def test_gaps_are_interpolated_and_reported(caplog):
     assert "missing in 3 of 5 frames" in caplog.text
 
 
+def test_a_point_that_is_missing_beside_a_gap_stays_in_its_place():
+    first, last = frame_of(seed=1), frame_of(seed=2)
+    last["people"][0]["hand_left_keypoints_2d"] = None
+    poses = poses_from_openpose([first, {**first, "people": []}, last])
+    hand = list(LEFT_HAND)
+    torch.testing.assert_close(poses.pixels[1, hand], poses.pixels[0, hand])
+    torch.testing.assert_close(poses.score[1, hand], torch.full((21,), 0.5))
+
+
+def test_fractions_far_outside_of_the_canvas_are_still_fractions():
+    frame = frame_of(scale=(1 / WIDTH, 1 / HEIGHT))
+    frame["people"][0]["pose_keypoints_2d"][3 * 10 : 3 * 10 + 2] = [0.5, 3.0]  # an ankle far below the picture
+    poses = poses_from_openpose([frame_of(scale=(1 / WIDTH, 1 / HEIGHT)), frame])
+    torch.testing.assert_close(poses.keypoints[1, 10], torch.tensor([0.5, 3.0]))
+    assert poses.keypoints[:, :9].max() < 1
+
+
+def test_each_frame_has_its_own_canvas():
+    small = frame_of()
+    large = {**frame_of(scale=(2, 2)), "canvas_width": 2 * WIDTH, "canvas_height": 2 * HEIGHT}
+    poses = poses_from_openpose([small, large])
+    torch.testing.assert_close(poses.pixels[1], poses.pixels[0], atol=1e-3, rtol=0)
+    assert (poses.height_px, poses.width_px) == (HEIGHT, WIDTH)
+
+
+def test_null_coordinates_are_a_missing_point():
+    frame = frame_of()
+    frame["people"][0]["hand_right_keypoints_2d"][:3] = [None, None, None]
+    score = poses_from_openpose([frame]).score[0, list(RIGHT_HAND)]
+    assert score.tolist() == [0.0] + [1.0] * 20
+
+
+@pytest.mark.parametrize("person_idx", [-1, 2])
+def test_a_person_index_out_of_range_says_how_many_there_are(person_idx):
+    frame = frame_of(seed=1)
+    frame["people"].append(frame_of(seed=2)["people"][0])
+    with pytest.raises(InputError, match=f"person {person_idx} was asked for, .* more than 2; choose .* 0..1"):
+        poses_from_openpose([frame], person_idx)
+
+
 @pytest.mark.parametrize(
     ("frames", "says"),
     [
         ([], "not poses"),
         ("text", "not poses"),
-        ([{"people": []}], "no canvas size"),
+        ([{"people": [{"pose_keypoints_2d": [9.0] * 54}]}], "no canvas size"),
+        ([{"people": [{"pose_keypoints_2d": [9.0] * 54}], "canvas_width": 0, "canvas_height": 9}], "canvas of 0x9"),
+        ([{"people": [{"pose_keypoints_2d": 7}], "canvas_width": 9, "canvas_height": 9}], "has 1 numbers"),
         ([{"animals": [], "canvas_width": 9, "canvas_height": 9}], "no list of people"),
         ([{"people": [], "canvas_width": 9, "canvas_height": 9}], "in none of the 1 frames"),
         ([{"people": [{"pose_keypoints_2d": [1, 2]}], "canvas_width": 9, "canvas_height": 9}], "has 2 numbers"),

@@ -44,7 +44,7 @@ def test_pose_pictures(path):
             assert sha256(picture) == expected_sha[t], f"frame {t}"
         small = cv2.resize(picture, tensors["pose_down_32"].shape[1:3], interpolation=cv2.INTER_AREA)
         different = (small != tensors["pose_down_32"][t]).any(axis=-1).sum()
-        assert different == 0 or (not SAME_POLYGONS and different <= OTHER_POLYGON_PIXELS // 16)
+        assert different == 0 or (not SAME_POLYGONS and different <= OTHER_POLYGON_PIXELS)
 
 
 @pytest.mark.parametrize("path", golden_files("stage1", "render_edge_full_pose"))
