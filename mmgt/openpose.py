@@ -15,14 +15,25 @@ import torch
 
 from .errors import InputError
 from .poses import POSE_FPS, PoseSequence
-from .skeleton import BODY, FACE, FEET, LEFT_EYE_CENTRE, LEFT_HAND, NUM_KEYPOINTS, RIGHT_EYE_CENTRE, RIGHT_HAND
+from .skeleton import (
+    BODY,
+    FACE,
+    FEET,
+    LEFT_EYE_CENTRE,
+    LEFT_HAND,
+    NUM_KEYPOINTS,
+    RIGHT_EYE_CENTRE,
+    RIGHT_HAND,
+    VISIBLE_SCORE,
+)
 
 log = logging.getLogger("mmgt")
 
-NUM_FACE_POINTS = len(FACE)  # OpenPose adds the two eye centres behind them: 70
 BODY_FROM_BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)  # 8 is the middle of the hips
 FEET_FROM_BODY_25 = (19, 20, 21, 22, 23, 24)  # left big toe, small toe, heel, then right: COCO-WholeBody's order too
 MAX_NORMALISED = 2.0  # coordinates that are mostly below are fractions of the canvas, not pixels
+EXACT_POINTS = "mmgt_keypoints_2d"  # our own list: all 134 points with their scores, hidden ones too
+UNCHANGED_PX = 0.01  # our own list counts only while the usual lists still say the same
 EXPECTED = "POSE_KEYPOINT must be a list of frames, each with 'people', 'canvas_width' and 'canvas_height'"
 
 
@@ -69,10 +80,12 @@ def poses_from_openpose(frames: Any, person_idx: int = 0, fps: float = POSE_FPS)
 def poses_to_openpose(poses: PoseSequence) -> list[dict[str, Any]]:
     """A sequence as POSE_KEYPOINT: one person a frame, 18 body and 70 face points, pixels of the canvas.
 
-    Points of score 0 are written as 0, 0, 0, as the format asks for missing points.
+    As other packs expect it, visible points have the score 1 and hidden ones are 0, 0, 0. Beside these lists every
+    person carries all points as they are, so that reading them back loses nothing.
     """
-    points = torch.cat([poses.pixels, poses.score[..., None]], dim=-1)
-    points = points * (poses.score > 0)[..., None]  # [T, 134, 3]
+    exact = torch.cat([poses.pixels, poses.score[..., None]], dim=-1).double()  # [T, 134, 3]
+    points = torch.cat([poses.pixels, torch.ones_like(poses.score)[..., None]], dim=-1)
+    points = points * (poses.score >= VISIBLE_SCORE)[..., None]
     face = [*FACE, RIGHT_EYE_CENTRE, LEFT_EYE_CENTRE]
     return [
         {
@@ -83,12 +96,13 @@ def poses_to_openpose(poses: PoseSequence) -> list[dict[str, Any]]:
                     "face_keypoints_2d": _flat(frame, face),
                     "hand_left_keypoints_2d": _flat(frame, LEFT_HAND),
                     "hand_right_keypoints_2d": _flat(frame, RIGHT_HAND),
+                    EXACT_POINTS: exact_frame.flatten().tolist(),
                 }
             ],
             "canvas_height": poses.height_px,
             "canvas_width": poses.width_px,
         }
-        for frame in points.double().numpy()
+        for frame, exact_frame in zip(points.double().numpy(), exact.numpy(), strict=True)
     ]
 
 
@@ -130,6 +144,9 @@ def _person(person: Any, t: int) -> np.ndarray | None:
             points[region.start : region.stop] = part[: len(region)]
     points[~np.isfinite(points).all(axis=-1)] = 0  # null coordinates: a missing point
     points[:, 2] = points[:, 2].clip(0, 1)
+    exact, shown = _part(person, EXACT_POINTS, (NUM_KEYPOINTS,), t), points[:, 2] > 0
+    if exact is not None and np.abs(exact[shown, :2] - points[shown, :2]).max(initial=0) <= UNCHANGED_PX:
+        points = exact
     return points if points[:, 2].any() else None
 
 

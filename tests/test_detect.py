@@ -1,10 +1,10 @@
 import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from golden import golden_folder
 
 from mmgt.detect import (
     Detection,
@@ -108,7 +108,7 @@ def test_a_wrong_onnx_file_is_one_sentence(tmp_path, content, says):
 
 
 def golden_onnx():
-    folder = Path(__file__).parents[2] / "shared" / "golden" / "stage1"
+    folder = golden_folder("stage1")
     found = [sorted(folder.glob(f"dwpose_*_tiny_{name}.onnx")) for name in ("yolox", "pose")]
     if not all(found):
         pytest.skip(f"no ONNX stand-ins in {folder}")

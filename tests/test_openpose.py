@@ -41,6 +41,27 @@ def test_round_trip_loses_nothing():
     assert (again.height_px, again.width_px) == (HEIGHT, WIDTH)
 
 
+def test_other_packs_see_ones_and_zeros():
+    """The format's convention: score 1 or a point of zeros; nothing in between is drawn by other packs."""
+    poses = random_poses(1)
+    (frame,) = poses_to_openpose(poses)
+    face = np.array(frame["people"][0]["face_keypoints_2d"]).reshape(70, 3)[:68]
+    shown = poses.score[0, list(FACE)].numpy() >= 0.3
+    assert 0 < shown.sum() < 68
+    assert (face[shown, 2] == 1).all()
+    assert (face[~shown] == 0).all()
+
+
+def test_points_that_another_node_moved_win():
+    (frame,) = poses_to_openpose(random_poses(1))
+    body = np.array(frame["people"][0]["pose_keypoints_2d"]).reshape(18, 3)
+    body[body[:, 2] > 0, 0] += 7
+    frame["people"][0]["pose_keypoints_2d"] = body.flatten().tolist()
+    again = poses_from_openpose([frame])
+    shown = body[:, 2] > 0
+    np.testing.assert_allclose(again.pixels[0, :18][shown], body[shown, :2], atol=1e-2)
+
+
 def test_missing_points_are_zeros_and_come_back_hidden():
     poses = random_poses(1)
     poses.score[0, 100] = 0
