@@ -6,6 +6,7 @@ The condition of SMGA is WavLM's last layer (1024) followed by these 35; an SMGA
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from .poses import POSE_FPS
 NUM_MFCC = 20
 NUM_CHROMA = 12
 NUM_HANDCRAFTED = 1 + NUM_MFCC + NUM_CHROMA + 2  # envelope, MFCC, chroma, onset peak, beat
+NUM_STAGES = 4  # of ``handcrafted``, as its progress counts them
 MIN_SECONDS = 3.2  # shorter recordings are padded with silence: one SMGA window
 
 
@@ -61,40 +63,47 @@ class HandcraftedFeatures:
         return torch.from_numpy(np.ascontiguousarray(rows[:num_frames], dtype=np.float32))
 
 
-def handcrafted(waveform: np.ndarray, tempo_waveform: np.ndarray) -> HandcraftedFeatures:
+def handcrafted(
+    waveform: np.ndarray, tempo_waveform: np.ndarray, progress: Callable[[int, int], None] | None = None
+) -> HandcraftedFeatures:
     """The 35 features of mono float32 speech: waveform [S] at 12.8 kHz, the same at 22.05 kHz for the tempo prior."""
     import librosa
+
+    def done(stage: int) -> None:
+        if progress is not None:
+            progress(stage, NUM_STAGES)
 
     sr = FEATURE_RATE_HZ
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Trying to estimate tuning from empty frequency set")  # silence
         envelope = librosa.onset.onset_strength(y=waveform, sr=sr)
+        onsets = librosa.onset.onset_detect(onset_envelope=envelope, hop_length=HOP_SAMPLES, sr=sr)
+        done(1)
         start_bpm = float(librosa.feature.tempo(y=tempo_waveform, sr=TEMPO_RATE_HZ)[0])
         tempo, beats = librosa.beat.beat_track(
             onset_envelope=envelope, sr=sr, hop_length=HOP_SAMPLES, start_bpm=start_bpm
         )
-        return HandcraftedFeatures(
-            envelope=envelope,
-            mfcc=librosa.feature.mfcc(y=waveform, n_mfcc=NUM_MFCC, sr=sr),
-            chroma_cens=librosa.feature.chroma_cens(y=waveform, hop_length=HOP_SAMPLES, n_chroma=NUM_CHROMA, sr=sr),
-            onset_frames=librosa.onset.onset_detect(onset_envelope=envelope, hop_length=HOP_SAMPLES, sr=sr),
-            beat_frames=beats,
-            start_bpm=start_bpm,
-            tempo_bpm=float(np.atleast_1d(tempo)[0]),
-        )
+        done(2)
+        mfcc = librosa.feature.mfcc(y=waveform, n_mfcc=NUM_MFCC, sr=sr)
+        done(3)
+        chroma = librosa.feature.chroma_cens(y=waveform, hop_length=HOP_SAMPLES, n_chroma=NUM_CHROMA, sr=sr)
+        done(NUM_STAGES)
+    return HandcraftedFeatures(envelope, mfcc, chroma, onsets, beats, start_bpm, float(np.atleast_1d(tempo)[0]))
 
 
-def handcrafted_of(recording: Recording, min_seconds: float = MIN_SECONDS) -> HandcraftedFeatures:
+def handcrafted_of(
+    recording: Recording, progress: Callable[[int, int], None] | None = None, min_seconds: float = MIN_SECONDS
+) -> HandcraftedFeatures:
     """Features of a recording, padded with silence to at least ``min_seconds``."""
     waveform, tempo_waveform = (
         fit_length(mono, max(len(mono), round(min_seconds * rate_hz)))
         for rate_hz in (FEATURE_RATE_HZ, TEMPO_RATE_HZ)
         for mono in [recording.mono_at(rate_hz)]
     )
-    return handcrafted(waveform, tempo_waveform)
+    return handcrafted(waveform, tempo_waveform, progress)
 
 
-def encode_speech(recording: Recording) -> SpeechFeatures:
+def encode_speech(recording: Recording, progress: Callable[[int, int], None] | None = None) -> SpeechFeatures:
     """Hand-crafted features of the whole recording: gesture [T, 35] with T = ceil(seconds x 25)."""
     num_frames = recording.num_frames(POSE_FPS)
-    return SpeechFeatures(handcrafted_of(recording).table(num_frames), None, num_frames, POSE_FPS)
+    return SpeechFeatures(handcrafted_of(recording, progress).table(num_frames), None, num_frames, POSE_FPS)

@@ -21,8 +21,7 @@ class EncodeSpeech(io.ComfyNode):
 
     @classmethod
     def execute(cls, audio) -> io.NodeOutput:
-        host.check_interrupt()
-        return io.NodeOutput(encode_speech(tensors.recording(audio)))
+        return io.NodeOutput(encode_speech(tensors.recording(audio), host.progress()))
 
 
 NODES = [EncodeSpeech]

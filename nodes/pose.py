@@ -105,9 +105,11 @@ class DWPoseInitialPose(io.ComfyNode):
 
     @classmethod
     def execute(cls, detector, image, person, person_index) -> io.NodeOutput:
-        host.check_interrupt()
+        progress = host.progress()
+        progress(0, 1)
         picture = tensors.picture(image)
         pose = detect.initial_pose_of(detector, picture, person, person_index)
+        progress(1, 1)
         drawn = draw_pose(pose.pixels[0].numpy(), pose.score[0].numpy(), *picture.shape[:2])
         return io.NodeOutput(pose, tensors.image(drawn[None]))
 

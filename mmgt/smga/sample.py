@@ -7,6 +7,8 @@ hide afterwards. ``reference.py`` holds the authors' slice-by-slice loop.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +21,8 @@ from ..poses import PoseSequence
 from ..windows import blend_weights, blend_windows, cut_windows, window_starts
 from .model import SMGA, Conditions, SpeechTokens
 from .pose_vector import TrainingFrame
+
+log = logging.getLogger("mmgt")
 
 MAX_OVERLAP = 60  # frames: a window of 80 moves on by at least 20
 
@@ -130,7 +134,19 @@ def sample_poses(
     check_features(model, features)
     frame = TrainingFrame(initial_pose)
     noise = seeded_noise(seed, len(features), model.config.num_channels)
-    return frame.poses(sample_track(model, features, frame.condition(), noise, settings, progress, device))
+    start_s = time.perf_counter()
+    vectors = sample_track(model, features, frame.condition(), noise, settings, progress, device)
+    seconds = time.perf_counter() - start_s
+    log.info(
+        "SMGA on %s, %s: %d frames, %d steps, %.3f s a step, %.1f frames a second",
+        device or model.null_tokens.device,
+        model.null_tokens.dtype,
+        len(vectors),
+        settings.num_steps,
+        seconds / settings.num_steps,
+        len(vectors) / seconds,
+    )
+    return frame.poses(vectors)
 
 
 def sample_track(
