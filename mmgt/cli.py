@@ -114,7 +114,8 @@ def run_demo(args: argparse.Namespace) -> None:
 
 def run_preview(args: argparse.Namespace) -> None:
     """Portrait + recording -> video, by SMGA where a checkpoint is given, else by Rhythm."""
-    from .detect import find_detector, initial_pose_of
+    from .detect import initial_pose_of
+    from .detectors import find_detector
     from .media import check_output, read_picture, read_recording, write_video
     from .poses import load_poses, save_poses
     from .rhythm import rhythm_poses

@@ -7,6 +7,7 @@ from typing import get_args
 from comfy_api.latest import io, ui
 
 from ..mmgt import detect, openpose
+from ..mmgt.detectors import find_detector
 from ..mmgt.draw import draw_pose, draw_poses
 from ..mmgt.errors import InputError
 from ..mmgt.poses import load_poses, save_poses
@@ -68,7 +69,7 @@ class LoadPoseDetector(io.ComfyNode):
                 raise InputError(
                     f"detector is '{detector}' and pose is '{pose}'; choose both files, or 'auto' for both."
                 )
-            return io.NodeOutput(detect.find_detector(host.model_folders(), providers))
+            return io.NodeOutput(find_detector(host.model_folders(), providers))
         return io.NodeOutput(detect.load_dwpose(host.model_path(detector), host.model_path(pose), providers))
 
 

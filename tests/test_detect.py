@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from golden import golden_folder
+from golden import onnx_stand_ins
 
 from mmgt.detect import (
     Detection,
@@ -13,7 +13,6 @@ from mmgt.detect import (
     check_picture,
     choose_person,
     coco_to_openpose,
-    find_detector,
     initial_pose_of,
     letterbox,
     load_dwpose,
@@ -21,7 +20,6 @@ from mmgt.detect import (
     suppress_overlaps,
 )
 from mmgt.errors import InputError
-from mmgt.example_portrait import ExamplePortrait
 
 
 def people(*boxes, confidence=None):
@@ -107,16 +105,8 @@ def test_a_wrong_onnx_file_is_one_sentence(tmp_path, content, says):
     assert "\n" not in str(error.value)
 
 
-def golden_onnx():
-    folder = golden_folder("stage1")
-    found = [sorted(folder.glob(f"dwpose_*_tiny_{name}.onnx")) for name in ("yolox", "pose")]
-    if not all(found):
-        pytest.skip(f"no ONNX stand-ins in {folder}")
-    return found[0][0], found[1][0]
-
-
 def test_swapped_files_are_recognised():
-    detector, pose = golden_onnx()
+    detector, pose = onnx_stand_ins()
     with pytest.raises(InputError) as error:
         load_dwpose(pose, detector, ["CPUExecutionProvider"])
     assert pose.name in str(error.value)
@@ -125,32 +115,13 @@ def test_swapped_files_are_recognised():
 
 
 def test_an_unknown_provider_is_one_sentence():
-    detector, pose = golden_onnx()
+    detector, pose = onnx_stand_ins()
     with pytest.raises(InputError, match="NoSuchProvider"):
         load_dwpose(detector, pose, ["NoSuchProvider"])
 
 
-def test_dwpose_files_are_found_by_name_also_in_its_own_folder(tmp_path):
-    detector, pose = golden_onnx()
-    (tmp_path / "DWPose").mkdir()
-    (tmp_path / "DWPose" / "yolox_l.onnx").write_bytes(detector.read_bytes())
-    (tmp_path / "dw-ll_ucoco_384.onnx").write_bytes(pose.read_bytes())
-    found = find_detector([tmp_path], ["CPUExecutionProvider"])
-    assert found.provider == "CPUExecutionProvider"  # type: ignore[attr-defined]
-
-
-def test_without_any_detector_the_advice_names_three_ways(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "mediapipe", None)
-    detector = find_detector([tmp_path])
-    assert isinstance(detector, ExamplePortrait)
-    with pytest.raises(InputError) as error:
-        initial_pose_of(detector, np.zeros((100, 100, 3), np.uint8))
-    for way in ("yolox_l.onnx", "dw-ll_ucoco_384.onnx", str(tmp_path), "mediapipe==0.10.21", "--poses"):
-        assert way in str(error.value)
-
-
 def test_missing_onnxruntime_names_package_and_alternatives(monkeypatch):
-    detector, pose = golden_onnx()
+    detector, pose = onnx_stand_ins()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(InputError, match="pip install onnxruntime") as error:
         load_dwpose(detector, pose)

@@ -59,8 +59,8 @@ def to_api(server, graph):
 def test_every_input_has_a_tooltip_every_node_a_help_page_and_a_graph(server):
     graphs = "".join(path.read_text() for path in GRAPHS)
     for name, info in our_nodes(server).items():
-        for specs in info["input"].values():
-            for input_name, (_kind, *options) in specs.items():
+        for section in ("required", "optional"):
+            for input_name, (_kind, *options) in info["input"].get(section, {}).items():
                 assert options, f"{name}.{input_name}"
                 assert options[0].get("tooltip"), f"{name}.{input_name}"
         with urllib.request.urlopen(f"{server.url}/extensions/comfyui-mmgt/docs/{name}.md") as page:

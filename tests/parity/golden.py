@@ -41,3 +41,11 @@ def part(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
 
 def config(metadata: dict[str, str], key: str = "config") -> dict:
     return json.loads(metadata[key])
+
+
+def onnx_stand_ins() -> tuple[Path, Path]:
+    """A tiny person detector and pose network with DWPose's inputs and outputs; skips the test without them."""
+    found = [sorted(golden_folder("stage1").glob(f"dwpose_*_tiny_{name}.onnx")) for name in ("yolox", "pose")]
+    if not all(found):
+        pytest.skip(f"no ONNX stand-ins in {_ROOT} (set MMGT_GOLDEN)")
+    return found[0][0], found[1][0]
