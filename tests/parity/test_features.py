@@ -74,3 +74,20 @@ def test_slicing(case):
         written = np.round(ours.samples[0] * 32768).astype(np.int16)
         assert written[:4].tolist() == expected["first4"]
         assert hashlib.sha256(written.tobytes()).hexdigest() == expected["pcm16_sha256"]
+
+
+def length_rows():
+    params = golden_files("stage1", "lengths", ".json")
+    rows = [row for p in params if p.values[0] is not None for row in json.loads(p.values[0].read_text())["rows"]]
+    return [pytest.param(row, id=f"{row['samplerate']}-{row['samples']}") for row in rows] or params
+
+
+@pytest.mark.parametrize("row", length_rows())
+def test_lengths_after_resampling(row):
+    """What the authors accept unsliced depends on these lengths; we accept any, by padding to one window."""
+    recording = Recording(np.zeros((1, row["samples"]), np.float32), row["samplerate"])
+    assert len(recording.mono_at(16_000)) == row["samples_16k"]
+    assert 1 + len(recording.mono_at(FEATURE_RATE_HZ)) // 512 == row["baseline_frames"]
+    features = handcrafted_of(recording)
+    assert len(features.envelope) >= 80
+    assert features.table(80).shape == (80, 35)
