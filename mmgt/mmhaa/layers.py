@@ -1,0 +1,99 @@
+"""Atoms that the blocks of both UNets share. Shapes: tokens [N, L, C], frames [N, C, h, w]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NUM_GROUPS = 32
+
+
+class Attention(nn.Module):
+    """Multi-head attention; queries, keys and values without bias."""
+
+    def __init__(self, width: int, num_heads: int, ops: Any, memory_width: int | None = None, **kw: Any) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.to_q = ops.Linear(width, width, bias=False, **kw)
+        self.to_k = ops.Linear(memory_width or width, width, bias=False, **kw)
+        self.to_v = ops.Linear(memory_width or width, width, bias=False, **kw)
+        self.to_out = nn.ModuleList([ops.Linear(width, width, **kw)])
+
+    def mix(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """softmax(q k / sqrt(width / heads)) v of projected [N, L, C]."""
+        q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (queries, keys, values))
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Self-attention."""
+        return self.to_out[0](self.mix(self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)))
+
+
+class GatedGelu(nn.Module):
+    def __init__(self, width: int, hidden: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.proj = ops.Linear(width, 2 * hidden, **kw)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        value, gate = self.proj(tokens).chunk(2, dim=-1)
+        return value * F.gelu(gate)
+
+
+class FeedForward(nn.Module):
+    def __init__(self, width: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            GatedGelu(width, 4 * width, ops, **kw), nn.Identity(), ops.Linear(4 * width, width, **kw)
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.net(tokens)
+
+
+class Resnet(nn.Module):
+    """Two 3x3 convolutions with the time embedding in between."""
+
+    def __init__(self, in_width: int, out_width: int, time_width: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.norm1 = ops.GroupNorm(NUM_GROUPS, in_width, eps=1e-5, **kw)
+        self.conv1 = ops.Conv2d(in_width, out_width, 3, padding=1, **kw)
+        self.time_emb_proj = ops.Linear(time_width, out_width, **kw)
+        self.norm2 = ops.GroupNorm(NUM_GROUPS, out_width, eps=1e-5, **kw)
+        self.conv2 = ops.Conv2d(out_width, out_width, 3, padding=1, **kw)
+        self.conv_shortcut = ops.Conv2d(in_width, out_width, 1, **kw) if in_width != out_width else None
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """x [N, C, h, w]; time [1 or N, time width], already through SiLU."""
+        h = self.conv1(F.silu(self.norm1(x))) + self.time_emb_proj(time)[:, :, None, None]
+        h = self.conv2(F.silu(self.norm2(h)))
+        return h + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+
+
+class Downsample(nn.Module):
+    def __init__(self, width: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.conv = ops.Conv2d(width, width, 3, stride=2, padding=1, **kw)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+class Upsample(nn.Module):
+    def __init__(self, width: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.conv = ops.Conv2d(width, width, 3, padding=1, **kw)
+
+    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
+        return self.conv(F.interpolate(x, size=(height, width), mode="nearest"))
+
+
+def to_tokens(x: Tensor) -> Tensor:
+    """[N, C, h, w] -> [N, h w, C]."""
+    return x.flatten(2).transpose(1, 2)
+
+
+def to_frames(tokens: Tensor, like: Tensor) -> Tensor:
+    """[N, h w, C] -> [N, C, h, w] with the h and w of ``like``."""
+    return tokens.transpose(1, 2).unflatten(2, like.shape[-2:])

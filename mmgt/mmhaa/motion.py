@@ -1,0 +1,79 @@
+"""Motion modules: attention over a window's frames at every place of the picture (AnimateDiff, arXiv 2307.04725)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .layers import NUM_GROUPS, Attention, FeedForward, to_frames, to_tokens
+
+MAX_FRAMES = 32  # length of the position table
+NUM_ATTENTIONS = 2
+
+
+class Positions(nn.Module):
+    """Sinusoids of the frame's place in its window; a buffer, because the checkpoint holds it."""
+
+    def __init__(self, width: int, **kw: Any) -> None:
+        super().__init__()
+        position = torch.arange(MAX_FRAMES).unsqueeze(1)
+        frequency = torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
+        table = torch.zeros(1, MAX_FRAMES, width)
+        table[0, :, 0::2] = torch.sin(position * frequency)
+        table[0, :, 1::2] = torch.cos(position * frequency)
+        self.register_buffer("pe", table.to(**kw))
+
+
+class TemporalAttention(Attention):
+    def __init__(self, width: int, num_heads: int, ops: Any, **kw: Any) -> None:
+        super().__init__(width, num_heads, ops, **kw)
+        self.pos_encoder = Positions(width, **kw)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens [N, F, C]."""
+        return super().forward(tokens + self.pos_encoder.pe[:, : tokens.shape[1]].to(tokens))
+
+
+class TemporalBlock(nn.Module):
+    def __init__(self, width: int, num_heads: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.attention_blocks = nn.ModuleList(
+            TemporalAttention(width, num_heads, ops, **kw) for _ in range(NUM_ATTENTIONS)
+        )
+        self.norms = nn.ModuleList(ops.LayerNorm(width, **kw) for _ in range(NUM_ATTENTIONS))
+        self.ff = FeedForward(width, ops, **kw)
+        self.ff_norm = ops.LayerNorm(width, **kw)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        for norm, attention in zip(self.norms, self.attention_blocks, strict=True):
+            tokens = tokens + attention(norm(tokens))
+        return tokens + self.ff(self.ff_norm(tokens))
+
+
+class TemporalTransformer(nn.Module):
+    def __init__(self, width: int, num_heads: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.norm = ops.GroupNorm(NUM_GROUPS, width, eps=1e-6, **kw)
+        self.proj_in = ops.Linear(width, width, **kw)
+        self.transformer_blocks = nn.ModuleList([TemporalBlock(width, num_heads, ops, **kw)])
+        self.proj_out = ops.Linear(width, width, **kw)
+
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
+        tokens = self.proj_in(to_tokens(self.norm(x)))  # [(R F), h w, C]
+        by_place = tokens.unflatten(0, (-1, num_frames)).transpose(1, 2)  # [R, h w, F, C]
+        mixed = self.transformer_blocks[0](by_place.flatten(0, 1)).view(by_place.shape)
+        return x + to_frames(self.proj_out(mixed.transpose(1, 2).flatten(0, 1)), like=x)
+
+
+class MotionModule(nn.Module):
+    """x [(R F), C, h, w] -> the same shape; F at most 32."""
+
+    def __init__(self, width: int, num_heads: int, ops: Any = nn, **kw: Any) -> None:
+        super().__init__()
+        self.temporal_transformer = TemporalTransformer(width, num_heads, ops, **kw)
+
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
+        return self.temporal_transformer(x, num_frames)
