@@ -27,6 +27,31 @@ def cosine_alpha_bar(num_steps: int = NUM_TRAIN_STEPS) -> Tensor:
     return torch.cumprod(1 - betas, dim=0)
 
 
+def linear_alpha_bar_zero_snr(first_beta: float = 0.00085, last_beta: float = 0.012) -> Tensor:
+    """[1000] float32: linear betas, rescaled so that the last step is pure noise (Lin et al. 2024, algorithm 1).
+
+    MM-HAA is sampled with this schedule (and was trained with scaled-linear betas: spec 7.2 of the released model).
+    """
+    root = torch.cumprod(1 - torch.linspace(first_beta, last_beta, NUM_TRAIN_STEPS), dim=0).sqrt()
+    root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
+    alpha_bar = root**2
+    alpha = torch.cat([alpha_bar[:1], alpha_bar[1:] / alpha_bar[:-1]])
+    return torch.cumprod(1 - (1 - alpha), dim=0)
+
+
+def trailing_times(num_steps: int) -> list[int]:
+    """num_steps timesteps from 999 down, evenly spaced from the end (Lin et al. 2024, table 2)."""
+    return [int(t) for t in np.round(np.arange(NUM_TRAIN_STEPS, 0, -NUM_TRAIN_STEPS / num_steps)) - 1]
+
+
+def ddim_step_v(x: Tensor, v: Tensor, now: Tensor | float, later: Tensor | float) -> Tensor:
+    """One deterministic DDIM step of a network that predicts v: alpha_bar now and later (1 at the end)."""
+    now, later = torch.as_tensor(now, dtype=x.dtype), torch.as_tensor(later, dtype=x.dtype)
+    x0 = now.sqrt() * x - (1 - now).sqrt() * v
+    epsilon = now.sqrt() * v + (1 - now).sqrt() * x
+    return later.sqrt() * x0 + (1 - later).sqrt() * epsilon
+
+
 def ddim_times(num_steps: int) -> list[int]:
     """num_steps + 1 timesteps from 999 down to -1 (the clean sample), evenly spaced."""
     return [int(t) for t in np.linspace(-1, NUM_TRAIN_STEPS - 1, num_steps + 1)][::-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -49,3 +51,28 @@ def blend_windows(windows: Tensor, starts: list[int], weights: Tensor, num_frame
     for window, start, weight in zip(windows, starts, weights.to(windows), strict=True):
         out[start : start + length] += window * weight[:, None]
     return out[:num_frames]
+
+
+def looped_windows(num_frames: int, length: int, overlap: int, stride: int = 1, step: int = 0) -> list[list[int]]:
+    """The authors' windows of stage II (AnimateDiff's uniform context scheduler); the last one wraps to the start.
+
+    Each window is a list of frame indices. stride > 1 adds windows of every 2nd, 4th, ... frame; step shifts all
+    windows by a low-discrepancy share of the clip.
+    """
+    if num_frames <= length:
+        return [list(range(num_frames))]
+    shift = int(f"{step:064b}"[::-1], 2) / 2**64
+    pad = round(num_frames * shift)
+    windows = []
+    for exponent in range(min(stride, math.ceil(math.log2(num_frames / length)) + 1)):
+        every = 2**exponent
+        for start in range(int(shift * every) + pad, num_frames + pad, length * every - overlap):
+            windows.append([(start + every * k) % num_frames for k in range(length)])
+    return windows
+
+
+def open_windows(num_frames: int, length: int, overlap: int) -> list[list[int]]:
+    """Windows as lists of frame indices; the last one ends at the last frame."""
+    if num_frames <= length:
+        return [list(range(num_frames))]
+    return [list(range(start, start + length)) for start in window_starts(num_frames, length, overlap)]

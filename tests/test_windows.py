@@ -1,7 +1,7 @@
 import itertools
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmgt.windows import blend_weights, blend_windows, cut_windows, window_starts
@@ -9,6 +9,7 @@ from mmgt.windows import blend_weights, blend_windows, cut_windows, window_start
 LENGTH = 80
 
 
+@settings(deadline=None)
 @given(num_frames=st.integers(1, 700), overlap=st.integers(1, 60))
 def test_windows_cover_everything_and_end_at_the_last_frame(num_frames, overlap):
     starts = window_starts(num_frames, LENGTH, overlap)
@@ -19,6 +20,7 @@ def test_windows_cover_everything_and_end_at_the_last_frame(num_frames, overlap)
     assert all(a + LENGTH - b >= overlap for a, b in itertools.pairwise(starts))
 
 
+@settings(deadline=None)
 @given(num_frames=st.integers(1, 700), overlap=st.integers(1, 60))
 def test_shares_of_a_frame_sum_to_one_and_blending_undoes_cutting(num_frames, overlap):
     starts = window_starts(num_frames, LENGTH, overlap)

@@ -1,8 +1,8 @@
 """Spatial attention of the UNets, and MM-HAA: motion-masked hierarchical audio attention (paper section III-C).
 
-What does not change over steps is computed once per video and handed in: the photo's keys and values and its CLIP vector
-(``Reference``), the speech's keys and values (``AudioMemory``). Guidance rows: row 0 without speech and photo, row 1 with
-them; a single row is the one with them.
+What does not change over steps is computed once per video and handed in: the photo's keys and values and its CLIP
+vector (``Reference``), the speech's keys and values (``AudioMemory``). Guidance rows: row 0 without speech and photo,
+row 1 with them; a single row is the one with them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SpatialBlock(nn.Module):
         self.ff = FeedForward(width, ops, **kw)
 
     def see(self, image_token: Tensor) -> Tensor:
-        """Cross-attention to the one CLIP token [1, 1, D]: a softmax over one key is 1, so it is constant, [1, 1, C]."""
+        """Cross-attention to the one CLIP token [1, 1, D]: softmax over one key is 1, so it is constant: [1, 1, C]."""
         return self.attn2.to_out[0](self.attn2.to_v(image_token))
 
     def remember(self, features: Tensor, image_token: Tensor) -> Reference:

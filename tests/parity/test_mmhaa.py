@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from golden import config, golden_files, golden_folder, part, read
-from recipe import digest, state_dict
+from stage2 import as_frames, as_video, load, tensor, tiny_net
 
 from mmgt.mmhaa.attention import AudioModule
 from mmgt.mmhaa.audio_proj import AudioProjection, around_each_frame
@@ -19,27 +19,8 @@ from mmgt.weights import load_strictly
 UNIT_ATOL, MOTION_ATOL, UNET_ATOL = 1e-5, 2e-5, 1e-4
 
 
-def tensor(array):
-    return array if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array))
-
-
 def close(ours, golden, atol):
     np.testing.assert_allclose(ours.detach().numpy(), golden, rtol=0, atol=atol)
-
-
-def load(module, weights):
-    load_strictly(module, {key: tensor(value) for key, value in weights.items()}, "golden weights")
-    return module.eval().requires_grad_(False)
-
-
-def as_frames(video):
-    """[R, C, F, h, w] -> [(R F), C, h, w]."""
-    return tensor(video).transpose(1, 2).flatten(0, 1)
-
-
-def as_video(frames, num_rows):
-    """[(R F), C, h, w] -> [R, C, F, h, w]."""
-    return frames.unflatten(0, (num_rows, -1)).transpose(1, 2)
 
 
 @pytest.mark.parametrize("path", golden_files("stage2", "audio_proj"))
@@ -104,20 +85,6 @@ def test_audio_module(path):
             both = module(x, memory, masks[:, 1], weights)
             close(both[num_frames:], with_speech.numpy(), MOTION_ATOL)
             close(both[:num_frames], module(x[:num_frames], silence, masks[:, 1], weights).numpy(), MOTION_ATOL)
-
-
-def tiny_net():
-    """The golden set's networks: configs from metadata, weights from the recipe."""
-    meta = json.loads((golden_folder("stage2") / "net_tiny.json").read_text())
-    weights = state_dict(meta["shapes"], meta["seed"])
-    assert digest(weights) == meta["sha256"]
-    heads = meta["unet_config"]["attention_head_dim"]
-    motion_heads = meta["unet_additional_kwargs"]["motion_module_kwargs"]["num_attention_heads"]
-    nets = {}
-    for name in ("reference_unet", "denoising_unet"):
-        tensors = {key: tensor(value) for key, value in part(weights, name).items()}
-        nets[name] = load(UNet(UNetConfig.from_state_dict(tensors, heads, motion_heads), device="meta"), tensors)
-    return nets["reference_unet"], nets["denoising_unet"]
 
 
 def unet_inputs(given, denoising, features, strengths):

@@ -1,0 +1,45 @@
+"""The golden networks of stage II, and the authors' tensor layout [R, C, F, h, w] <-> ours [(R F), C, h, w]."""
+
+import json
+
+import numpy as np
+import torch
+from golden import golden_folder, part
+from recipe import digest, state_dict
+
+from mmgt.mmhaa.config import UNetConfig
+from mmgt.mmhaa.unet import UNet
+from mmgt.weights import load_strictly
+
+
+def tensor(array):
+    return array if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array))
+
+
+def load(module, weights):
+    load_strictly(module, {key: tensor(value) for key, value in weights.items()}, "golden weights")
+    return module.eval().requires_grad_(False)
+
+
+def as_frames(video):
+    """[R, C, F, h, w] -> [(R F), C, h, w]."""
+    return tensor(video).transpose(1, 2).flatten(0, 1)
+
+
+def as_video(frames, num_rows):
+    """[(R F), C, h, w] -> [R, C, F, h, w]."""
+    return frames.unflatten(0, (num_rows, -1)).transpose(1, 2)
+
+
+def tiny_net():
+    """The golden set's networks: configs from metadata, weights from the recipe."""
+    meta = json.loads((golden_folder("stage2") / "net_tiny.json").read_text())
+    weights = state_dict(meta["shapes"], meta["seed"])
+    assert digest(weights) == meta["sha256"]
+    heads = meta["unet_config"]["attention_head_dim"]
+    motion_heads = meta["unet_additional_kwargs"]["motion_module_kwargs"]["num_attention_heads"]
+    nets = {}
+    for name in ("reference_unet", "denoising_unet"):
+        tensors = {key: tensor(value) for key, value in part(weights, name).items()}
+        nets[name] = load(UNet(UNetConfig.from_state_dict(tensors, heads, motion_heads), device="meta"), tensors)
+    return nets["reference_unet"], nets["denoising_unet"]
