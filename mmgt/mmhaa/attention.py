@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import NUM_GROUPS, Attention, FeedForward, to_frames, to_tokens
+from .layers import NUM_GROUPS, Attention, FeedForward, to_frames, to_tokens, with_rows
 
 BRANCHES = ("full", "face", "lip")
 
@@ -50,21 +50,23 @@ class SpatialBlock(nn.Module):
         no_image = self.see(torch.zeros_like(image_token))
         return Reference(self.attn1.to_k(features), self.attn1.to_v(features), self.see(image_token), no_image)
 
-    def forward(self, tokens: Tensor, reference: Reference, num_frames: int) -> Tensor:
-        """tokens [(R F), n, C]. Only the row with the photo reads it."""
+    def forward(self, tokens: Tensor, reference: Reference, num_frames: int, num_rows: int) -> Tensor:
+        """tokens [(R F), n, C] -> [(num_rows F), n, C]. Only the row with the photo reads it.
+
+        R is num_rows, or 1 where the rows have not differed yet: then they share queries, keys and values.
+        """
         z = self.norm1(tokens)
         q, k, v = self.attn1.to_q(z), self.attn1.to_k(z), self.attn1.to_v(z)
-        plain, seeing = slice(0, len(z) - num_frames), slice(len(z) - num_frames, len(z))
+        plain, seeing = slice(0, num_frames), slice(len(z) - num_frames, len(z))
         keys, values = (
             torch.cat([own[seeing], photo.expand(num_frames, -1, -1)], dim=1)
             for own, photo in ((k, reference.keys), (v, reference.values))
         )
-        mixed = self.attn1.mix(q[seeing], keys, values)
-        image = reference.image.expand(num_frames, -1, -1)
-        if plain.stop:
+        mixed, image = self.attn1.mix(q[seeing], keys, values), reference.image.expand(num_frames, -1, -1)
+        if num_rows == 2:
             mixed = torch.cat([self.attn1.mix(q[plain], k[plain], v[plain]), mixed])
-            image = torch.cat([reference.no_image.expand(plain.stop, -1, -1), image])
-        tokens = tokens + self.attn1.to_out[0](mixed) + image
+            image = torch.cat([reference.no_image.expand(num_frames, -1, -1), image])
+        tokens = with_rows(tokens, like=mixed) + self.attn1.to_out[0](mixed) + image
         return tokens + self.ff(self.norm3(tokens))
 
     def write(self, tokens: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,9 +88,9 @@ class SpatialTransformer(nn.Module):
     def block(self) -> SpatialBlock:
         return self.transformer_blocks[0]  # type: ignore[return-value]
 
-    def forward(self, x: Tensor, reference: Reference, num_frames: int) -> Tensor:
-        tokens = self.block(to_tokens(self.proj_in(self.norm(x))), reference, num_frames)
-        return x + self.proj_out(to_frames(tokens, like=x))
+    def forward(self, x: Tensor, reference: Reference, num_frames: int, num_rows: int) -> Tensor:
+        tokens = self.block(to_tokens(self.proj_in(self.norm(x))), reference, num_frames, num_rows)
+        return with_rows(x, like=tokens) + self.proj_out(to_frames(tokens, like=x))
 
     def write(self, x: Tensor, image_token: Tensor) -> tuple[Tensor, Tensor]:
         tokens, features = self.block.write(to_tokens(self.proj_in(self.norm(x))), self.block.see(image_token))

@@ -97,3 +97,8 @@ def to_tokens(x: Tensor) -> Tensor:
 def to_frames(tokens: Tensor, like: Tensor) -> Tensor:
     """[N, h w, C] -> [N, C, h, w] with the h and w of ``like``."""
     return tokens.transpose(1, 2).unflatten(2, like.shape[-2:])
+
+
+def with_rows(x: Tensor, like: Tensor) -> Tensor:
+    """Repeat [F, ...], which all guidance rows share, to the number of rows of ``like`` [(R F), ...]."""
+    return x if len(x) == len(like) else x.repeat(len(like) // len(x), *[1] * (x.ndim - 1))

@@ -50,8 +50,7 @@ def predict_video(
     time = torch.tensor([timestep], device=latents.device)
     for window in settings.windows(len(latents)):
         frames = torch.tensor(window, device=latents.device)
-        rows = latents[frames].repeat(2, 1, 1, 1)  # [(2 F), 4, h, w]
-        v = unet(rows, time, pose_features[frames], window_of(context, frames))
+        v = unet(latents[frames], time, pose_features[frames], window_of(context, frames))  # [(2 F), 4, h, w]
         total[:, frames] += v.unflatten(0, (2, -1))
         count[frames] += 1
     without, with_speech = (total / count).unbind(0)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .attention import AudioMemory, AudioModule, Reference, SpatialTransformer
 from .config import UNetConfig
-from .layers import NUM_GROUPS, Downsample, Resnet, Upsample
+from .layers import NUM_GROUPS, Downsample, Resnet, Upsample, with_rows
 from .motion import MotionModule
 
 
@@ -25,6 +25,7 @@ class VideoContext:
 
     references: by path of the spatial transformer. audio: by path of the audio module. masks: for each level of the
     down path [3 (full, face, lip), F, h w]. strengths [3]: weight of each branch; the authors' inference takes 1, 1, 2.
+    num_rows: 2 with classifier-free guidance (row 0 without, row 1 with speech and photo), 1 without.
     """
 
     references: dict[str, Reference]
@@ -32,6 +33,7 @@ class VideoContext:
     masks: tuple[Tensor, ...]
     strengths: Tensor
     num_frames: int
+    num_rows: int = 2
 
 
 class Pass(Protocol):
@@ -47,7 +49,8 @@ class Denoise:
     context: VideoContext
 
     def spatial(self, module: SpatialTransformer, x: Tensor) -> Tensor:
-        return module(x, self.context.references[str(module.path)], self.context.num_frames)
+        context = self.context
+        return module(x, context.references[str(module.path)], context.num_frames, context.num_rows)
 
     def audio(self, module: AudioModule, x: Tensor, level: int) -> Tensor:
         context = self.context
@@ -193,7 +196,7 @@ class UNet(nn.Module):
 
         for block in self.up_blocks:
             for j in range(len(block.resnets)):
-                x = block.layer(j, torch.cat([x, skips.pop()], dim=1), time, run, level=-1)
+                x = block.layer(j, torch.cat([x, with_rows(skips.pop(), like=x)], dim=1), time, run, level=-1)
             if hasattr(block, "upsamplers"):
                 x = block.upsamplers[0](x, *skips[-1].shape[-2:])
         return x
@@ -221,8 +224,11 @@ class UNet(nn.Module):
         }
 
     def forward(self, latents: Tensor, timestep: Tensor, pose_features: Tensor, context: VideoContext) -> Tensor:
-        """Denoise a window: latents [(R F), 4, h, w], timestep [1], pose_features [F, width, h, w] -> v-prediction."""
-        num_rows = len(latents) // context.num_frames
-        x = self.conv_in(latents) + pose_features.repeat(num_rows, 1, 1, 1)
-        x = self.run(x, timestep, Denoise(context))
+        """Denoise a window -> v-prediction [(num_rows F), 4, h, w].
+
+        latents [F, 4, h, w], the same for all rows, or [(num_rows F), 4, h, w]; timestep [1]; pose_features
+        [F, width, h, w].
+        """
+        x = self.conv_in(latents)
+        x = self.run(x + with_rows(pose_features, like=x), timestep, Denoise(context))
         return self.conv_out(F.silu(self.conv_norm_out(x)))

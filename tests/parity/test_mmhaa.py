@@ -1,6 +1,7 @@
 """MM-HAA's networks against the authors' (golden/stage2): every module by itself, then the whole denoising UNet."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_unet(path):
         ("out_cond_only", features, strengths, 1),
     )
     for name, seen, weights, rows in cases:
-        context = unet_inputs(given, denoising, seen, weights)
+        context = replace(unet_inputs(given, denoising, seen, weights), num_rows=rows)
         out = denoising(latents[-rows * context.num_frames :], timestep, pose, context)
         close(as_video(out, rows), given[name], UNET_ATOL)
 
