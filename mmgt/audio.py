@@ -53,7 +53,7 @@ class Recording:
 
 
 def resample(waveform: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Resample [S] float32 with soxr's high quality filter; returns [ceil(S x to / from)]."""
+    """Resample [..., S] float32 with soxr's high quality filter; returns [..., ceil(S x to / from)]."""
     if from_hz == to_hz:
         return waveform
     import librosa

@@ -91,12 +91,12 @@ def run_demo(args: argparse.Namespace) -> None:
         check_output(path)
 
     picture, initial_pose, recording = astronaut(), load_poses(ASTRONAUT_POSE), read_recording(SPEECH)
-    write_png(portrait, picture)
     print(f"portrait {picture.shape[1]}x{picture.shape[0]} px, speech {recording.seconds:.1f} s", flush=True)
     poses = rhythm_poses(recording, initial_pose, seed=args.seed)
     print(
         f"Rhythm Audio2Pose: {poses.num_frames} frames at {poses.fps:g} fps (rule-based; no SMGA weights)", flush=True
     )
+    write_png(portrait, picture)
     save_poses(poses, pose_file)
 
     shown = np.linspace(0, poses.num_frames - 1, CONTACT_SHEET_COLUMNS).round().astype(int).tolist()
@@ -140,12 +140,11 @@ def run_preview(args: argparse.Namespace) -> None:
         print(f"Rhythm Audio2Pose: {poses.num_frames} frames (rule-based; give --smga FILE for SMGA)", flush=True)
     else:
         from .features import encode_speech
-        from .smga.sample import check_features, sample_poses
+        from .smga.sample import sample_poses
         from .weights import load_smga
 
         model = load_smga(args.smga)
         features = encode_speech(recording).gesture
-        check_features(model, features)
         poses = sample_poses(model, features, initial_pose, seed=args.seed, progress=_progress("SMGA"))
     if args.poses_out is not None:
         save_poses(poses, args.poses_out)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .audio import Recording
+from .audio import Recording, resample
 from .errors import InputError
 
 log = logging.getLogger("mmgt")
 
+AAC_RATE_HZ = 48_000
 CONSTANT_RATE_FACTOR = "18"  # H.264 quality: visually lossless
 
 
@@ -60,32 +61,53 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: Rec
     """Write [H, W, 3] uint8 RGB frames as H.264 mp4, with ``sound`` as AAC at its own rate and channels.
 
     Frames are taken one by one, so memory does not grow with length. An odd last row or column is repeated (H.264
-    needs even sizes). A sound longer than the picture is cut to it. Returns the number of frames written.
+    needs even sizes). A sound longer than the picture is cut to it; one that AAC cannot hold is converted (see
+    ``sound_for_aac``). The file appears under its name when it is complete. Returns the number of frames written.
     """
     check_output(path)
+    unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
+    try:
+        num_frames = _encode_video(unfinished, frames, fps, None if sound is None else sound_for_aac(sound))
+        check_output(path)
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    log.info("wrote %s: %d frames at %g fps%s", path, num_frames, fps, "" if sound is None else ", with sound")
+    return num_frames
+
+
+def sound_for_aac(sound: Recording) -> Recording:
+    """The recording as AAC can hold it: unchanged where it can; more than two channels become one, a rate that AAC
+    does not know becomes 48 kHz."""
+    samples = sound.samples if sound.samples.shape[0] <= 2 else sound.mono()[None]
+    if sound.rate_hz in import_av().Codec("aac", "w").audio_rates:
+        return Recording(samples, sound.rate_hz)
+    log.info("the video's sound is resampled from %d to %d Hz, which AAC knows", sound.rate_hz, AAC_RATE_HZ)
+    return Recording(resample(samples, sound.rate_hz, AAC_RATE_HZ), AAC_RATE_HZ)
+
+
+def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | None) -> int:
     av = import_av()
-    num_frames = 0
+    num_frames, rate = 0, Fraction(fps).limit_denominator(1001)
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        rate = Fraction(fps).limit_denominator(1001)
         video = audio = None
         for frame in frames:
             even = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
             if video is None:
                 video = container.add_stream("libx264", rate=rate, options={"crf": CONSTANT_RATE_FACTOR})
                 video.height, video.width, video.pix_fmt = even.shape[0], even.shape[1], "yuv420p"
-                audio = container.add_stream("aac", rate=sound.rate_hz) if sound is not None else None
-                if audio is not None and sound is not None:
+                if sound is not None:
+                    audio = container.add_stream("aac", rate=sound.rate_hz)
                     audio.layout = _layout(sound)
             container.mux(video.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
             num_frames += 1
         if video is None:
-            raise InputError(f"there is no frame to write to {path}; a video needs at least one.")
+            raise InputError("there is no frame to write; a video needs at least one.")
         container.mux(video.encode(None))
         if audio is not None and sound is not None:
             num_samples = round(num_frames / rate * sound.rate_hz)
             container.mux([packet for chunk in _sound_frames(sound, num_samples) for packet in audio.encode(chunk)])
             container.mux(audio.encode(None))
-    log.info("wrote %s: %d frames at %g fps%s", path, num_frames, fps, "" if sound is None else ", with sound")
     return num_frames
 
 
@@ -132,13 +154,7 @@ def _check_file(path: Path, kind: str, wanted: str) -> None:
 
 
 def _layout(sound: Recording) -> str:
-    """AAC's channel layout: mono stays mono; more than two channels are not folded but refused."""
-    num_channels = sound.samples.shape[0]
-    if num_channels > 2:
-        raise InputError(
-            f"the recording has {num_channels} channels; a video's sound can have 1 or 2. Mix it down first."
-        )
-    return "mono" if num_channels == 1 else "stereo"
+    return "mono" if sound.samples.shape[0] == 1 else "stereo"
 
 
 def _sound_frames(sound: Recording, num_samples: int):  # type: ignore[no-untyped-def]

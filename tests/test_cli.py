@@ -56,6 +56,12 @@ def test_demo_leaves_what_the_readme_promises(tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_a_refused_demo_leaves_nothing(tmp_path, capsys):
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--seed", "-1"]) == 2
+    assert "seed" in one_sentence(capsys)
+    assert list((tmp_path / "demo").iterdir()) == []
+
+
 def test_preview_of_the_example_needs_no_detector(inputs):
     poses_out = inputs["folder"] / "q.json"
     assert preview(inputs, poses_out=poses_out, seed=3, models=inputs["folder"]) == 0

@@ -52,6 +52,35 @@ def test_video_and_sound_end_together(tmp_path, height, width, num_channels):
     assert np.corrcoef(aligned, sound.samples[0, 5000:14000])[0, 1] > 0.95
 
 
+@pytest.mark.parametrize(
+    ("rate_hz", "num_channels", "kept"),
+    [
+        (8000, 1, (8000, 1)),
+        (96000, 2, (96000, 2)),
+        (192000, 2, (48000, 2)),
+        (11127, 1, (48000, 1)),
+        (48000, 6, (48000, 1)),
+    ],
+)
+def test_any_rate_and_channels_become_sound_of_a_video(tmp_path, rate_hz, num_channels, kept):
+    path = tmp_path / "v.mp4"
+    sound = Recording(tone(0.5, rate_hz, num_channels), rate_hz)
+    write_video(path, [np.zeros((32, 32, 3), np.uint8)] * sound.num_frames(25), 25, sound)
+    back = read_recording(path)
+    assert (back.rate_hz, back.samples.shape[0]) == kept
+    assert abs(back.seconds - 0.52) < 0.04 + 2048 / kept[0]
+
+
+def test_an_interrupted_video_leaves_nothing(tmp_path):
+    def frames():
+        yield np.zeros((32, 32, 3), np.uint8)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_video(tmp_path / "v.mp4", frames(), 25)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_overwritten(tmp_path):
     path = tmp_path / "v.mp4"
     path.write_text("mine")
