@@ -29,7 +29,7 @@ from .skeleton import (
     VISIBLE_SCORE,
 )
 
-LOGGER = logging.getLogger("mmgt")
+log = logging.getLogger("mmgt")
 
 BODY_GRID, FACE_GRID = 32, 48  # cells of the backward maps: 16 px at 512; the face's is fine enough for eyelids
 BODY_STIFFNESS, FACE_STIFFNESS = 2e-3, 2e-5  # spline smoothing per control (face heights): lips and lids are exact
@@ -637,7 +637,7 @@ def _moved(points: np.ndarray, a: complex, b: complex) -> np.ndarray:
 
 
 def _fallback(preview: MotionPreview, reason: str) -> MotionPreview:
-    LOGGER.warning("motion preview: %s", reason)
+    log.warning("motion preview: %s", reason)
     return replace(preview, fallback_reason=reason)
 
 
@@ -656,6 +656,6 @@ def _checked_mask(mask: np.ndarray | None, height_px: int, width_px: int) -> np.
     if mask.shape != (height_px, width_px):
         raise InputError(
             f"the person mask has shape {mask.shape}, the picture is {height_px} x {width_px} px; make "
-            "the mask from the same picture."
+            "the mask from the same picture, or leave it out to let the preview find the person."
         )
     return np.clip(np.nan_to_num(mask.astype(np.float32)), 0.0, 1.0)

@@ -81,15 +81,15 @@ def new_output_path(filename_prefix: str, suffix: str) -> Path:
     return path
 
 
-def progress(total: int | None = None) -> Callable[[int, int], None]:
+def progress() -> Callable[[int, int], None]:
     """A callback(step, total) that moves the node's progress bar and raises when the user cancels."""
-    bar: comfy.utils.ProgressBar | None = comfy.utils.ProgressBar(total) if total else None
+    bar: comfy.utils.ProgressBar | None = None
 
-    def show(step: int, of: int) -> None:
+    def show(step: int, total: int) -> None:
         nonlocal bar
-        bar = bar or comfy.utils.ProgressBar(of)
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        bar.update_absolute(step, of)
+        bar = bar or comfy.utils.ProgressBar(total)
+        check_interrupt()
+        bar.update_absolute(step, total)
 
     return show
 

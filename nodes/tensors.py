@@ -39,14 +39,9 @@ def image_batch(frames: Iterable[np.ndarray], num_frames: int) -> Tensor:
     return batch
 
 
-def person_mask(mask: Tensor, height_px: int, width_px: int) -> np.ndarray:
-    """First MASK of [B, H, W] -> [H, W] float32 0..1. Raises InputError for another size or an empty mask."""
+def person_mask(mask: Tensor) -> np.ndarray:
+    """First MASK of [B, H, W] -> [H, W] float32 0..1. Raises InputError for an empty mask."""
     first = mask.reshape(-1, *mask.shape[-2:])[0].float().cpu().numpy()
-    if first.shape != (height_px, width_px):
-        raise InputError(
-            f"the person mask has {first.shape[1]}x{first.shape[0]} px, the picture {width_px}x{height_px} px; make "
-            "the mask from this picture, or disconnect it to let Preview Motion find the person."
-        )
     if first.max() <= 0.5:
         raise InputError(
             "the person mask is empty; it must be 1 on the person (LoadImage's MASK is 1 where a picture is "

@@ -33,7 +33,7 @@ class PreviewMotion(io.ComfyNode):
     def execute(cls, image, poses, initial_pose, person_mask=None, audio=None) -> io.NodeOutput:
         poses = tensors.poses(poses)
         picture = tensors.picture(image)
-        mask = None if person_mask is None else tensors.person_mask(person_mask, *picture.shape[:2])
+        mask = None if person_mask is None else tensors.person_mask(person_mask)
         frames = preview_motion(picture, tensors.initial_pose(initial_pose, image), poses, mask, host.progress())
         images = tensors.image_batch(frames, poses.num_frames)
         return io.NodeOutput(images, tensors.video(images, poses.fps, audio))
