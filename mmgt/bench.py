@@ -159,15 +159,18 @@ def guided_call(latent: int, num_frames: int, device: torch.device, dtype: torch
     masks = tuple(torch.ones(3, num_frames, (latent >> level) ** 2, **kw) for level in range(3))
     with torch.inference_mode():
         context = VideoContext(
-            unet.remember(features, photo), unet.listen(tokens), masks, torch.ones(3, **kw), num_frames
+            torch.zeros(num_frames, config.widths[0], latent, latent, **kw),
+            unet.remember(features, photo),
+            unet.listen(tokens, unet.fold(tokens)),
+            masks,
+            torch.ones(3, **kw),
         )
     x = torch.randn(num_frames, config.latent_channels, latent, latent, **kw)
-    pose = torch.zeros(num_frames, config.widths[0], latent, latent, **kw)
     timestep = torch.full((1,), 500, device=device)
 
     @torch.inference_mode()
     def call() -> Tensor:
-        return unet(x, timestep, pose, context)
+        return unet(x, timestep, context)
 
     return call
 

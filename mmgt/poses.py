@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,23 @@ class PoseSequence:
     def frames(self, start: int, stop: int) -> PoseSequence:
         """Frames start..stop-1 as a sequence of their own."""
         return replace(self, keypoints=self.keypoints[start:stop], score=self.score[start:stop])
+
+    def at(self, frames: Sequence[int]) -> PoseSequence:
+        """The frames of these indices, in this order."""
+        chosen = torch.as_tensor(list(frames))
+        return replace(self, keypoints=self.keypoints[chosen], score=self.score[chosen])
+
+    def at_fps(self, fps: float) -> PoseSequence:
+        """The same motion at another rate: points move linearly between frames, scores are the nearer frame's."""
+        if self.fps == fps:
+            return self
+        num_frames = max(1, math.ceil(round(self.num_frames * fps / self.fps, 6)))
+        place = (torch.arange(num_frames, dtype=torch.float64) * (self.fps / fps)).clamp(max=self.num_frames - 1)
+        before = place.floor().long()
+        after = (before + 1).clamp(max=self.num_frames - 1)
+        share = (place - before).float()[:, None, None]
+        keypoints = torch.lerp(self.keypoints[before], self.keypoints[after], share)
+        return replace(self, keypoints=keypoints, score=self.score[place.round().long()], fps=float(fps))
 
     def still_on(self, height_px: int, width_px: int, source: str = "the pose") -> PoseSequence:
         """The first frame as the initial pose of a picture. Raises InputError if the aspects differ."""

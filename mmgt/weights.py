@@ -7,14 +7,18 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from .errors import InputError
 
+if TYPE_CHECKING:
+    from .mmhaa.network import MMHAA
+
 SMGA_FILE = "audio2pose_best_model.pt"
+MMHAA_FILE = "net-32500.pth"
 
 
 @dataclass(frozen=True)
@@ -85,33 +89,51 @@ def _is_zip(path: Path) -> bool:
 _SIGNATURES = (
     ("seqTransDecoder.stack.0.face_self_attn.out_proj.weight", "MMGT SMGA (stage I)"),
     ("seqTransDecoder.stack.0.self_attn.in_proj_weight", "an EDGE or S2G-MDDiffusion gesture model"),
+    ("imageproj.proj.weight", "Hallo's net.pth"),
     ("denoising_unet.conv_in.weight", "the MMGT video network (net-*.pth, stage II)"),
     ("model.diffusion_model.input_blocks.0.0.weight", "a Stable Diffusion checkpoint"),
     ("conditioner.embedders.0.transformer.text_model.embeddings.position_ids", "an SDXL checkpoint"),
-    ("down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight", "an AnimateDiff motion module"),
-    (
-        "down_blocks.0.attentions.0.proj_in.weight",
-        "a diffusers UNet (Stable Diffusion, Moore-AnimateAnyone, Hallo, ...)",
-    ),
+    ("add_embedding.linear_1.weight", "an SDXL UNet"),
     ("encoder.layers.0.self_attn.grep_linear.weight", "WavLM (WavLM-Large.pt)"),
     ("wavlm.encoder.layer_norm.weight", "WavLM (Hugging Face)"),
     ("wav2vec2.feature_projection.projection.weight", "wav2vec2"),
     ("decoder.conv_in.weight", "a VAE"),
     ("vision_model.embeddings.class_embedding", "a CLIP image encoder"),
+    ("blocks.0.weight", "a pose guider or face locator alone (Moore-AnimateAnyone, EchoMimic)"),
 )
+_CROSS_ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
+_MOTION = "down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight"
+WHISPER_TINY_WIDTH = 384  # what EchoMimic's UNet attends to
 
 
 def recognise(tensors: Mapping[str, Tensor]) -> str:
     """What a checkpoint is, in words, from its keys."""
-    keys = {key.removeprefix("module.") for key in tensors}
+    tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
     for signature, name in _SIGNATURES:
-        if signature in keys:
+        if signature in tensors:
             return name
-    if any(".lora_" in key or "lora_down" in key for key in keys):
+    if _CROSS_ATTENTION in tensors:
+        return _recognise_unet(tensors)
+    if _MOTION in tensors:
+        return "an AnimateDiff or Moore-AnimateAnyone motion module alone"
+    if any(".lora_" in key or "lora_down" in key for key in tensors):
         return "a LoRA"
-    if not keys:
+    if not tensors:
         return "a file without tensors"
-    return f"an unknown model of {len(keys)} tensors (first: {min(keys)})"
+    return f"an unknown model of {len(tensors)} tensors (first: {min(tensors)})"
+
+
+def _recognise_unet(tensors: Mapping[str, Tensor]) -> str:
+    """Which of the UNets in diffusers' names of SD-1.5 this is; some of them have the very same keys."""
+    if tensors[_CROSS_ATTENTION].shape[1] == WHISPER_TINY_WIDTH:
+        return "EchoMimic's denoising UNet"
+    if "conv_out.weight" not in tensors:
+        return "a reference UNet alone (Moore-AnimateAnyone, EchoMimic, or MMGT's first training process)"
+    if _MOTION in tensors:
+        return "a denoising UNet with motion modules alone (Moore-AnimateAnyone, AnimateDiff)"
+    return (
+        "a Stable Diffusion 1.5 UNet in diffusers' layout (Moore-AnimateAnyone's denoising_unet.pth has the same keys)"
+    )
 
 
 def load_strictly(module: nn.Module, state_dict: Mapping[str, Tensor], source: str) -> None:
@@ -138,6 +160,47 @@ def load_strictly(module: nn.Module, state_dict: Mapping[str, Tensor], source: s
             "Use the file as its authors published it."
         )
     module.load_state_dict(dict(state_dict), strict=True, assign=True)
+
+
+def build_mmhaa(
+    tensors: Mapping[str, Tensor],
+    num_heads: int = 8,
+    motion_heads: int = 8,
+    source: str = "the state dict",
+    ops: Any = nn,
+) -> MMHAA:
+    """Stage II's networks from a state dict in the authors' keys. Raises InputError if it is another model."""
+    from .mmhaa.network import PREFIXES, build_networks, network_states
+
+    tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+    if not all(any(key.startswith(f"{prefix}.") for key in tensors) for prefix in PREFIXES):
+        raise InputError(
+            f"{source} is {recognise(tensors)}, not the MMGT video network, which holds {', '.join(PREFIXES)} in one "
+            f"file; take the authors' {MMHAA_FILE}."
+        )
+    try:
+        networks = build_networks(tensors, num_heads, motion_heads, ops)
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{source} is no complete MMGT video network (its sizes cannot be read: {error}); take the authors' "
+            f"{MMHAA_FILE} as published."
+        ) from error
+    for module, state in zip((networks.reference_unet, networks.video_network), network_states(tensors), strict=True):
+        load_strictly(module, state, source)
+        module.eval().requires_grad_(False)
+    return networks
+
+
+def load_mmhaa(path: Path, ops: Any = nn) -> MMHAA:
+    """Stage II's networks from the authors' ``net-32500.pth`` or a .safetensors with the same keys (on the CPU).
+
+    Numbers of heads cannot be read from tensors: 8 as published, unless the metadata's ``config`` (JSON) says
+    otherwise (``num_heads``, ``motion_heads``).
+    """
+    checkpoint = open_checkpoint(path, f"put the authors' {MMHAA_FILE} into models/mmgt")
+    config = json.loads(checkpoint.metadata.get("config", "{}"))
+    heads = int(config.get("num_heads", 8)), int(config.get("motion_heads", 8))
+    return build_mmhaa(checkpoint.tensors, *heads, str(path), ops)
 
 
 def build_smga(tensors: Mapping[str, Tensor], num_heads: int = 8, source: str = "the state dict", ops: Any = nn) -> Any:

@@ -1,8 +1,8 @@
 """Spatial attention of the UNets, and MM-HAA: motion-masked hierarchical audio attention (paper section III-C).
 
 What does not change over steps is computed once per video and handed in: the photo's keys and values and its CLIP
-vector (``Reference``), the speech's keys and values (``AudioMemory``). Guidance rows: row 0 without speech and photo,
-row 1 with them; a single row is the one with them.
+vector (``Reference``), the speech's keys and values (``AudioMemory``). Guidance rows: ``rows`` says of each whether it
+sees the photo and hears the speech; (False, True) is classifier-free guidance.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from .layers import NUM_GROUPS, Attention, FeedForward, to_frames, to_tokens, with_rows
 
 BRANCHES = ("full", "face", "lip")
+
+Rows = tuple[bool, ...]  # of each guidance row: does it see the photo and hear the speech?
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,29 @@ class SpatialBlock(nn.Module):
         no_image = self.see(torch.zeros_like(image_token))
         return Reference(self.attn1.to_k(features), self.attn1.to_v(features), self.see(image_token), no_image)
 
-    def forward(self, tokens: Tensor, reference: Reference, num_frames: int, num_rows: int) -> Tensor:
-        """tokens [(R F), n, C] -> [(num_rows F), n, C]. Only the row with the photo reads it.
+    def forward(self, tokens: Tensor, reference: Reference, num_frames: int, rows: Rows) -> Tensor:
+        """tokens [(R F), n, C] -> [(rows F), n, C]. Only rows with the photo read it.
 
-        R is num_rows, or 1 where the rows have not differed yet: then they share queries, keys and values.
+        R is the number of rows, or 1 where the rows have not differed yet: then they share queries, keys and values.
         """
         z = self.norm1(tokens)
-        q, k, v = self.attn1.to_q(z), self.attn1.to_k(z), self.attn1.to_v(z)
-        plain, seeing = slice(0, num_frames), slice(len(z) - num_frames, len(z))
-        keys, values = (
-            torch.cat([own[seeing], photo.expand(num_frames, -1, -1)], dim=1)
-            for own, photo in ((k, reference.keys), (v, reference.values))
+        q, k, v = (
+            t.unflatten(0, (-1, num_frames)) for t in (self.attn1.to_q(z), self.attn1.to_k(z), self.attn1.to_v(z))
         )
-        mixed, image = self.attn1.mix(q[seeing], keys, values), reference.image.expand(num_frames, -1, -1)
-        if num_rows == 2:
-            mixed = torch.cat([self.attn1.mix(q[plain], k[plain], v[plain]), mixed])
-            image = torch.cat([reference.no_image.expand(num_frames, -1, -1), image])
-        tokens = with_rows(tokens, like=mixed) + self.attn1.to_out[0](mixed) + image
+        mixed, images = [], []
+        for row, with_photo in enumerate(rows):
+            row = min(row, len(q) - 1)
+            keys, values, image = k[row], v[row], reference.no_image
+            if with_photo:
+                keys, values = (
+                    torch.cat([own, photo.expand(num_frames, -1, -1)], dim=1)
+                    for own, photo in ((keys, reference.keys), (values, reference.values))
+                )
+                image = reference.image
+            mixed.append(self.attn1.mix(q[row], keys, values))
+            images.append(image.expand(num_frames, -1, -1))
+        attended = self.attn1.to_out[0](torch.cat(mixed)) + torch.cat(images)
+        tokens = with_rows(tokens, like=attended) + attended
         return tokens + self.ff(self.norm3(tokens))
 
     def write(self, tokens: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,8 +96,8 @@ class SpatialTransformer(nn.Module):
     def block(self) -> SpatialBlock:
         return self.transformer_blocks[0]  # type: ignore[return-value]
 
-    def forward(self, x: Tensor, reference: Reference, num_frames: int, num_rows: int) -> Tensor:
-        tokens = self.block(to_tokens(self.proj_in(self.norm(x))), reference, num_frames, num_rows)
+    def forward(self, x: Tensor, reference: Reference, num_frames: int, rows: Rows) -> Tensor:
+        tokens = self.block(to_tokens(self.proj_in(self.norm(x))), reference, num_frames, rows)
         return with_rows(x, like=tokens) + self.proj_out(to_frames(tokens, like=x))
 
     def write(self, x: Tensor, image_token: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,23 +106,27 @@ class SpatialTransformer(nn.Module):
 
 
 @dataclass(frozen=True)
-class AudioMemory:
-    """The speech as one audio module hears it, for F frames.
+class AudioOutput:
+    """An audio module's way back from the heads, folded: each branch's output projection and zero convolution as one.
 
-    keys, values: one [F, tokens, C] for each branch. weight [C, 3 C]: each branch's output projection and zero
-    convolution as one product, side by side. masked_bias [3, C] is weighted by the masks, bias [3, C] is not.
+    weight [C, 3 C]: the three products side by side. masked_bias [3, C] is weighted by the masks, bias [3, C] is not.
     """
 
-    keys: tuple[Tensor, ...]
-    values: tuple[Tensor, ...]
     weight: Tensor
     masked_bias: Tensor
     bias: Tensor
 
-    def frames(self, frame_indices: Tensor) -> AudioMemory:
-        """The memory of a window."""
-        keys, values = (tuple(t[frame_indices] for t in branch) for branch in (self.keys, self.values))
-        return AudioMemory(keys, values, self.weight, self.masked_bias, self.bias)
+
+@dataclass(frozen=True)
+class AudioMemory:
+    """The speech as one audio module hears it in F frames.
+
+    keys, values: one [F, tokens, C] for each branch, or none where there is no speech.
+    """
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+    output: AudioOutput
 
 
 class MaskedAudioBlock(nn.Module):
@@ -134,42 +146,55 @@ class MaskedAudioBlock(nn.Module):
     def branches(self) -> list[tuple[Attention, nn.Conv2d]]:
         return [(getattr(self, f"attn2_{i}"), getattr(self, f"zero_conv_{name}")) for i, name in enumerate(BRANCHES)]
 
-    def listen(self, audio_tokens: Tensor) -> AudioMemory:
-        """audio_tokens [F, tokens, D] -> everything that no step changes."""
-        weights, masked_biases = [], []
+    def fold(self, like: Tensor) -> AudioOutput:
+        """The folded way out in the dtype and on the device of ``like``.
+
+        The layers are probed instead of read, so that whatever patches them (a LoRA, a cast) is in the product. The
+        probe is large so that taking the biases off again costs no digits.
+        """
+        probe_size = 1024.0
+        width = self.attn1.to_out[0].out_features
+        probe = torch.cat([torch.eye(width), torch.zeros(1, width)]).to(like) * probe_size
+        products, masked_biases, biases = [], [], []
         for attention, zero_conv in self.branches():
-            out, zero = attention.to_out[0], zero_conv.weight.flatten(1).to(audio_tokens)  # [C, C]
-            weights.append(zero @ out.weight.to(audio_tokens))
-            masked_biases.append(zero @ out.bias.to(audio_tokens))
+            answers = zero_conv(attention.to_out[0](probe)[..., None, None]).flatten(1)  # [C + 1, C]
+            bias = zero_conv(torch.zeros_like(probe[:1])[..., None, None]).flatten()
+            products.append(((answers[:-1] - answers[-1]) / probe_size).T)
+            masked_biases.append(answers[-1] - bias)
+            biases.append(bias)
+        return AudioOutput(torch.cat(products, dim=1), torch.stack(masked_biases), torch.stack(biases))
+
+    def listen(self, audio_tokens: Tensor | None, output: AudioOutput) -> AudioMemory:
+        """audio_tokens [F, tokens, D], or None for no speech."""
+        if audio_tokens is None:
+            return AudioMemory((), (), output)
         return AudioMemory(
             keys=tuple(attention.to_k(audio_tokens) for attention, _ in self.branches()),
             values=tuple(attention.to_v(audio_tokens) for attention, _ in self.branches()),
-            weight=torch.cat(weights, dim=1),
-            masked_bias=torch.stack(masked_biases),
-            bias=torch.stack([zero_conv.bias.to(audio_tokens) for _, zero_conv in self.branches()]),
+            output=output,
         )
 
-    def forward(self, tokens: Tensor, memory: AudioMemory, masks: Tensor, strengths: Tensor) -> Tensor:
-        """tokens [(R F), n, C]; masks [3, F, n]; strengths [3].
+    def forward(self, tokens: Tensor, memory: AudioMemory, masks: Tensor, strengths: Tensor, rows: Rows) -> Tensor:
+        """tokens [(rows F), n, C]; masks [3, F, n]; strengths [3].
 
-        The row without speech hears zeros: keys and values vanish and only the biases remain.
+        A row without speech hears zeros: keys and values vanish and only the biases remain.
         """
-        num_frames = masks.shape[1]
+        num_frames, output = masks.shape[1], memory.output
         tokens = tokens + self.attn1(self.norm1(tokens))
-        z = self.norm2(tokens[-num_frames:])
         seen = masks[..., None] * strengths[:, None, None, None]  # [3, F, n, 1]
-        heard = torch.cat(
-            [
-                attention.mix(attention.to_q(z), keys, values) * mask
-                for (attention, _), keys, values, mask in zip(
-                    self.branches(), memory.keys, memory.values, seen, strict=True
-                )
-            ],
-            dim=-1,
-        )  # [F, n, 3 C]
-        silent = torch.einsum("kfno,kc->fnc", seen, memory.masked_bias) + strengths @ memory.bias  # [F, n, C]
-        rows = [silent] * (len(tokens) // num_frames - 1) + [silent + F.linear(heard, memory.weight)]
-        tokens = tokens + torch.cat(rows)
+        silent = torch.einsum("kfno,kc->fnc", seen, output.masked_bias) + strengths @ output.bias  # [F, n, C]
+        heard = [silent] * len(rows)
+        for row, with_speech in enumerate(rows):
+            if with_speech and memory.keys:
+                z = self.norm2(tokens[row * num_frames : (row + 1) * num_frames])
+                branches = [
+                    attention.mix(attention.to_q(z), keys, values) * mask
+                    for (attention, _), keys, values, mask in zip(
+                        self.branches(), memory.keys, memory.values, seen, strict=True
+                    )
+                ]
+                heard[row] = silent + F.linear(torch.cat(branches, dim=-1), output.weight)
+        tokens = tokens + torch.cat(heard)
         return tokens + self.ff(self.norm3(tokens))
 
 
@@ -185,9 +210,10 @@ class AudioModule(nn.Module):
         self.transformer_blocks = nn.ModuleList([MaskedAudioBlock(inner_width, num_heads, audio_channels, ops, **kw)])
         self.proj_out = ops.Conv2d(inner_width, width, 1, **kw)
 
-    def listen(self, audio_tokens: Tensor) -> AudioMemory:
-        return self.transformer_blocks[0].listen(audio_tokens)  # type: ignore[operator]
+    @property
+    def block(self) -> MaskedAudioBlock:
+        return self.transformer_blocks[0]  # type: ignore[return-value]
 
-    def forward(self, x: Tensor, memory: AudioMemory, masks: Tensor, strengths: Tensor) -> Tensor:
-        tokens = self.transformer_blocks[0](to_tokens(self.proj_in(self.norm(x))), memory, masks, strengths)
+    def forward(self, x: Tensor, memory: AudioMemory, masks: Tensor, strengths: Tensor, rows: Rows) -> Tensor:
+        tokens = self.block(to_tokens(self.proj_in(self.norm(x))), memory, masks, strengths, rows)
         return x + self.proj_out(to_frames(tokens, like=x))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -35,8 +35,8 @@ class AudioProjection(nn.Module):
         return self.norm(self.proj3(hidden).unflatten(-1, (-1, self.token_width)))
 
 
-def around_each_frame(layers: Tensor) -> Tensor:
-    """[T, layers, D] -> [T, 5, layers, D]: every frame with its two neighbours on each side, held at the ends."""
-    offsets = torch.arange(-CONTEXT_FRAMES, CONTEXT_FRAMES + 1, device=layers.device)
-    frames = torch.arange(len(layers), device=layers.device)[:, None] + offsets
-    return layers[frames.clamp(0, len(layers) - 1)]
+def around_each_frame(layers: Tensor, frames: Sequence[int] | None = None) -> Tensor:
+    """[T, layers, D] -> [F, 5, layers, D]: chosen frames (or all) with two neighbours at each side."""
+    offsets = torch.arange(-CONTEXT_FRAMES, CONTEXT_FRAMES + 1)
+    chosen = torch.arange(len(layers)) if frames is None else torch.as_tensor(list(frames))
+    return layers[(chosen[:, None] + offsets).clamp(0, len(layers) - 1)]

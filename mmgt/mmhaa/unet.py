@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import AudioMemory, AudioModule, Reference, SpatialTransformer
+from .attention import AudioMemory, AudioModule, AudioOutput, Reference, Rows, SpatialTransformer
 from .config import UNetConfig
 from .layers import NUM_GROUPS, Downsample, Resnet, Upsample, with_rows
 from .motion import MotionModule
@@ -23,17 +23,21 @@ from .motion import MotionModule
 class VideoContext:
     """What the denoising UNet reads besides the latents, for F frames; no step changes it.
 
-    references: by path of the spatial transformer. audio: by path of the audio module. masks: for each level of the
-    down path [3 (full, face, lip), F, h w]. strengths [3]: weight of each branch; the authors' inference takes 1, 1, 2.
-    num_rows: 2 with classifier-free guidance (row 0 without, row 1 with speech and photo), 1 without.
+    pose_features [F, width, h, w]. references: by path of the spatial transformer. audio: by path of the audio module.
+    masks: for each level of the down path [3 (full, face, lip), F, h w]. strengths [3]: weight of each branch; the
+    authors' inference takes 1, 1, 2. rows: of each guidance row, whether it sees the photo and hears the speech.
     """
 
+    pose_features: Tensor
     references: dict[str, Reference]
     audio: dict[str, AudioMemory]
     masks: tuple[Tensor, ...]
     strengths: Tensor
-    num_frames: int
-    num_rows: int = 2
+    rows: Rows = (False, True)
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.pose_features)
 
 
 class Pass(Protocol):
@@ -50,11 +54,11 @@ class Denoise:
 
     def spatial(self, module: SpatialTransformer, x: Tensor) -> Tensor:
         context = self.context
-        return module(x, context.references[str(module.path)], context.num_frames, context.num_rows)
+        return module(x, context.references[str(module.path)], context.num_frames, context.rows)
 
     def audio(self, module: AudioModule, x: Tensor, level: int) -> Tensor:
         context = self.context
-        return module(x, context.audio[str(module.path)], context.masks[level], context.strengths)
+        return module(x, context.audio[str(module.path)], context.masks[level], context.strengths, context.rows)
 
     def motion(self, module: MotionModule, x: Tensor) -> Tensor:
         return module(x, self.context.num_frames)
@@ -171,34 +175,45 @@ class UNet(nn.Module):
             if isinstance(module, (SpatialTransformer, AudioModule)):
                 module.path = path  # type: ignore[assignment]
 
-    def embed_time(self, timestep: Tensor) -> Tensor:
+    def embed_time(self, timestep: Tensor, like: Tensor) -> Tensor:
         """timestep [B] -> [B, time width], through the SiLU that every resnet begins with."""
         half = self.config.widths[0] // 2
         frequencies = torch.exp(torch.arange(half, device=timestep.device) * (-math.log(10000.0) / half))
         angles = timestep.float()[:, None] * frequencies
-        hidden = torch.cat([angles.cos(), angles.sin()], dim=-1).to(self.conv_in.weight.dtype)
+        hidden = torch.cat([angles.cos(), angles.sin()], dim=-1).to(like)
         hidden = F.silu(self.time_embedding["linear_1"](hidden))
         return F.silu(self.time_embedding["linear_2"](hidden))
 
-    def run(self, x: Tensor, timestep: Tensor, run: Pass) -> Tensor:
-        """x [N, width, h, w] after conv_in -> features of the last up block [N, width, h, w]."""
-        time, skips = self.embed_time(timestep), [x]
-        for level, block in enumerate(self.down_blocks):
+    def run(self, x: Tensor, timestep: Tensor, run: Pass, deep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x [N, width, h, w] after conv_in -> features of the last up block [N, width, h, w], and the deep features.
+
+        deep [N, C, h / 2, w / 2]: what all levels below the first brought up in an earlier call; given, only the first
+        level runs (DeepCache, arXiv 2312.00858).
+        """
+        time, skips = self.embed_time(timestep, x), [x]
+        for level, block in enumerate(self.down_blocks if deep is None else self.down_blocks[:1]):
             for j in range(len(block.resnets)):
                 x = block.layer(j, x, time, run, level)
                 skips.append(x)
-            if hasattr(block, "downsamplers"):
+            if hasattr(block, "downsamplers") and deep is None:
                 x = block.downsamplers[0](x)
                 skips.append(x)
 
-        x = self.mid_block.layer(0, x, time, run, level=-1)
-        x = self.mid_block.resnets[1](x, time)
+        if deep is None:
+            x = self.mid_block.layer(0, x, time, run, level=-1)
+            x = self.mid_block.resnets[1](x, time)
+            for block in self.up_blocks[:-1]:
+                deep = self.up(block, x, time, run, skips)
+                x = block.upsamplers[0](deep, *skips[-1].shape[-2:])
+        else:
+            x = self.up_blocks[-2].upsamplers[0](deep, *skips[-1].shape[-2:])
+        return self.up(self.up_blocks[-1], x, time, run, skips), deep
 
-        for block in self.up_blocks:
-            for j in range(len(block.resnets)):
-                x = block.layer(j, torch.cat([x, with_rows(skips.pop(), like=x)], dim=1), time, run, level=-1)
-            if hasattr(block, "upsamplers"):
-                x = block.upsamplers[0](x, *skips[-1].shape[-2:])
+    @staticmethod
+    def up(block: Stage, x: Tensor, time: Tensor, run: Pass, skips: list[Tensor]) -> Tensor:
+        """One stage of the way up; takes its skips off the list."""
+        for j in range(len(block.resnets)):
+            x = block.layer(j, torch.cat([x, with_rows(skips.pop(), like=x)], dim=1), time, run, level=-1)
         return x
 
     def read_photo(self, latents: Tensor, image_token: Tensor) -> dict[str, Tensor]:
@@ -215,20 +230,31 @@ class UNet(nn.Module):
             if isinstance(module, SpatialTransformer)
         }
 
-    def listen(self, audio_tokens: Tensor) -> dict[str, AudioMemory]:
-        """audio_tokens [F, tokens, D] -> what each audio module hears."""
+    def fold(self, like: Tensor) -> dict[str, AudioOutput]:
+        """Every audio module's output projections and zero convolutions as one product, like the given tensor."""
         return {
-            path: module.listen(audio_tokens)
+            path: module.block.fold(like) for path, module in self.named_modules() if isinstance(module, AudioModule)
+        }
+
+    def listen(self, audio_tokens: Tensor | None, outputs: dict[str, AudioOutput]) -> dict[str, AudioMemory]:
+        """audio_tokens [F, tokens, D], or None for no speech -> what each audio module hears; outputs from ``fold``."""
+        return {
+            path: module.block.listen(audio_tokens, outputs[path])
             for path, module in self.named_modules()
             if isinstance(module, AudioModule)
         }
 
-    def forward(self, latents: Tensor, timestep: Tensor, pose_features: Tensor, context: VideoContext) -> Tensor:
-        """Denoise a window -> v-prediction [(num_rows F), 4, h, w].
-
-        latents [F, 4, h, w], the same for all rows, or [(num_rows F), 4, h, w]; timestep [1]; pose_features
-        [F, width, h, w].
-        """
+    def with_deep_features(
+        self, latents: Tensor, timestep: Tensor, context: VideoContext, deep: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """``forward``, and the deep features that a later call may take in place of all levels below the first."""
         x = self.conv_in(latents)
-        x = self.run(x + with_rows(pose_features, like=x), timestep, Denoise(context))
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+        x, deep = self.run(x + with_rows(context.pose_features, like=x), timestep, Denoise(context), deep)
+        return self.conv_out(F.silu(self.conv_norm_out(x))), deep
+
+    def forward(self, latents: Tensor, timestep: Tensor, context: VideoContext, deep: Tensor | None = None) -> Tensor:
+        """Denoise a window -> v-prediction [(rows F), 4, h, w].
+
+        latents [F, 4, h, w], the same for all rows, or [(rows F), 4, h, w]; timestep [1].
+        """
+        return self.with_deep_features(latents, timestep, context, deep)[0]

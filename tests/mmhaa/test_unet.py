@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from mmgt.mmhaa.config import UNetConfig
-from mmgt.mmhaa.sample import VideoSettings, predict_video, sample_latents
 from mmgt.mmhaa.unet import UNet, VideoContext
 
 CONFIG = UNetConfig((32, 64, 64, 64), num_heads=4, image_channels=24, audio_channels=16, motion_heads=4)
@@ -29,19 +28,19 @@ def context_of(networks, num_frames, *, photo_seed=1, speech_seed=2, **changes):
     token = draw(1, 1, 24, seed=photo_seed)
     features = reading.read_photo(draw(1, 4, HEIGHT, WIDTH, seed=photo_seed), token)
     masks = tuple(draw(3, num_frames, (HEIGHT >> level) * (WIDTH >> level), seed=3).sigmoid() for level in range(3))
+    speech = None if speech_seed is None else draw(num_frames, 5, 16, seed=speech_seed)
     context = VideoContext(
+        pose_features=draw(num_frames, CONFIG.widths[0], HEIGHT, WIDTH, seed=4),
         references=denoising.remember(features, token),
-        audio=denoising.listen(draw(num_frames, 5, 16, seed=speech_seed)),
+        audio=denoising.listen(speech, denoising.fold(token)),
         masks=masks,
         strengths=torch.tensor([1.0, 1, 2]),
-        num_frames=num_frames,
     )
     return replace(context, **changes)
 
 
 def run(networks, latents, context):
-    pose = draw(context.num_frames, CONFIG.widths[0], HEIGHT, WIDTH, seed=4)
-    return networks[1](latents, torch.tensor([400]), pose, context)
+    return networks[1](latents, torch.tensor([400]), context)
 
 
 def test_shared_latents_give_what_repeated_latents_give(networks):
@@ -61,11 +60,43 @@ def test_only_the_second_row_sees_the_photo_and_hears_the_speech(networks):
         assert (other[3:] - base[3:]).abs().max() > 1e-4
 
 
-def test_without_guidance_the_row_is_the_one_with_speech(networks):
+def test_each_row_can_run_alone(networks):
     latents = draw(3, 4, HEIGHT, WIDTH)
     both = run(networks, latents, context_of(networks, 3))
-    alone = run(networks, latents, context_of(networks, 3, num_rows=1))
-    torch.testing.assert_close(alone, both[3:], atol=2e-5, rtol=0)
+    seeing = run(networks, latents, context_of(networks, 3, rows=(True,)))
+    plain = run(networks, latents, context_of(networks, 3, rows=(False,)))
+    torch.testing.assert_close(torch.cat([plain, seeing]), both, atol=2e-5, rtol=0)
+    turned = run(networks, latents, context_of(networks, 3, rows=(True, False)))
+    torch.testing.assert_close(turned, torch.cat([seeing, plain]), atol=2e-5, rtol=0)
+
+
+def test_no_speech_is_what_zero_tokens_are(networks):
+    latents, denoising = draw(3, 4, HEIGHT, WIDTH), networks[1]
+    zeros = denoising.listen(torch.zeros(3, 5, 16), denoising.fold(latents))
+    expected = run(networks, latents, context_of(networks, 3, audio=zeros))
+    torch.testing.assert_close(run(networks, latents, context_of(networks, 3, speech_seed=None)), expected)
+
+
+def test_deep_features_of_the_same_step_change_nothing(networks):
+    latents, context = draw(3, 4, HEIGHT, WIDTH), context_of(networks, 3)
+    v, deep = networks[1].with_deep_features(latents, torch.tensor([400]), context)
+    torch.testing.assert_close(networks[1](latents, torch.tensor([400]), context, deep), v, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_folded_output_keeps_its_digits_in_half_precision(networks, dtype):
+    """The folding probe loses no more than rounding its own result does, though the biases are large."""
+    import copy
+
+    block = copy.deepcopy(networks[1].down_blocks[0].audio_modules[0].block)
+    for attention, zero_conv in block.branches():
+        attention.to_out[0].bias.fill_(3.0)
+        zero_conv.bias.fill_(5.0)
+    exact = block.fold(torch.zeros(1))
+    block.to(dtype)
+    half = block.fold(torch.zeros(1, dtype=dtype))
+    step = torch.finfo(dtype).eps
+    assert (half.weight.float() - exact.weight).abs().max() < 4 * step * exact.weight.abs().max()
 
 
 def test_the_lip_branch_acts_through_its_mask(networks):
@@ -74,39 +105,10 @@ def test_the_lip_branch_acts_through_its_mask(networks):
     x, num_places = draw(3, 32, HEIGHT, WIDTH), HEIGHT * WIDTH
     left = (torch.arange(num_places) % WIDTH < WIDTH // 2).float()
     masks = torch.stack([torch.zeros(3, num_places), torch.zeros(3, num_places), left.expand(3, -1)])
-    lips_only = torch.tensor([0.0, 0.0, 1.0])
-    one, other = (module(x, module.listen(draw(3, 5, 16, seed=s)), masks, lips_only) for s in (5, 6))
+    lips_only, output = torch.tensor([0.0, 0.0, 1.0]), module.block.fold(x)
+    one, other = (
+        module(x, module.block.listen(draw(3, 5, 16, seed=s), output), masks, lips_only, (True,)) for s in (5, 6)
+    )
     moved = (one - other).abs().amax(dim=(0, 1))  # [h, w]
     assert moved[:, : WIDTH // 2].min() > 1e-5
     assert moved[:, WIDTH // 2 :].max() == 0
-
-
-def test_a_window_of_a_video_hears_its_own_frames(networks):
-    """Frames 2..4 of a longer context equal a context made of these frames alone."""
-    speech = draw(6, 5, 16, seed=2)
-    whole = networks[1].listen(speech)
-    part = networks[1].listen(speech[2:5])
-    for path, memory in whole.items():
-        for ours, alone in zip(memory.frames(torch.tensor([2, 3, 4])).keys, part[path].keys, strict=True):
-            torch.testing.assert_close(ours, alone, atol=1e-6, rtol=0)
-
-
-@torch.inference_mode()
-def test_windows_average_where_they_overlap(networks):
-    """A clip of one window is one call; a longer clip is finite and its first frames come from the first window."""
-    settings = VideoSettings(num_steps=2, window=4, overlap=2)
-    pose = draw(6, CONFIG.widths[0], HEIGHT, WIDTH, seed=4)
-    latents = draw(6, 4, HEIGHT, WIDTH)
-    context = context_of(networks, 6)
-    long = predict_video(networks[1], latents, 400, pose, context, settings)
-    assert settings.windows(6) == [[0, 1, 2, 3], [2, 3, 4, 5]]
-    first = replace(
-        context,
-        audio={path: memory.frames(torch.arange(4)) for path, memory in context.audio.items()},
-        masks=tuple(level[:, :4] for level in context.masks),
-        num_frames=4,
-    )
-    short = predict_video(networks[1], latents[:4], 400, pose[:4], first, settings)
-    torch.testing.assert_close(long[:2], short[:2], atol=2e-5, rtol=0)
-    assert (long[2:4] - short[2:4]).abs().max() > 1e-5
-    assert torch.isfinite(sample_latents(networks[1], latents, pose, context, settings)).all()

@@ -4,12 +4,10 @@ import json
 
 import numpy as np
 import torch
-from golden import golden_folder, part
+from golden import golden_folder
 from recipe import digest, state_dict
 
-from mmgt.mmhaa.config import UNetConfig
-from mmgt.mmhaa.unet import UNet
-from mmgt.weights import load_strictly
+from mmgt.weights import build_mmhaa, load_strictly
 
 
 def tensor(array):
@@ -31,15 +29,16 @@ def as_video(frames, num_rows):
     return frames.unflatten(0, (num_rows, -1)).transpose(1, 2)
 
 
-def tiny_net():
-    """The golden set's networks: configs from metadata, weights from the recipe."""
+def tiny_weights():
+    """The golden set's weights in the authors' keys, from the recipe, and their numbers of heads."""
     meta = json.loads((golden_folder("stage2") / "net_tiny.json").read_text())
     weights = state_dict(meta["shapes"], meta["seed"])
     assert digest(weights) == meta["sha256"]
     heads = meta["unet_config"]["attention_head_dim"]
     motion_heads = meta["unet_additional_kwargs"]["motion_module_kwargs"]["num_attention_heads"]
-    nets = {}
-    for name in ("reference_unet", "denoising_unet"):
-        tensors = {key: tensor(value) for key, value in part(weights, name).items()}
-        nets[name] = load(UNet(UNetConfig.from_state_dict(tensors, heads, motion_heads), device="meta"), tensors)
-    return nets["reference_unet"], nets["denoising_unet"]
+    return {key: tensor(value) for key, value in weights.items()}, heads, motion_heads
+
+
+def tiny_net():
+    """The golden set's networks."""
+    return build_mmhaa(*tiny_weights())

@@ -13,9 +13,10 @@ from mmgt.mmhaa.attention import AudioModule
 from mmgt.mmhaa.audio_proj import AudioProjection, around_each_frame
 from mmgt.mmhaa.config import UNetConfig
 from mmgt.mmhaa.motion import MotionModule
+from mmgt.mmhaa.network import authors_state
 from mmgt.mmhaa.pose_guider import PoseGuider
-from mmgt.mmhaa.unet import UNet, VideoContext
-from mmgt.weights import load_strictly
+from mmgt.mmhaa.unet import VideoContext
+from mmgt.weights import build_mmhaa
 
 UNIT_ATOL, MOTION_ATOL, UNET_ATOL = 1e-5, 2e-5, 1e-4
 
@@ -74,32 +75,34 @@ def test_audio_module(path):
         assert rows == 2
         assert not given["audio_tokens"][0].any()  # row 0 is without speech
         x, speech = as_frames(given["input"]), tensor(given["audio_tokens"][1])
-        silence, memory = module.listen(torch.zeros_like(speech)), module.listen(speech)
+        output = module.block.fold(speech)
+        silence, memory = module.block.listen(torch.zeros_like(speech), output), module.block.listen(speech, output)
         # [3 branches, 2 rows, F, n]: in this file, and only here, the rows have masks of their own
         masks = torch.stack([tensor(given[f"mask_{name}"]).unflatten(0, (2, -1)) for name in ("full", "face", "lip")])
         for strengths, name in (((1.0, 1, 2), "output_scale_1_1_2"), ((1.0, 1, 1), "output_scale_none")):
             weights = torch.tensor(strengths)
-            without = module(x[:num_frames], silence, masks[:, 0], weights)
-            with_speech = module(x[num_frames:], memory, masks[:, 1], weights)
+            without = module(x[:num_frames], silence, masks[:, 0], weights, (True,))
+            with_speech = module(x[num_frames:], memory, masks[:, 1], weights, (True,))
             close(as_video(torch.cat([without, with_speech]), 2), given[name], MOTION_ATOL)
             # two rows at once: row 0 hears nothing, by the biases alone
-            both = module(x, memory, masks[:, 1], weights)
+            both = module(x, memory, masks[:, 1], weights, (False, True))
             close(both[num_frames:], with_speech.numpy(), MOTION_ATOL)
-            close(both[:num_frames], module(x[:num_frames], silence, masks[:, 1], weights).numpy(), MOTION_ATOL)
+            silent = module(x[:num_frames], silence, masks[:, 1], weights, (True,))
+            close(both[:num_frames], silent.numpy(), MOTION_ATOL)
 
 
 def unet_inputs(given, denoising, features, strengths):
-    token = tensor(given["clip_tokens"])[-1:]
+    token, speech = tensor(given["clip_tokens"])[-1:], tensor(given["audio_tokens"])[-1]
     levels = len(denoising.config.widths) - 1
     return VideoContext(
+        pose_features=as_frames(given["pose_features"]),
         references=denoising.remember(features, token),
-        audio=denoising.listen(tensor(given["audio_tokens"])[-1]),
+        audio=denoising.listen(speech, denoising.fold(speech)),
         masks=tuple(
             torch.stack([tensor(given[f"mask_{name}_l{level}"]) for name in ("full", "face", "lip")])
             for level in range(levels)
         ),
         strengths=torch.tensor(strengths),
-        num_frames=given["sample"].shape[2],
     )
 
 
@@ -107,22 +110,23 @@ def unet_inputs(given, denoising, features, strengths):
 @torch.no_grad()
 def test_unet(path):
     given, metadata = read(path)
-    reference, denoising = tiny_net()
+    net = tiny_net()
+    reference, denoising = net.reference_unet, net.video_network
     features = reference.read_photo(tensor(given["ref_latents"]), tensor(given["clip_tokens"])[-1:])
     rounded = {name: value.half().float() for name, value in features.items()}
     strengths = tuple(json.loads(metadata["motion_scale"]))
-    latents, pose = as_frames(given["sample"]), as_frames(given["pose_features"])
+    latents = as_frames(given["sample"])
     timestep = tensor(given["timestep"]).reshape(1)
     cases = (
-        ("out_cfg", features, strengths, 2),
-        ("out_cfg_bank_fp16", rounded, strengths, 2),
-        ("out_cfg_eval_mode_no_motion_scale", features, (1.0, 1.0, 1.0), 2),
-        ("out_cond_only", features, strengths, 1),
+        ("out_cfg", features, strengths, (False, True)),
+        ("out_cfg_bank_fp16", rounded, strengths, (False, True)),
+        ("out_cfg_eval_mode_no_motion_scale", features, (1.0, 1.0, 1.0), (False, True)),
+        ("out_cond_only", features, strengths, (True,)),
     )
     for name, seen, weights, rows in cases:
-        context = replace(unet_inputs(given, denoising, seen, weights), num_rows=rows)
-        out = denoising(latents[-rows * context.num_frames :], timestep, pose, context)
-        close(as_video(out, rows), given[name], UNET_ATOL)
+        context = replace(unet_inputs(given, denoising, seen, weights), rows=rows)
+        out = denoising(latents[-len(rows) * context.num_frames :], timestep, context)
+        close(as_video(out, len(rows)), given[name], UNET_ATOL)
 
 
 @pytest.mark.parametrize("path", golden_files("stage2", "unet_trace"))
@@ -131,7 +135,8 @@ def test_unet_trace(path):
     trace, _ = read(path)
     (given_path,) = [p.values[0] for p in golden_files("stage2", "unet") if "trace" not in p.id]
     given, metadata = read(given_path)
-    reference, denoising = tiny_net()
+    net = tiny_net()
+    reference, denoising = net.reference_unet, net.video_network
     features = reference.read_photo(tensor(given["ref_latents"]), tensor(given["clip_tokens"])[-1:])
     for name, expected in part(trace, "bank").items():
         close(features[name.removesuffix(".transformer_blocks.0")], expected[-1:], UNET_ATOL)
@@ -141,9 +146,7 @@ def test_unet_trace(path):
         if f"block.{name}" in trace and not name.endswith(tuple(f"blocks.{i}" for i in range(9))) and "mid" not in name:
             module.register_forward_hook(lambda _module, _in, out, name=name: seen.setdefault(name, out))
     context = unet_inputs(given, denoising, features, tuple(json.loads(metadata["motion_scale"])))
-    denoising(
-        as_frames(given["sample"]), tensor(given["timestep"]).reshape(1), as_frames(given["pose_features"]), context
-    )
+    denoising(as_frames(given["sample"]), tensor(given["timestep"]).reshape(1), context)
     assert len(seen) >= 5
     for name, out in seen.items():
         expected = trace[f"block.{name}"]
@@ -155,14 +158,7 @@ def test_the_published_layout_loads_strictly():
     if not keys.is_file():
         pytest.skip(f"no {keys}")
     layout = {key: torch.empty(shape, device="meta") for key, shape in json.loads(keys.read_text()).items()}
-    for name in ("reference_unet", "denoising_unet"):
-        tensors = {key.removeprefix(f"{name}."): value for key, value in layout.items() if key.startswith(f"{name}.")}
-        network = UNet(UNetConfig.from_state_dict(tensors), device="meta")
-        load_strictly(network, tensors, "net-32500")
-        if name == "denoising_unet":
-            assert network.config == UNetConfig()
-    guider = {key.removeprefix("pose_guider."): value for key, value in layout.items() if "pose_guider." in key}
-    widths, out_width = PoseGuider.sizes(guider)
-    load_strictly(PoseGuider(widths, out_width, device="meta"), guider, "net-32500")
-    projection = {key.removeprefix("audioproj."): value for key, value in layout.items() if "audioproj." in key}
-    load_strictly(AudioProjection(*AudioProjection.sizes(projection), device="meta"), projection, "net-32500")
+    net = build_mmhaa(layout)
+    assert net.video_network.config == UNetConfig()
+    back = authors_state(net.reference_unet.state_dict(), net.video_network.state_dict())
+    assert {key: value.shape for key, value in back.items()} == {key: value.shape for key, value in layout.items()}

@@ -1,6 +1,7 @@
 """Stage II's schedule, windows, masks, pictures and denoising loop against the authors' (golden/stage2)."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,9 +12,17 @@ from recipe import normalish
 from stage2 import as_frames, as_video, tensor, tiny_net
 
 from mmgt.diffusion import NUM_TRAIN_STEPS, ddim_step_v, linear_alpha_bar_zero_snr, trailing_times
-from mmgt.mmhaa.pictures import FACE_BLUR, LIP_BLUR, blurred_mask, network_masks, photo_for_clip, picture_for_network
-from mmgt.mmhaa.sample import VideoSettings, predict_video, sample_latents
-from mmgt.mmhaa.unet import VideoContext
+from mmgt.mmhaa.pictures import (
+    FACE_BLUR,
+    LIP_BLUR,
+    PictureSize,
+    blurred_mask,
+    network_masks,
+    photo_canvas,
+    photo_for_clip,
+    picture_for_network,
+)
+from mmgt.mmhaa.sample import DDIM, Video, VideoOptions, VideoRun, guided, sample_latents
 from mmgt.windows import looped_windows
 
 # Other builds of OpenCV and Pillow round resized masks differently by one grey level.
@@ -69,48 +78,45 @@ def test_pictures(path):
     tensors, metadata = read(path)
     height, width = int(metadata["height"]), int(metadata["width"])
     close(photo_for_clip(tensors["image"]), tensors["clip_pixel_values"], 1e-6)
-    pose = picture_for_network(tensors["image"], height, width)
+    size = PictureSize(height, width)
+    pose = picture_for_network(tensors["image"], size)[None, :, :height, :width]
     close(pose, tensors["pose_input"], 1e-6)
-    close(pose * 2 - 1, tensors["vae_input"], 1e-6)
+    photo = tensor(photo_canvas(tensors["image"], size))[:height, :width].float() / 255 * 2 - 1
+    close(photo.permute(2, 0, 1)[None], tensors["vae_input"], 1e-6)
 
 
 @pytest.mark.parametrize("path", [p for p in golden_files("stage2", "pipeline") if "io" not in p.id])
 def test_denoising_loop(path):
     given, metadata = read(path)
     settings = config(metadata)
-    reference, denoising = tiny_net()
-    token = tensor(given["clip_embeds"])
-    with torch.inference_mode():
-        features = reference.read_photo(tensor(given["ref_latents"]), token)
+    net = tiny_net()
+    network, pose_features = net.video_network, as_frames(given["pose_features"])
+    network.pose_guider = torch.nn.Identity()  # the file holds the guider's output, and no pictures
+    masks = [
+        torch.stack([tensor(given[f"mask_{name}_l{level}"]) for name in ("full", "face", "lip")])
+        for level in range(network.num_mask_levels)
+    ]
+    photo = net.read_photo(tensor(given["ref_latents"]), tensor(given["clip_embeds"]))
+    video = Video(
+        photo=photo,
+        num_frames=settings["frames"],
+        pictures=lambda frames: pose_features[list(frames)],
+        masks=lambda frames: tuple(level[:, list(frames)] for level in masks),
+        speech=tensor(given["audio_emb"]),
+        strengths=tuple(settings["motion_scale"]),
+        options=VideoOptions(settings["context_frames"], settings["context_overlap"], looped=True),
+    )
+    noise, scheduler, cfg = as_frames(given["initial_noise"]), DDIM(settings["steps"]), settings["guidance_scale"]
+    assert scheduler.timesteps == given["timesteps"].tolist()
+    first_v = guided(VideoRun(network, video).predict(noise, scheduler.timesteps[0]), cfg)
+    close(as_video(first_v, 1), given["guided_v_steps"][0], 1e-4)
 
-        def context_of(features):
-            return VideoContext(
-                references=denoising.remember(features, token),
-                audio=denoising.listen(tensor(given["audio_tokens"])[0]),
-                masks=tuple(
-                    torch.stack([tensor(given[f"mask_{name}_l{level}"]) for name in ("full", "face", "lip")])
-                    for level in range(len(denoising.config.widths) - 1)
-                ),
-                strengths=torch.tensor(settings["motion_scale"]),
-                num_frames=settings["frames"],
-            )
+    steps = []
+    sample_latents(VideoRun(network, video), noise, scheduler, cfg, lambda _step, _total, x: steps.append(x))
+    for latents, expected, atol in zip(steps, given["latents_steps"], (1e-4, 3e-4, 5e-4), strict=True):
+        close(as_video(latents, 1), expected, atol)
 
-        how = VideoSettings(
-            settings["steps"],
-            settings["guidance_scale"],
-            settings["context_frames"],
-            settings["context_overlap"],
-            looped=True,
-        )
-        noise, pose = as_frames(given["initial_noise"]), as_frames(given["pose_features"])
-        context = context_of(features)
-        first_v = predict_video(denoising, noise, int(given["timesteps"][0]), pose, context, how)
-        close(as_video(first_v, 1), given["guided_v_steps"][0], 1e-4)
-
-        steps = []
-        sample_latents(denoising, noise, pose, context, how, lambda _step, _total, latents: steps.append(latents))
-        for latents, expected, atol in zip(steps, given["latents_steps"], (1e-4, 3e-4, 5e-4), strict=True):
-            close(as_video(latents, 1), expected, atol)
-
-        rounded = context_of({name: value.half().float() for name, value in features.items()})
-        close(as_video(sample_latents(denoising, noise, pose, rounded, how), 1), given["latents_final_bank_fp16"], 5e-4)
+    rounded = {name: value.half().float() for name, value in photo.features.items()}
+    rounded_video = replace(video, photo=replace(photo, features=rounded))
+    final = sample_latents(VideoRun(network, rounded_video), noise, scheduler, cfg)
+    close(as_video(final, 1), given["latents_final_bank_fp16"], 5e-4)

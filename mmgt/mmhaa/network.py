@@ -1,0 +1,104 @@
+"""The published checkpoint's four modules as the two networks that run: one reads the photo, one denoises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .audio_proj import AudioProjection
+from .config import UNetConfig
+from .pose_guider import PoseGuider
+from .unet import UNet
+
+PREFIXES = ("reference_unet", "denoising_unet", "pose_guider", "audioproj")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """The photo as the networks read it, once per video.
+
+    features: by path of the spatial transformer [1, n, C], the reference UNet's. image_token: CLIP's [1, 1, D].
+    """
+
+    features: dict[str, Tensor]
+    image_token: Tensor
+
+    def to(self, like: Tensor) -> Photo:
+        """On the device and in the dtype of a tensor."""
+        return Photo({path: feature.to(like) for path, feature in self.features.items()}, self.image_token.to(like))
+
+
+class VideoNetwork(UNet):
+    """The denoising UNet with the two small networks that feed it: all that a denoising step needs.
+
+    The UNet's modules stay at the top level, where LoRAs for SD-1.5 in diffusers' names look for them.
+    """
+
+    def __init__(
+        self,
+        config: UNetConfig,
+        pose_sizes: tuple[list[int], int],
+        audio_sizes: tuple[int, int, int, int],
+        ops: Any = nn,
+        **kw: Any,
+    ) -> None:
+        super().__init__(config, ops=ops, **kw)
+        self.pose_guider = PoseGuider(*pose_sizes, ops=ops, **kw)
+        self.audioproj = AudioProjection(*audio_sizes, ops=ops, **kw)
+
+    @property
+    def num_mask_levels(self) -> int:
+        return len(self.config.widths) - 1
+
+
+@dataclass(frozen=True)
+class MMHAA:
+    """Both networks of stage II."""
+
+    reference_unet: UNet
+    video_network: VideoNetwork
+
+    @torch.inference_mode()
+    def read_photo(self, latents: Tensor, image_token: Tensor) -> Photo:
+        """latents [1, 4, h, w] (scaled), image_token [1, 1, D] -> the photo's features."""
+        return Photo(self.reference_unet.read_photo(latents, image_token), image_token)
+
+
+def network_states(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Tensors in the authors' keys -> state dicts of the reference UNet and of the video network."""
+    reference, video = {}, {}
+    for key, tensor in tensors.items():
+        prefix, _, rest = key.partition(".")
+        if prefix == "reference_unet":
+            reference[rest] = tensor
+        else:
+            video[rest if prefix == "denoising_unet" else key] = tensor
+    return reference, video
+
+
+def authors_state(reference: Mapping[str, Tensor], video: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The way back of ``network_states``."""
+    own = {key if key.startswith(PREFIXES) else f"denoising_unet.{key}": tensor for key, tensor in video.items()}
+    return {**{f"reference_unet.{key}": tensor for key, tensor in reference.items()}, **own}
+
+
+def build_networks(tensors: Mapping[str, Tensor], num_heads: int, motion_heads: int, ops: Any = nn) -> MMHAA:
+    """Both networks on ``meta``, every size read from tensors in the authors' keys."""
+    parts = {
+        prefix: {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
+        for prefix in PREFIXES
+    }
+    return MMHAA(
+        UNet(UNetConfig.from_state_dict(parts["reference_unet"], num_heads, motion_heads), ops=ops, device="meta"),
+        VideoNetwork(
+            UNetConfig.from_state_dict(parts["denoising_unet"], num_heads, motion_heads),
+            PoseGuider.sizes(parts["pose_guider"]),
+            AudioProjection.sizes(parts["audioproj"]),
+            ops=ops,
+            device="meta",
+        ),
+    )

@@ -1,0 +1,23 @@
+"""A tiny random MM-HAA in the authors' keys, and a video for it."""
+
+import torch
+
+from mmgt.mmhaa.config import UNetConfig
+from mmgt.mmhaa.network import VideoNetwork, authors_state
+from mmgt.mmhaa.unet import UNet
+
+NUM_LAYERS, SPEECH_WIDTH, NUM_TOKENS, TOKEN_WIDTH, IMAGE_WIDTH = 3, 12, 4, 16, 24
+WIDTHS = (32, 64, 64, 64)
+HEADS = {"num_heads": 4, "motion_heads": 4}
+
+
+def tiny_state(seed=0):
+    """A state dict of all four modules; every size can be read from it but the numbers of heads (``HEADS``)."""
+    torch.manual_seed(seed)
+    config = UNetConfig(WIDTHS, num_heads=4, image_channels=IMAGE_WIDTH, audio_channels=TOKEN_WIDTH, motion_heads=4)
+    reading = UNetConfig(
+        WIDTHS, num_heads=4, image_channels=IMAGE_WIDTH, audio_channels=None, motion_heads=None, has_output=False
+    )
+    audio_sizes = (5 * NUM_LAYERS * SPEECH_WIDTH, 32, NUM_TOKENS, TOKEN_WIDTH)
+    video = VideoNetwork(config, ([8, 16, 16, 16], WIDTHS[0]), audio_sizes)
+    return authors_state(UNet(reading).state_dict(), video.state_dict())
