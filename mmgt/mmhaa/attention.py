@@ -153,7 +153,7 @@ class MaskedAudioBlock(nn.Module):
         probe is large so that taking the biases off again costs no digits.
         """
         probe_size = 1024.0
-        width = self.attn1.to_out[0].out_features
+        width: int = self.attn1.to_out[0].out_features
         probe = torch.cat([torch.eye(width), torch.zeros(1, width)]).to(like) * probe_size
         products, masked_biases, biases = [], [], []
         for attention, zero_conv in self.branches():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..windows import looped_windows, open_windows
 from .attention import AudioOutput, Reference, Rows
 from .audio_proj import around_each_frame
+from .drive import Drive
 from .motion import MAX_FRAMES
 from .network import Photo, VideoNetwork
 from .unet import VideoContext
@@ -27,7 +28,6 @@ logger = logging.getLogger("mmgt")
 
 GUIDED: Rows = (False, True)
 MAX_KEPT_WINDOWS = 16  # 132 frames in windows of 12: a usual clip is prepared once, a long one stays flat
-STRENGTHS = (1.0, 1.0, 2.0)  # full, face, lip: the authors' inference
 
 
 @dataclass(frozen=True)
@@ -73,26 +73,12 @@ class VideoOptions:
         return self.guidance_start <= 1 - timestep / (NUM_TRAIN_STEPS - 1) <= self.guidance_end
 
 
-class FrameSource(Protocol):
-    """Makes what some frames of a video need, when they need it."""
-
-    def __call__(self, frames: Sequence[int]) -> Any: ...
-
-
 @dataclass(frozen=True)
 class Video:
-    """All that drives one video: small at any length.
-
-    pictures(frames) -> pose pictures [F, 3, 8 h, 8 w] in 0..1. masks(frames) -> for each level [3 (full, face, lip),
-    F, h w]. speech: wav2vec2 layers [T, layers, D], or None: nothing is heard. strengths: of full, face, lip.
-    """
+    """A photo, what drives it, and how it is sampled."""
 
     photo: Photo
-    num_frames: int
-    pictures: FrameSource
-    masks: FrameSource
-    speech: Tensor | None
-    strengths: tuple[float, float, float] = STRENGTHS
+    drive: Drive
     options: VideoOptions = VideoOptions()
 
 
@@ -176,9 +162,10 @@ class VideoRun:
         """The network's answer; between the n-th steps with the lower levels of the step before."""
         every, kept = self.video.options.reuse_every, self._deep.get(window)
         if every == 1:
-            return self.network(latents, time, context)
+            return self.network.with_deep_features(latents, time, context)[0]
         if kept is not None and self._num_steps % every and all(row in kept for row in context.rows):
-            return self.network(latents, time, context, deep=torch.cat([kept[row] for row in context.rows]))
+            deep = torch.cat([kept[row] for row in context.rows])
+            return self.network.with_deep_features(latents, time, context, deep)[0]
         v, deep = self.network.with_deep_features(latents, time, context)
         if window in self._contexts:
             self._deep[window] = dict(zip(context.rows, deep.chunk(len(context.rows)), strict=True))
@@ -189,7 +176,7 @@ def prepare(network: VideoNetwork, video: Video, like: Tensor) -> _Prepared:
     """The photo's keys and values and the folded audio outputs, in the dtype and on the device of ``like``."""
     photo = video.photo.to(like)
     references = network.remember(photo.features, photo.image_token)
-    return _Prepared(references, network.fold(like), torch.tensor(video.strengths).to(like))
+    return _Prepared(references, network.fold(like), torch.tensor(video.drive.strengths).to(like))
 
 
 def window_context(
@@ -197,13 +184,13 @@ def window_context(
 ) -> VideoContext:
     """What the network reads for some frames of a video, made now."""
     tokens = None
-    if video.speech is not None:
-        tokens = network.audioproj(around_each_frame(video.speech, frames).to(like))
+    if video.drive.speech is not None:
+        tokens = network.audioproj(around_each_frame(video.drive.speech, frames).to(like))
     return VideoContext(
-        pose_features=network.pose_guider(video.pictures(frames).to(like)),
+        pose_features=network.pose_guider(video.drive.pictures(frames).to(like)),
         references=prepared.references,
         audio=network.listen(tokens, prepared.outputs),
-        masks=tuple(level.to(like) for level in video.masks(frames)),
+        masks=tuple(level.to(like) for level in video.drive.masks(frames)),
         strengths=prepared.strengths,
     )
 
@@ -218,7 +205,7 @@ class _FromScratch(nn.Module):
     def forward(self, video: Video, latents: Tensor, time: Tensor, frames: Sequence[int], rows: Rows) -> Tensor:
         prepared = prepare(self.network, video, latents)
         context = window_context(self.network, video, prepared, frames, latents)
-        return self.network(latents, time, replace(context, rows=rows))
+        return self.network.with_deep_features(latents, time, replace(context, rows=rows))[0]
 
 
 def in_float32(

@@ -207,7 +207,7 @@ class UNet(nn.Module):
                 x = block.upsamplers[0](deep, *skips[-1].shape[-2:])
         else:
             x = self.up_blocks[-2].upsamplers[0](deep, *skips[-1].shape[-2:])
-        return self.up(self.up_blocks[-1], x, time, run, skips), deep
+        return self.up(self.up_blocks[-1], x, time, run, skips), deep  # type: ignore[return-value]
 
     @staticmethod
     def up(block: Stage, x: Tensor, time: Tensor, run: Pass, skips: list[Tensor]) -> Tensor:

@@ -12,6 +12,7 @@ from recipe import normalish
 from stage2 import as_frames, as_video, tensor, tiny_net
 
 from mmgt.diffusion import NUM_TRAIN_STEPS, ddim_step_v, linear_alpha_bar_zero_snr, trailing_times
+from mmgt.mmhaa.drive import Drive
 from mmgt.mmhaa.pictures import (
     FACE_BLUR,
     LIP_BLUR,
@@ -97,15 +98,15 @@ def test_denoising_loop(path):
         for level in range(network.num_mask_levels)
     ]
     photo = net.read_photo(tensor(given["ref_latents"]), tensor(given["clip_embeds"]))
-    video = Video(
-        photo=photo,
+    drive = Drive(
         num_frames=settings["frames"],
+        size=PictureSize(settings["height"], settings["width"]),
         pictures=lambda frames: pose_features[list(frames)],
         masks=lambda frames: tuple(level[:, list(frames)] for level in masks),
         speech=tensor(given["audio_emb"]),
         strengths=tuple(settings["motion_scale"]),
-        options=VideoOptions(settings["context_frames"], settings["context_overlap"], looped=True),
     )
+    video = Video(photo, drive, VideoOptions(settings["context_frames"], settings["context_overlap"], looped=True))
     noise, scheduler, cfg = as_frames(given["initial_noise"]), DDIM(settings["steps"]), settings["guidance_scale"]
     assert scheduler.timesteps == given["timesteps"].tolist()
     first_v = guided(VideoRun(network, video).predict(noise, scheduler.timesteps[0]), cfg)
