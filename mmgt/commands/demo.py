@@ -1,0 +1,76 @@
+"""``mmgt demo``: the main job on bundled inputs, without any weights."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from .terminal import Commands, show_progress
+
+CONTACT_SHEET_COLUMNS = 6
+CONTACT_SHEET_PX = 256
+
+
+def add_parser(commands: Commands) -> None:
+    demo = commands.add_parser("demo", help="animate the public-domain astronaut portrait; needs no weights")
+    demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="new files go here (default: demo)")
+    demo.add_argument("--seed", type=int, default=0, help="other seeds, other gestures (default: 0)")
+    demo.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """The astronaut speaks: demo.mp4, poses.mp4, poses.json, contact_sheet.png and the inputs in ``--out``."""
+    from ..assets import ASTRONAUT_POSE, SPEECH
+    from ..draw import draw_poses
+    from ..media import check_output, contact_sheet, read_recording, write_png, write_video
+    from ..poses import load_poses, save_poses
+    from ..rhythm import rhythm_poses
+    from ..warp import preview_motion
+
+    try:
+        from skimage.data import astronaut
+    except ImportError as error:
+        raise InputError(
+            "the demo's portrait comes with scikit-image, which is not installed; run `pip install scikit-image`."
+        ) from error
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    names = ("demo.mp4", "poses.mp4", "poses.json", "contact_sheet.png", "portrait.png")
+    video, pose_video, pose_file, sheet, portrait = (args.out / name for name in names)
+    for path in (video, pose_video, pose_file, sheet, portrait):
+        check_output(path)
+
+    picture, initial_pose, recording = astronaut(), load_poses(ASTRONAUT_POSE), read_recording(SPEECH)
+    print(f"portrait {picture.shape[1]}x{picture.shape[0]} px, speech {recording.seconds:.1f} s", flush=True)
+    poses = rhythm_poses(recording, initial_pose, seed=args.seed)
+    print(
+        f"Rhythm Audio2Pose: {poses.num_frames} frames at {poses.fps:g} fps (rule-based; no SMGA weights)", flush=True
+    )
+    write_png(portrait, picture)
+    save_poses(poses, pose_file)
+
+    shown = np.linspace(0, poses.num_frames - 1, CONTACT_SHEET_COLUMNS).round().astype(int).tolist()
+    kept: dict[str, list[np.ndarray]] = {"preview": [], "poses": []}
+
+    def keep(frames: Iterable[np.ndarray], row: str) -> Iterator[np.ndarray]:
+        for t, frame in enumerate(frames):
+            if t in shown:
+                kept[row].append(_thumbnail(frame))
+            yield frame
+
+    frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
+    write_video(video, keep(frames, "preview"), poses.fps, recording)
+    height, width = picture.shape[:2]
+    write_video(pose_video, keep(draw_poses(poses, height, width), "poses"), poses.fps, recording)
+    write_png(sheet, contact_sheet(kept["preview"] + kept["poses"], CONTACT_SHEET_COLUMNS))
+    print(f"done: {video} (with sound), {pose_video}, {pose_file}, {sheet}")
+
+
+def _thumbnail(frame: np.ndarray) -> np.ndarray:
+    import cv2
+
+    return cv2.resize(frame, (CONTACT_SHEET_PX, CONTACT_SHEET_PX), interpolation=cv2.INTER_AREA)
