@@ -15,7 +15,8 @@ from .errors import InputError
 log = logging.getLogger("mmgt")
 
 AAC_RATE_HZ = 48_000
-CONSTANT_RATE_FACTOR = "18"  # H.264 quality: visually lossless
+# FFmpeg's encoder of each codec, and its constant rate factor for visually lossless pictures.
+CODECS = {"h264": ("libx264", "18"), "h265": ("libx265", "20"), "av1": ("libsvtav1", "22")}
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -57,17 +58,19 @@ def read_recording(path: Path) -> Recording:
     return Recording(np.concatenate(chunks, axis=1).astype(np.float32), rate_hz)
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | None = None) -> int:
-    """Write [H, W, 3] uint8 RGB frames as H.264 mp4, with ``sound`` as AAC at its own rate and channels.
+def write_video(
+    path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | None = None, codec: str = "h264"
+) -> int:
+    """Write [H, W, 3] uint8 RGB frames as mp4, with ``sound`` as AAC at its own rate and channels.
 
-    Frames are taken one by one, so memory does not grow with length. An odd last row or column is repeated (H.264
-    needs even sizes). A sound longer than the picture is cut to it; one that AAC cannot hold is converted (see
+    Frames are taken one by one, so memory does not grow with length. An odd last row or column is repeated (the
+    codecs need even sizes). A sound longer than the picture is cut to it; one that AAC cannot hold is converted (see
     ``sound_for_aac``). The file appears under its name when it is complete. Returns the number of frames written.
     """
     check_output(path)
     unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
     try:
-        num_frames = _encode_video(unfinished, frames, fps, None if sound is None else sound_for_aac(sound))
+        num_frames = _encode_video(unfinished, frames, fps, None if sound is None else sound_for_aac(sound), codec)
         check_output(path)
         unfinished.rename(path)
     finally:
@@ -86,15 +89,17 @@ def sound_for_aac(sound: Recording) -> Recording:
     return Recording(resample(samples, sound.rate_hz, AAC_RATE_HZ), AAC_RATE_HZ)
 
 
-def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | None) -> int:
-    av = import_av()
+def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | None, codec: str) -> int:
+    av, (encoder, rate_factor) = import_av(), CODECS[codec]
+    if encoder not in av.codecs_available:
+        raise InputError(f"this PyAV has no {encoder} for codec '{codec}'; take h264, or install PyAV from PyPI.")
     num_frames, rate = 0, Fraction(fps).limit_denominator(1001)
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         video = audio = None
         for frame in frames:
             even = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
             if video is None:
-                video = container.add_stream("libx264", rate=rate, options={"crf": CONSTANT_RATE_FACTOR})
+                video = container.add_stream(encoder, rate=rate, options={"crf": rate_factor})
                 video.height, video.width, video.pix_fmt = even.shape[0], even.shape[1], "yuv420p"
                 if sound is not None:
                     audio = container.add_stream("aac", rate=sound.rate_hz)

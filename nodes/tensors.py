@@ -13,8 +13,39 @@ from torch import Tensor
 
 from ..mmgt.audio import Recording
 from ..mmgt.errors import InputError
+from ..mmgt.mmhaa.pictures import PictureSize
 from ..mmgt.openpose import poses_from_openpose
 from ..mmgt.poses import PoseSequence
+
+SIZE_KEY = "mmgt_size_px"  # in our LATENT: height, width of the video, whose canvas is padded to 64 px
+
+
+def latent(samples: Tensor, size: PictureSize) -> dict[str, Any]:
+    """LATENT of frames [T, 4, h, w] that remembers the video's own size."""
+    return {"samples": samples, SIZE_KEY: (size.height_px, size.width_px)}
+
+
+def cropped(frames: Tensor, latent: dict[str, Any]) -> Tensor:
+    """Frames [F, H, W, 3] of a LATENT without the canvas' padding, also where the latents were scaled since."""
+    height, width = latent.get(SIZE_KEY, frames.shape[1:3])
+    size = PictureSize(height, width)
+    rows, columns = frames.shape[1] / size.canvas_height_px, frames.shape[2] / size.canvas_width_px
+    if SIZE_KEY not in latent or rows != columns:
+        return frames
+    return frames[:, : round(height * rows), : round(width * columns)]
+
+
+def joined(chunks: Iterable[Tensor], num_frames: int) -> Tensor:
+    """Chunks of frames [F, H, W, 3] -> IMAGE [num_frames, H, W, 3]; no second copy of the batch is held."""
+    batch, t = None, 0
+    for chunk in chunks:
+        if batch is None:
+            batch = torch.empty(num_frames, *chunk.shape[1:])
+        batch[t : t + len(chunk)] = chunk
+        t += len(chunk)
+    if batch is None:
+        raise InputError("the latent holds 0 frames; there is nothing to decode.")
+    return batch
 
 
 def picture(image: Tensor) -> np.ndarray:

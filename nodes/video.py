@@ -1,9 +1,17 @@
-"""Video nodes."""
+"""Video nodes: preview without diffusion, decode latents, write them to a file."""
 
-from comfy_api.latest import io
+from collections.abc import Iterator
 
+from comfy_api.latest import InputImpl, io, ui
+from torch import Tensor
+
+from ..mmgt.errors import InputError
+from ..mmgt.media import CODECS, write_video
+from ..mmgt.poses import POSE_FPS
 from ..mmgt.warp import preview_motion
 from . import host, sockets, tensors
+
+DECODE_FRAMES = 4  # at once: with progress and cancel in between; the VAE splits further where memory is short
 
 
 class PreviewMotion(io.ComfyNode):
@@ -39,4 +47,89 @@ class PreviewMotion(io.ComfyNode):
         return io.NodeOutput(images, tensors.video(images, poses.fps, audio))
 
 
-NODES = [PreviewMotion]
+def decode_inputs() -> list[io.Input]:
+    return [
+        io.Latent.Input(
+            "latent", tooltip="From MM-HAA Video Sampler or any sampler; one frame a picture of the batch."
+        ),
+        io.Vae.Input("vae", tooltip="The VAE that the photo was encoded with."),
+        io.Audio.Input("audio", optional=True, tooltip="Sound of the video; taken as it is."),
+        io.Float.Input(
+            "fps",
+            default=POSE_FPS,
+            min=1.0,
+            max=240.0,
+            step=0.001,
+            tooltip="Frames per second. The video network makes 25; another number makes the video faster or slower.",
+        ),
+    ]
+
+
+def decoded(vae, latent) -> Iterator[Tensor]:
+    """Frames [F, H, W, 3] in 0..1 chunk by chunk, cropped to the video's own size; moves the progress bar."""
+    samples = latent["samples"]
+    channels = getattr(vae, "latent_channels", 4)
+    if samples.ndim != 4 or samples.shape[1] != channels:
+        raise InputError(
+            f"the latents are {list(samples.shape)}, but this VAE decodes [frames, {channels}, height, width]; take "
+            "the VAE that the photo was encoded with."
+        )
+    progress = host.progress()
+    for start in range(0, len(samples), DECODE_FRAMES):
+        progress(start, len(samples))
+        yield tensors.cropped(vae.decode(samples[start : start + DECODE_FRAMES]), latent)
+    progress(len(samples), len(samples))
+
+
+class DecodeVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_DecodeVideo",
+            display_name="Decode Video",
+            category="MMGT/video",
+            description="Latents to pictures, a few at a time, and to a VIDEO with its sound.",
+            inputs=decode_inputs(),
+            outputs=[io.Image.Output(display_name="image"), io.Video.Output(display_name="video")],
+        )
+
+    @classmethod
+    def execute(cls, latent, vae, fps, audio=None) -> io.NodeOutput:
+        images = tensors.joined(decoded(vae, latent), len(latent["samples"]))
+        return io.NodeOutput(images, tensors.video(images, fps, audio))
+
+
+class DecodeVideoToFile(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_DecodeVideoToFile",
+            display_name="Decode Video to File",
+            category="MMGT/video",
+            description="Latents to a numbered .mp4 of the output folder, decoded and written a few frames at a time: "
+            "memory does not grow with the length. Nothing is overwritten.",
+            is_output_node=True,
+            inputs=[
+                *decode_inputs(),
+                io.Combo.Input(
+                    "codec",
+                    options=list(CODECS),
+                    default="h264",
+                    tooltip="h264 plays everywhere; h265 and av1 make smaller files and take longer.",
+                ),
+                io.String.Input("filename_prefix", default="video/mmgt", tooltip="Folder and name below output/."),
+            ],
+            outputs=[io.Video.Output(display_name="video")],
+        )
+
+    @classmethod
+    def execute(cls, latent, vae, fps, codec, filename_prefix, audio=None) -> io.NodeOutput:
+        path = host.new_output_path(filename_prefix, ".mp4")
+        sound = None if audio is None else tensors.recording(audio)
+        frames = (tensors.picture(frame[None]) for chunk in decoded(vae, latent) for frame in chunk)
+        write_video(path, frames, fps, sound, codec)
+        saved = ui.SavedResult(path.name, host.output_subfolder(path), io.FolderType.output)
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([saved]))
+
+
+NODES = [PreviewMotion, DecodeVideo, DecodeVideoToFile]

@@ -1,28 +1,16 @@
-"""THE SEAM: the sole importer of comfy.* and folder_paths.
-
-File lookup, memory management, layers, progress and interrupt come from ComfyUI through these functions.
-"""
+"""ComfyUI's folders: which files there are, where they lie, and where new ones go."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import comfy.model_management
-import comfy.ops
-import comfy.utils
 import folder_paths
-import torch
-from comfy.model_patcher import ModelPatcher
 
-from ..mmgt.errors import InputError
+from ...mmgt.errors import InputError
 
 MODEL_FOLDER = "mmgt"  # models/mmgt, and what extra_model_paths.yaml adds under this name
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".pt", ".pth")
-
-OPERATIONS = comfy.ops.manual_cast  # layers that ComfyUI may load partially, cast and patch
 
 
 def register_model_folder() -> None:
@@ -81,34 +69,6 @@ def new_output_path(filename_prefix: str, suffix: str) -> Path:
     return path
 
 
-def progress() -> Callable[[int, int], None]:
-    """A callback(step, total) that moves the node's progress bar and raises when the user cancels."""
-    bar: comfy.utils.ProgressBar | None = None
-
-    def show(step: int, total: int) -> None:
-        nonlocal bar
-        bar = bar or comfy.utils.ProgressBar(total)
-        check_interrupt()
-        bar.update_absolute(step, total)
-
-    return show
-
-
-def check_interrupt() -> None:
-    """Raise if the user has cancelled."""
-    comfy.model_management.throw_exception_if_processing_interrupted()
-
-
-def managed(model: torch.nn.Module) -> ModelPatcher:
-    """Hand a model to ComfyUI's memory management."""
-    return ModelPatcher(
-        model,
-        load_device=comfy.model_management.get_torch_device(),
-        offload_device=comfy.model_management.unet_offload_device(),
-    )
-
-
-def on_device(patcher: ModelPatcher, memory_required_bytes: int) -> tuple[Any, torch.device]:
-    """Load a managed model for use now; returns the model and the device to compute on."""
-    comfy.model_management.load_models_gpu([patcher], memory_required=memory_required_bytes)
-    return patcher.model, patcher.load_device
+def output_subfolder(path: Path) -> str:
+    """Where a file of the output folder lies below it, as the page's previews want it."""
+    return path.parent.relative_to(folder_paths.get_output_directory()).as_posix().removeprefix(".")

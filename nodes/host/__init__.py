@@ -1,0 +1,58 @@
+"""THE SEAM: the sole importer of comfy.* and folder_paths.
+
+File lookup, memory management, layers, progress, interrupt and sampling come from ComfyUI through these functions.
+"""
+
+from .files import (
+    CHECKPOINT_SUFFIXES,
+    MODEL_FOLDER,
+    input_files,
+    input_path,
+    model_files,
+    model_folders,
+    model_path,
+    new_output_path,
+    output_subfolder,
+    register_model_folder,
+)
+from .photo import check_model, load_photo_and_video_model, read_photo
+from .runtime import OPERATIONS, check_interrupt, managed, on_device, progress
+from .sampling import (
+    SAMPLERS,
+    SCHEDULERS,
+    TRAILING,
+    WEIGHT_DTYPES,
+    conditioning,
+    sample,
+    schedule,
+    trailing_sigmas,
+)
+
+__all__ = [
+    "CHECKPOINT_SUFFIXES",
+    "MODEL_FOLDER",
+    "OPERATIONS",
+    "SAMPLERS",
+    "SCHEDULERS",
+    "TRAILING",
+    "WEIGHT_DTYPES",
+    "check_interrupt",
+    "check_model",
+    "conditioning",
+    "input_files",
+    "input_path",
+    "load_photo_and_video_model",
+    "managed",
+    "model_files",
+    "model_folders",
+    "model_path",
+    "new_output_path",
+    "on_device",
+    "output_subfolder",
+    "progress",
+    "read_photo",
+    "register_model_folder",
+    "sample",
+    "schedule",
+    "trailing_sigmas",
+]

@@ -1,0 +1,47 @@
+"""ComfyUI's memory management, layers, progress and interrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_management
+import comfy.ops
+import comfy.utils
+import torch
+from comfy.model_patcher import ModelPatcher
+
+OPERATIONS = comfy.ops.manual_cast  # layers that ComfyUI may load partially, cast and patch
+
+
+def progress() -> Callable[[int, int], None]:
+    """A callback(step, total) that moves the node's progress bar and raises when the user cancels."""
+    bar: comfy.utils.ProgressBar | None = None
+
+    def show(step: int, total: int) -> None:
+        nonlocal bar
+        bar = bar or comfy.utils.ProgressBar(total)
+        check_interrupt()
+        bar.update_absolute(step, total)
+
+    return show
+
+
+def check_interrupt() -> None:
+    """Raise if the user has cancelled."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def managed(model: torch.nn.Module) -> ModelPatcher:
+    """Hand a model to ComfyUI's memory management."""
+    return ModelPatcher(
+        model,
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
+    )
+
+
+def on_device(patcher: ModelPatcher, memory_required_bytes: int) -> tuple[Any, torch.device]:
+    """Load a managed model for use now; returns the model and the device to compute on."""
+    comfy.model_management.load_models_gpu([patcher], memory_required=memory_required_bytes)
+    return patcher.model, patcher.load_device

@@ -1,0 +1,235 @@
+"""Stage II as a MODEL that core's samplers run: ComfyUI gives sigmas and latents, ``VideoRun`` predicts v."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import comfy.conds
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management
+import comfy.sample
+import comfy.samplers
+import comfy.supported_models_base
+import comfy.utils
+import latent_preview
+import torch
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import CallbacksMP
+from torch import Tensor
+
+from ...mmgt.diffusion import trailing_times
+from ...mmgt.errors import InputError
+from ...mmgt.mmhaa.network import VideoNetwork
+from ...mmgt.mmhaa.sample import MAX_KEPT_WINDOWS, Video, VideoRun
+from ...mmgt.mmhaa.unet import UNet
+from ...mmgt.weights import load_mmhaa
+from .runtime import OPERATIONS, check_interrupt, managed
+
+SAMPLERS = comfy.samplers.SAMPLER_NAMES
+TRAILING = "trailing (paper)"
+SCHEDULERS = [TRAILING, *comfy.samplers.SCHEDULER_NAMES]
+SUPPORTED_DTYPES = [torch.float16, torch.bfloat16, torch.float32]
+WEIGHT_DTYPES = {
+    "auto": None,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "fp32": torch.float32,
+    "fp8_e4m3fn": torch.float8_e4m3fn,
+}
+VIDEO_KEY = "mmgt_video"
+# Counted on meta: numbers held at once in a window, for each frame, latent cell and channel of the first level.
+ACTIVATIONS = 36
+
+
+class VideoConfig(comfy.supported_models_base.BASE):
+    """MM-HAA's latents and noise schedule (linear betas: "sqrt_linear" here, zero terminal SNR) in ComfyUI's terms."""
+
+    latent_format = comfy.latent_formats.SD15
+    sampling_settings = {  # noqa: RUF012 (ComfyUI copies it)
+        "beta_schedule": "sqrt_linear",
+        "linear_start": 0.00085,
+        "linear_end": 0.012,
+        "zsnr": True,
+    }
+    unet_extra_config = {}  # noqa: RUF012
+
+
+@dataclass(frozen=True)
+class GivenVideo:
+    """A video as the network is called for it: ``rows`` says of each guidance row whether it sees photo and speech."""
+
+    video: Video
+    rows: tuple[bool, ...]
+
+
+class VideoCondition(comfy.conds.CONDConstant):
+    """A ``GivenVideo`` on its way to the network; conditions of one video are run together."""
+
+    def can_concat(self, other) -> bool:
+        return self.cond.video is other.cond.video
+
+    def concat(self, others) -> GivenVideo:
+        return replace(self.cond, rows=self.cond.rows + tuple(row for other in others for row in other.cond.rows))
+
+    def size(self) -> list[int]:
+        return _memory_shape(self.cond.video)
+
+
+def _memory_shape(video: Video) -> list[int]:
+    """Frames of a video, and of those that are in memory at once: what ``VideoModel.memory_required`` reads."""
+    return [video.drive.num_frames, min(video.options.window, video.drive.num_frames)]
+
+
+class VideoModel(comfy.model_base.BaseModel):
+    """The video network as ComfyUI's samplers call it; what a run keeps between steps is dropped at its end."""
+
+    def __init__(self, network: VideoNetwork, config: VideoConfig) -> None:
+        super().__init__(config, comfy.model_base.ModelType.V_PREDICTION)
+        self.diffusion_model = network
+        self.runs: dict[int, VideoRun] = {}
+
+    @property
+    def network(self) -> VideoNetwork:
+        return self.diffusion_model
+
+    def get_dtype(self) -> torch.dtype:
+        return self.model_config.unet_config["dtype"]
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        return self.manual_cast_dtype or self.get_dtype()
+
+    def extra_conds(self, **condition) -> dict[str, VideoCondition]:
+        given, noise = condition.get(VIDEO_KEY), condition["noise"]
+        if given is None:
+            raise InputError(
+                "this MODEL is the MM-HAA video network, and a conditioning that reaches its sampler is of another "
+                "kind; connect positive and negative of MM-HAA Conditioning."
+            )
+        drive = given.video.drive
+        wanted = [drive.num_frames, self.latent_format.latent_channels, *drive.size.latent_shape]
+        if list(noise.shape) != wanted:
+            raise InputError(
+                f"the latents are {list(noise.shape)}, but the video that MM-HAA Conditioning describes needs {wanted} "
+                "(frames, channels, height, width); connect the LATENT of the same node."
+            )
+        token = condition.get("cross_attn")
+        if token is not None and not token.any():  # zeroed out by a node in between: the unconditional row
+            given = replace(given, rows=(False,))
+        return {VIDEO_KEY: VideoCondition(given)}
+
+    def extra_conds_shapes(self, **condition) -> dict[str, list[int]]:
+        given = condition.get(VIDEO_KEY)
+        return {} if given is None else {VIDEO_KEY: _memory_shape(given.video)}
+
+    def memory_required(self, input_shape: Sequence[int], cond_shapes: Mapping[str, list] = {}) -> float:
+        """Bytes of one window and of the windows that are kept, at input_shape [(rows frames), 4, h, w]."""
+        num_frames, window = (cond_shapes.get(VIDEO_KEY) or [[input_shape[0], input_shape[0]]])[0]
+        rows, (height, width) = max(1, input_shape[0] // num_frames), input_shape[-2:]
+        kept_frames = min(MAX_KEPT_WINDOWS * window, 2 * num_frames)
+        channels = self.network.config.widths[0]
+        numbers = (ACTIVATIONS * rows * window + kept_frames) * channels * height * width
+        return numbers * comfy.model_management.dtype_size(self.compute_dtype)
+
+    def _apply_model(self, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **given):
+        video, rows = given[VIDEO_KEY].video, given[VIDEO_KEY].rows
+        if list(x.shape[-2:]) != list(video.drive.size.latent_shape):
+            raise InputError("the conditioning has an area; MM-HAA draws whole frames. Use a noise mask instead.")
+        latents = self.model_sampling.calculate_input(t, x)[: video.drive.num_frames].to(self.compute_dtype)
+        timestep = float(self.model_sampling.timestep(t[:1]))
+        run = self.runs.setdefault(id(video), VideoRun(self.network, video, check_interrupt))
+        v = run.predict(latents, timestep, rows, _step_name(transformer_options or {}))
+        return self.model_sampling.calculate_denoised(t, v.flatten(0, 1), x)
+
+
+def _step_name(transformer_options: Mapping[str, Any]) -> str:
+    """Which step of the schedule a call belongs to, for errors; "" where the sampler does not say."""
+    schedule, now = transformer_options.get("sample_sigmas"), transformer_options.get("sigmas")
+    if schedule is None or now is None:
+        return ""
+    step = int((schedule[:-1] >= float(now[0]) * (1 - 1e-4)).sum())
+    return f"step {step} of {len(schedule) - 1}"
+
+
+def load_video_model(path: Path, weight_dtype: str = "auto") -> tuple[ModelPatcher, ModelPatcher]:
+    """MODEL of the video network, and the reference UNet of the same file, both under ComfyUI's memory management."""
+    networks = load_mmhaa(path, ops=OPERATIONS)
+    state = networks.video_network.state_dict()
+    kind = WEIGHT_DTYPES[weight_dtype] or comfy.model_management.unet_dtype(
+        model_params=comfy.utils.calculate_parameters(state),
+        supported_dtypes=SUPPORTED_DTYPES,
+        weight_dtype=comfy.utils.weight_dtype(state),
+    )
+    cast_to = comfy.model_management.unet_manual_cast(kind, comfy.model_management.get_torch_device(), SUPPORTED_DTYPES)
+    config = VideoConfig({"disable_unet_model_creation": True})
+    config.set_inference_dtype(kind, cast_to)
+    for network in (networks.video_network, networks.reference_unet):
+        _set_dtype(network, kind)
+    patcher = managed(VideoModel(networks.video_network, config))
+    patcher.add_callback_with_key(CallbacksMP.ON_CLEANUP, "mmgt", lambda patcher: patcher.model.runs.clear())
+    return patcher, managed(networks.reference_unet)
+
+
+def _set_dtype(network: UNet, dtype: torch.dtype) -> None:
+    """Weights only: the tables of positions keep their digits."""
+    for parameter in network.parameters():
+        parameter.data = parameter.data.to(dtype)
+
+
+def conditioning(video: Video, sees: bool) -> list:
+    """CONDITIONING of a guidance row: with photo and speech, or without. Its tensor is CLIP's token, or zeros."""
+    token = video.photo.image_token
+    return [[token if sees else torch.zeros_like(token), {VIDEO_KEY: GivenVideo(video, (sees,))}]]
+
+
+def trailing_sigmas(model: ModelPatcher, steps: int, denoise: float = 1.0) -> Tensor:
+    """SIGMAS [steps + 1] of the paper's timesteps; denoise below 1 takes the last ``steps`` of steps / denoise."""
+    if denoise <= 0:
+        return torch.zeros(0)
+    times = trailing_times(max(steps, int(steps / denoise)))[-steps:]
+    sigmas = model.get_model_object("model_sampling").sigmas
+    return torch.cat([sigmas[times].cpu(), torch.zeros(1)])
+
+
+def schedule(model: ModelPatcher, sampler_name: str, scheduler: str, steps: int, denoise: float = 1.0) -> Tensor:
+    """SIGMAS of a scheduler as core's KSampler takes them for this sampler."""
+    if scheduler != TRAILING:
+        device = comfy.model_management.intermediate_device()
+        return comfy.samplers.KSampler(model, steps, device, sampler_name, scheduler, denoise).sigmas
+    if sampler_name not in comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS:
+        return trailing_sigmas(model, steps, denoise)
+    sigmas = trailing_sigmas(model, steps + 1, denoise)
+    return torch.cat([sigmas[:-2], sigmas[-1:]])
+
+
+def sample(
+    model: ModelPatcher,
+    positive: list,
+    negative: list,
+    latent: dict,
+    seed: int,
+    cfg: float,
+    sampler: Any,
+    sigmas: Tensor,
+) -> dict:
+    """Core's sampling of a LATENT, with previews and progress. sampler: a name of ``SAMPLERS`` or a SAMPLER."""
+    samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
+    denoised = comfy.sample.sample_custom(
+        model,
+        comfy.sample.prepare_noise(samples, seed, latent.get("batch_index")),
+        cfg,
+        comfy.samplers.sampler_object(sampler) if isinstance(sampler, str) else sampler,
+        sigmas,
+        positive,
+        negative,
+        samples,
+        noise_mask=latent.get("noise_mask"),
+        callback=latent_preview.prepare_callback(model, max(1, len(sigmas) - 1)),
+        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+        seed=seed,
+    )
+    return {**latent, "samples": denoised}

@@ -1,0 +1,332 @@
+"""Stage II nodes: load the video network, say what a video is of, sample it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..mmgt.errors import InputError
+from ..mmgt.mmhaa.drive import STRENGTHS, drive_video
+from ..mmgt.mmhaa.motion import MAX_FRAMES
+from ..mmgt.mmhaa.pictures import MAX_PX, PictureSize
+from ..mmgt.mmhaa.sample import Video, VideoOptions
+from ..mmgt.weights import MMHAA_FILE
+from . import host, sockets, tensors
+
+MAX_SEED = 2**64 - 1
+
+
+class LoadMMHAAModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_LoadMMHAAModel",
+            display_name="Load MM-HAA Model",
+            category="MMGT/video",
+            description="Stage II of MMGT: the video network. Its MODEL runs in every sampler node.",
+            inputs=[
+                io.Combo.Input(
+                    "mmhaa",
+                    options=host.model_files(host.CHECKPOINT_SUFFIXES),
+                    tooltip=f"In models/mmgt: the authors' {MMHAA_FILE}, which holds all four networks of stage II, or "
+                    "the same as .safetensors.",
+                ),
+                io.Combo.Input(
+                    "weight_dtype",
+                    options=list(host.WEIGHT_DTYPES),
+                    default="auto",
+                    tooltip="How the weights are kept in memory. 'auto' is what ComfyUI chooses for this machine; fp8 "
+                    "halves the memory of fp16 and costs some quality.",
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="model")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, mmhaa=None) -> bool | str:
+        try:
+            host.model_path(mmhaa or MMHAA_FILE)
+        except InputError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def execute(cls, mmhaa, weight_dtype) -> io.NodeOutput:
+        host.check_interrupt()
+        return io.NodeOutput(host.load_photo_and_video_model(host.model_path(mmhaa), weight_dtype))
+
+
+def video_inputs() -> list[io.Input]:
+    """What a video is of: the inputs that MM-HAA Conditioning and MM-HAA Video Sampler share."""
+
+    def strength(name: str, default: float, what: str) -> io.Float.Input:
+        tooltip = f"How strongly the speech moves {what}. The authors take {default:g}."
+        return io.Float.Input(f"{name}_strength", default=default, min=0.0, max=10.0, step=0.05, tooltip=tooltip)
+
+    def size(name: str) -> io.Int.Input:
+        tooltip = f"{name.capitalize()} of the video in px. 0 = from the photo's aspect. Both 0 = about 512 x 512 px."
+        return io.Int.Input(name, default=0, min=0, max=MAX_PX, tooltip=tooltip)
+
+    return [
+        io.Model.Input("model", tooltip="From Load MM-HAA Model; LoRA and other model patches may sit between."),
+        io.Vae.Input("vae", tooltip="sd-vae-ft-mse, or any VAE of Stable Diffusion 1.5."),
+        io.ClipVision.Input(
+            "clip_vision", tooltip="The image encoder of sd-image-variations (CLIP ViT-L/14 with its projection)."
+        ),
+        io.Image.Input("image", tooltip="The photo of the person; the first picture of a batch is used."),
+        sockets.poses_input(
+            "poses", "How the person moves: drawn as pose pictures, and masked by face and lips.", optional=True
+        ),
+        io.Image.Input(
+            "pose_pictures",
+            optional=True,
+            tooltip="Pose pictures that are drawn already (black background, one a frame at 25 fps); shown to the "
+            "network instead of drawing the poses.",
+        ),
+        io.Mask.Input(
+            "face",
+            optional=True,
+            tooltip="Where the face moves, one MASK a frame or one for all; with lips it replaces the masks of the "
+            "poses.",
+        ),
+        io.Mask.Input("lips", optional=True, tooltip="Where the lips move; belongs to face."),
+        sockets.Speech.Input(
+            "speech",
+            optional=True,
+            tooltip="From Encode Speech with a wav2vec2 encoder. Without it only the poses move the person.",
+        ),
+        size("width"),
+        size("height"),
+        strength("full", STRENGTHS[0], "the whole picture"),
+        strength("face", STRENGTHS[1], "the face"),
+        strength("lips", STRENGTHS[2], "the lips"),
+        io.Int.Input(
+            "window",
+            default=VideoOptions.window,
+            min=1,
+            max=MAX_FRAMES,
+            tooltip="Frames (40 ms) that the network sees at once. It was trained on 12; more may move more steadily, "
+            "and take more memory.",
+        ),
+        io.Int.Input(
+            "overlap",
+            default=VideoOptions.overlap,
+            min=0,
+            max=MAX_FRAMES - 1,
+            tooltip="Frames that neighbouring windows share; there their predictions are averaged.",
+        ),
+        io.Boolean.Input(
+            "looped",
+            default=VideoOptions.looped,
+            tooltip="The last window wraps around to the first frames, as the authors' do: for loops.",
+        ),
+        io.Float.Input(
+            "guidance_start",
+            default=VideoOptions.guidance_start,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="Part of the noise schedule (0 = noise, 1 = clean) before which cfg does not act: such steps cost "
+            "half. 0 = the paper.",
+        ),
+        io.Float.Input(
+            "guidance_end",
+            default=VideoOptions.guidance_end,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="Part of the noise schedule after which cfg does not act. 1 = the paper.",
+        ),
+        io.Int.Input(
+            "reuse_every",
+            default=VideoOptions.reuse_every,
+            min=1,
+            max=10,
+            tooltip="The whole network runs at every n-th step only; in between its lower levels are reused "
+            "(DeepCache). 1 = always the whole network, the paper.",
+        ),
+    ]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A video of nodes' values, and its empty LATENT."""
+
+    video: Video
+    latent: dict[str, Any]
+
+
+def _video(
+    model,
+    vae,
+    clip_vision,
+    image,
+    poses=None,
+    pose_pictures=None,
+    face=None,
+    lips=None,
+    speech=None,
+    *,
+    width,
+    height,
+    full_strength,
+    face_strength,
+    lips_strength,
+    **options,
+) -> _Given:
+    """Check everything, then read the photo. Raises InputError."""
+    import torch
+
+    host.check_model(model)
+    size = PictureSize.of_photo(*image.shape[1:3], height, width)
+    drive = drive_video(
+        size,
+        poses=None if poses is None else tensors.poses(poses),
+        pose_pictures=pose_pictures,
+        face_mask=face,
+        lip_mask=lips,
+        speech=speech,
+        strengths=(full_strength, face_strength, lips_strength),
+    )
+    checked = VideoOptions(**options)
+    photo = host.read_photo(model, tensors.picture(image), size, vae, clip_vision)
+    empty = torch.zeros(drive.num_frames, 4, *size.latent_shape)
+    return _Given(Video(photo, drive, checked), tensors.latent(empty, size))
+
+
+class MMHAAConditioning(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_MMHAAConditioning",
+            display_name="MM-HAA Conditioning",
+            category="MMGT/video",
+            description="Photo, poses, masks and speech for any sampler: KSampler, KSampler (Advanced), "
+            "SamplerCustomAdvanced. The LATENT has one frame a picture of the batch.",
+            inputs=video_inputs(),
+            outputs=[
+                io.Model.Output(display_name="model"),
+                io.Conditioning.Output(display_name="positive"),
+                io.Conditioning.Output(display_name="negative"),
+                io.Latent.Output(display_name="latent"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, **given) -> io.NodeOutput:
+        made = _video(model, **given)
+        positive, negative = (host.conditioning(made.video, sees) for sees in (True, False))
+        return io.NodeOutput(model, positive, negative, made.latent)
+
+
+class MMHAAVideoSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_MMHAAVideoSampler",
+            display_name="MM-HAA Video Sampler",
+            category="MMGT/video",
+            description="Paper stage II in one node: from photo, poses, masks and speech to the latents of the video. "
+            "The same as MM-HAA Conditioning with a KSampler.",
+            inputs=[
+                *video_inputs(),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=MAX_SEED,
+                    control_after_generate=True,
+                    tooltip="Of the noise that the video is made from. Same inputs and seed give the same video.",
+                ),
+                io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps. The authors take 30."),
+                io.Float.Input(
+                    "cfg",
+                    default=3.5,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    tooltip="Classifier-free guidance: how strongly photo and speech are followed. The authors take "
+                    "3.5; 1 runs one row only, at half the cost.",
+                ),
+                io.Combo.Input(
+                    "sampler_name", options=list(host.SAMPLERS), default="ddim", tooltip="The paper's is ddim."
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=list(host.SCHEDULERS),
+                    default=host.TRAILING,
+                    tooltip="Which noise levels the steps visit. The paper's are the trailing timesteps.",
+                ),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Below 1 the connected latent is refined instead of starting from noise.",
+                ),
+                io.Sampler.Input("sampler", optional=True, tooltip="Takes the place of sampler_name."),
+                io.Sigmas.Input("sigmas", optional=True, tooltip="Takes the place of steps, scheduler and denoise."),
+                io.Latent.Input(
+                    "latent",
+                    optional=True,
+                    tooltip="A video to refine, of the same length and size; needs denoise below 1 (or own sigmas).",
+                ),
+            ],
+            outputs=[io.Latent.Output(display_name="latent")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        seed,
+        steps,
+        cfg,
+        sampler_name,
+        scheduler,
+        denoise,
+        sampler=None,
+        sigmas=None,
+        latent=None,
+        **given,
+    ) -> io.NodeOutput:
+        made = _video(model, **given)
+        positive, negative = (host.conditioning(made.video, sees) for sees in (True, False))
+        if sigmas is None:
+            sigmas = host.schedule(model, sampler_name, scheduler, steps, denoise)
+        start = made.latent if latent is None else {**made.latent, **latent}
+        return io.NodeOutput(host.sample(model, positive, negative, start, seed, cfg, sampler or sampler_name, sigmas))
+
+
+class TrailingSigmas(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_TrailingSigmas",
+            display_name="MMGT Trailing Sigmas",
+            category="MMGT/video",
+            description="The paper's timesteps, evenly spaced from pure noise, as SIGMAS for custom samplers.",
+            inputs=[
+                io.Model.Input("model", tooltip="Any discrete model; from Load MM-HAA Model for the paper's schedule."),
+                io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps. The authors take 30."),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Below 1 only the last part of the schedule is visited, to refine a latent.",
+                ),
+            ],
+            outputs=[io.Sigmas.Output(display_name="sigmas")],
+        )
+
+    @classmethod
+    def execute(cls, model, steps, denoise) -> io.NodeOutput:
+        return io.NodeOutput(host.trailing_sigmas(model, steps, denoise))
+
+
+NODES = [LoadMMHAAModel, MMHAAConditioning, MMHAAVideoSampler, TrailingSigmas]

@@ -1,0 +1,162 @@
+"""Sampling of a video by windows: what it keeps, what it leaves out, and what it does with wrong numbers."""
+
+import pytest
+import torch
+from tiny import HEADS, IMAGE_WIDTH, NUM_LAYERS, SPEECH_WIDTH, tiny_state
+
+from mmgt.errors import InputError
+from mmgt.mmhaa.drive import Drive, EvenMasks
+from mmgt.mmhaa.network import Photo
+from mmgt.mmhaa.pictures import PictureSize
+from mmgt.mmhaa.sample import DDIM, NumericalError, Video, VideoOptions, VideoRun, sample_latents
+from mmgt.weights import build_mmhaa
+
+SIZE = PictureSize(64, 128)
+NUM_FRAMES = 10
+
+
+@pytest.fixture(scope="module")
+def nets():
+    return build_mmhaa(tiny_state(), **HEADS)
+
+
+def video(nets, num_frames=NUM_FRAMES, **options):
+    generator = torch.Generator().manual_seed(1)
+
+    def noise(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    photo = nets.read_photo(noise(1, 4, *SIZE.latent_shape), noise(1, 1, IMAGE_WIDTH))
+    pictures = torch.rand(num_frames, 3, SIZE.canvas_height_px, SIZE.canvas_width_px, generator=generator)
+    speech = noise(num_frames, NUM_LAYERS, SPEECH_WIDTH)
+    drive = Drive(num_frames, SIZE, lambda frames: pictures[list(frames)], EvenMasks(SIZE), speech)
+    return Video(photo, drive, VideoOptions(**{"window": 6, "overlap": 2, **options}))
+
+
+def start(num_frames=NUM_FRAMES, seed=2):
+    return torch.randn(num_frames, 4, *SIZE.latent_shape, generator=torch.Generator().manual_seed(seed))
+
+
+def sampled(nets, made, steps=3, **more):
+    return sample_latents(VideoRun(nets.video_network, made), start(), DDIM(steps), **more)
+
+
+def count_calls(monkeypatch, network):
+    """(rows, whole network) of each call of the network."""
+    calls, real = [], network.with_deep_features
+
+    def counted(latents, timestep, context, deep=None):
+        calls.append((context.rows, deep is None))
+        return real(latents, timestep, context, deep)
+
+    monkeypatch.setattr(network, "with_deep_features", counted)
+    return calls
+
+
+def test_same_seed_same_video_and_rows_match_the_guidance(nets, monkeypatch):
+    calls = count_calls(monkeypatch, nets.video_network)
+    first = sampled(nets, video(nets))
+    assert calls == [((False, True), True)] * 6  # 3 steps of 2 windows
+    torch.testing.assert_close(sampled(nets, video(nets)), first, rtol=0, atol=0)
+    calls.clear()
+    sampled(nets, video(nets), guidance=1)
+    assert calls == [((True,), True)] * 6
+
+
+def test_a_window_of_one_frame_and_clips_shorter_than_a_window(nets):
+    for num_frames in (1, 3):
+        made = video(nets, num_frames)
+        v = VideoRun(nets.video_network, made).predict(start(num_frames), 500.0)
+        assert v.shape == (2, num_frames, 4, *SIZE.latent_shape)
+        assert v.isfinite().all()
+
+
+def test_guidance_only_inside_its_interval(nets, monkeypatch):
+    calls = count_calls(monkeypatch, nets.video_network)
+    sampled(nets, video(nets, guidance_end=0.5))  # timesteps 999, 666, 332
+    assert [rows for rows, _ in calls] == [(False, True)] * 4 + [(True,)] * 2
+
+
+def test_deep_features_are_reused_between_whole_steps(nets, monkeypatch):
+    calls = count_calls(monkeypatch, nets.video_network)
+    near = sampled(nets, video(nets, reuse_every=2), steps=4)
+    assert [whole for _, whole in calls] == [True, True, False, False] * 2
+    exact = sampled(nets, video(nets), steps=4)
+    assert 0 < (near - exact).abs().max() < exact.abs().max()
+
+
+def test_what_the_network_reads_is_kept_for_a_usual_clip(nets, monkeypatch):
+    made, asked = video(nets), []
+    pictures = made.drive.pictures
+    drive = Drive(
+        NUM_FRAMES, SIZE, lambda frames: asked.append(list(frames)) or pictures(frames), made.drive.masks, None
+    )
+    sampled(nets, Video(made.photo, drive, made.options))
+    assert asked == [[0, 1, 2, 3, 4, 5], [4, 5, 6, 7, 8, 9]]  # once each, not once a step
+    asked.clear()
+    monkeypatch.setattr("mmgt.mmhaa.sample.MAX_KEPT_WINDOWS", 1)
+    sampled(nets, Video(made.photo, drive, made.options))
+    assert len(asked) == 1 + 3  # the first window once, the second at every step
+
+
+def test_cancel_before_each_window(nets):
+    seen = []
+
+    def check():
+        seen.append(1)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        VideoRun(nets.video_network, video(nets), check).predict(start(), 500.0)
+
+
+def test_a_window_that_overflows_in_half_precision_is_run_again_in_float32(nets, caplog):
+    from copy import deepcopy
+
+    half = deepcopy(nets.video_network)
+    exact = VideoRun(half, video(nets)).predict(start(), 500.0)
+    half.conv_out.weight.data *= 2.0**10  # conv_in makes numbers beyond 65504, the way out undoes it
+    half.conv_in.weight.data *= 2.0**17
+    half.conv_in.bias.data *= 2.0**17
+    large = VideoRun(half, video(nets)).predict(start(), 500.0)
+    assert large.isfinite().all()
+    again = VideoRun(half.half(), video(nets)).predict(start().half(), 500.0, where="step 1 of 1")
+    assert "running this window again in float32" in caplog.text
+    assert "frames 4 to 9, step 1 of 1, timestep 500" in caplog.text
+    error = (again - large).abs().max() / large.abs().max()
+    assert error < 0.05
+    assert exact.isfinite().all()
+
+
+def test_numbers_that_stay_wrong_name_window_step_and_dtype(nets):
+    made = video(nets)
+    broken = Photo({path: feature * torch.nan for path, feature in made.photo.features.items()}, made.photo.image_token)
+    with pytest.raises(NumericalError, match=r"frames 0 to 5, step 1 of 3, timestep 999, in float32"):
+        sampled(nets, Video(broken, made.drive, made.options))
+    half = Video(broken, made.drive, made.options)
+    from copy import deepcopy
+
+    run = VideoRun(deepcopy(nets.video_network).bfloat16(), half)
+    with pytest.raises(NumericalError, match="bfloat16, and again in float32"):
+        run.predict(start().bfloat16(), 999.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"window": 0}, "window is 0"),
+        ({"window": 33}, "1 to 32"),
+        ({"overlap": 6}, "0 to 5"),
+        ({"guidance_start": 0.9, "guidance_end": 0.1}, "in this order"),
+        ({"reuse_every": 0}, "1 \\(no reuse\\) or more"),
+    ],
+)
+def test_bad_options_are_one_sentence(options, says):
+    with pytest.raises(InputError, match=says):
+        VideoOptions(**{"window": 6, "overlap": 2, **options})
+
+
+def test_bad_steps():
+    with pytest.raises(InputError, match="steps is 0"):
+        DDIM(0)
