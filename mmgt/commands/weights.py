@@ -120,7 +120,7 @@ def run_inspect(args: argparse.Namespace) -> None:
         print(f"  {dtype}: {number} tensors")
     for key, _ in counts.most_common(3):
         print(f"  largest: {key} {list(tensors[key].shape)}")
-    for name, value in checkpoint.metadata.items():
+    for name, value in sorted(checkpoint.metadata.items()):
         print(f"  {name}: {value[:200]}")
     print(_as_network(checkpoint, kind))
     used = next((file for file in CATALOG if kind in file.kinds), None)
