@@ -18,12 +18,12 @@ import torch
 from .errors import InputError
 from .poses import PoseSequence
 from .skeleton import VISIBLE_SCORE
+from .weights.catalog import DWPOSE, YOLOX, advice
+from .weights.files import check_file
 
 log = logging.getLogger("mmgt")
 
-DETECTOR_FILE = "yolox_l.onnx"
-POSE_FILE = "dw-ll_ucoco_384.onnx"
-DWPOSE_FOLDER = "DWPose"  # where the authors' release keeps the two files
+DETECTOR_FILE, POSE_FILE = YOLOX.name, DWPOSE.name
 
 SHORT_SIDE_PX, SIDE_MULTIPLE_PX = 512, 64  # size of the prepared picture
 MAX_ASPECT = 16  # longer pictures would be resized to more than 512 x 8192 px, and hold no person
@@ -45,7 +45,7 @@ OPENPOSE_BODY_FROM_COCO = (0, 17, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 
 Compat = Literal["none", "reference"]
 PersonOrder = Literal["largest", "highest score", "left to right"]
 
-OTHER_WAYS = "use MediaPipe, or give a pose file (--poses, 'Load Poses') or a POSE_KEYPOINT of another detector"
+OTHER_WAYS = YOLOX.instead
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def load_dwpose(detector_path: Path, pose_path: Path, providers: Sequence[str] |
     providers: onnxruntime execution providers, the preferred first; None = the best that works (CUDA, others, CPU).
     Raises InputError for a missing onnxruntime, an unknown provider, an unreadable file or another model.
     """
-    for path in (detector_path, pose_path):
-        _check_file(Path(path))
+    for path, file in ((detector_path, YOLOX), (pose_path, DWPOSE)):
+        check_file(Path(path), advice(file))
     onnxruntime = _import_onnxruntime()
     if providers is None:
         providers = best_providers(onnxruntime.get_available_providers())
@@ -139,20 +139,6 @@ def _import_onnxruntime() -> Any:
         f"DWPose needs onnxruntime ({reason}); run `pip install onnxruntime` (or onnxruntime-gpu, "
         f"onnxruntime-directml: one of them), or {OTHER_WAYS}."
     )
-
-
-def _check_file(path: Path) -> None:
-    advice = f"download DWPose's {DETECTOR_FILE} and {POSE_FILE}, or {OTHER_WAYS}"
-    if not path.is_file():
-        raise InputError(f"there is no file {path}; {advice}.")
-    with path.open("rb") as file:
-        head = file.read(512)
-    if not head:
-        raise InputError(f"{path} is empty (0 bytes); {advice}.")
-    if head.startswith(b"version https://git-lfs"):
-        raise InputError(f"{path} is a git-lfs pointer, not the model; run `git lfs pull`, or {advice}.")
-    if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        raise InputError(f"{path} is a web page, not an ONNX model; {advice}.")
 
 
 def _open_session(onnxruntime: Any, path: Path, providers: Sequence[str]) -> Any:

@@ -6,21 +6,22 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from .detect import DETECTOR_FILE, DWPOSE_FOLDER, POSE_FILE, Detector, load_dwpose
+from .detect import DETECTOR_FILE, POSE_FILE, Detector, load_dwpose
 from .errors import InputError
 from .example_portrait import ExamplePortrait
 from .mediapipe_pose import TWO_LINE_INSTALL, load_mediapipe
+from .weights.catalog import DWPOSE, YOLOX, find
 
 log = logging.getLogger("mmgt")
 
 
 def find_detector(folders: Sequence[Path], providers: Sequence[str] | None = None) -> Detector:
-    """DWPose if its two files lie in one of the folders (or in a DWPose folder there), else MediaPipe.
+    """DWPose if its two files lie in or below one of the folders, else MediaPipe.
 
     providers: for DWPose, see ``load_dwpose``. Where there is neither, a detector that knows the pose of the demo's
     portrait; for any other picture it raises an InputError that names all the ways to a pose.
     """
-    found = {name: find_file(name, folders) for name in (DETECTOR_FILE, POSE_FILE)}
+    found = {file.name: find(file, {file.folder: folders}) for file in (YOLOX, DWPOSE)}
     detector_path, pose_path = found.values()
     if detector_path and pose_path:
         return load_dwpose(detector_path, pose_path, providers)
@@ -35,9 +36,3 @@ def find_detector(folders: Sequence[Path], providers: Sequence[str] | None = Non
         )
     log.info("DWPose's %s not found: MediaPipe detects the pose", missing)
     return detector
-
-
-def find_file(name: str, folders: Sequence[Path]) -> Path | None:
-    """The first folder's file of that name, also one in its DWPose folder."""
-    candidates = (place / name for folder in folders for place in (Path(folder), Path(folder) / DWPOSE_FOLDER))
-    return next((path for path in candidates if path.is_file()), None)

@@ -1,0 +1,227 @@
+"""``mmgt weights``: which files are there, what one is, safetensors from it, and fetching what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ..errors import InputError
+from .terminal import Commands, show_progress
+
+if TYPE_CHECKING:
+    from ..weights import Checkpoint, WeightFile
+
+BAR_WIDTH = 30
+
+
+def add_parser(commands: Commands) -> None:
+    weights = commands.add_parser("weights", help="list, fetch, inspect and convert the networks' files")
+    actions = weights.add_subparsers(required=True, metavar="ACTION")
+    models = argparse.ArgumentParser(add_help=False)
+    models.add_argument(
+        "--models",
+        type=Path,
+        metavar="DIR",
+        help="the models folder, with mmgt, vae, ... in it (default: of $COMFYUI_PATH or ~/ComfyUI, else ./models)",
+    )
+
+    shown = actions.add_parser("list", parents=[models], help="what is there, what is missing, what was recognised")
+    shown.set_defaults(run=run_list)
+
+    convert = actions.add_parser("convert", help="a torch checkpoint as safetensors; overwrites nothing")
+    convert.add_argument("file", type=Path, metavar="FILE", help="the checkpoint; it stays as it is")
+    convert.add_argument("--out", type=Path, metavar="OUT.safetensors", help="the new file (default: beside FILE)")
+    convert.add_argument("--dtype", choices=["fp16", "bf16"], help="of all tensors (default: each keeps its own)")
+    convert.add_argument("--num-heads", type=int, metavar="N", help="SMGA and video network: if not 8, as published")
+    convert.add_argument("--motion-heads", type=int, metavar="N", help="video network: if not 8, as published")
+    convert.set_defaults(run=run_convert)
+
+    inspect = actions.add_parser("inspect", help="what any checkpoint is")
+    inspect.add_argument("file", type=Path, metavar="FILE")
+    inspect.set_defaults(run=run_inspect)
+
+    get = actions.add_parser("get", parents=[models], help="download from Hugging Face; resumes and checks")
+    get.add_argument(
+        "names", nargs="*", metavar="NAME", help="short or file names of `mmgt weights list` (default: all)"
+    )
+    get.add_argument("--from", dest="address", metavar="ADDRESS", help="where the one file NAME is, if not known here")
+    get.set_defaults(run=run_get)
+
+
+def run_list(args: argparse.Namespace) -> None:
+    """One paragraph a file of the catalog, then the other checkpoints of models/mmgt."""
+    from ..weights import CATALOG, find, missing_sentence
+    from ..weights.files import CHECKPOINT_SUFFIXES, human_size
+
+    folders = model_folders(args.models)
+    known = set()
+    for file in CATALOG:
+        path = find(file, folders)
+        if path is None:
+            print(f"missing  {file.key}: {missing_sentence(file, folders[file.folder])}")
+            continue
+        known.add(path)
+        state, recognised = _check(path, file)
+        print(f"{state:8} {file.key}: {path}, {human_size(path.stat().st_size)}: {recognised}")
+    for place in folders["mmgt"]:
+        for path in sorted(place.glob("*")):
+            if path.suffix in CHECKPOINT_SUFFIXES and path not in known:
+                print(f"other    {path}, {human_size(path.stat().st_size)}: {_check(path)[1]}")
+
+
+def _check(path: Path, file: WeightFile | None = None) -> tuple[str, str]:
+    """Whether a file is what its name says, and what it is."""
+    from ..weights import open_checkpoint, recognise
+    from ..weights.files import check_file
+
+    try:
+        if path.suffix == ".onnx":
+            check_file(path, "fetch it again")
+            return "there", "an ONNX file (not opened)"
+        kind = recognise(open_checkpoint(path, "fetch it again").tensors)
+    except InputError as error:
+        return "broken", str(error)
+    return ("there" if file is None or kind in file.kinds else "wrong"), kind
+
+
+def run_convert(args: argparse.Namespace) -> None:
+    import torch
+
+    from ..weights.convert import convert_file
+    from ..weights.files import human_size
+
+    dtype = {None: None, "fp16": torch.float16, "bf16": torch.bfloat16}[args.dtype]
+    heads = {name: getattr(args, name) for name in ("num_heads", "motion_heads") if getattr(args, name) is not None}
+    out = convert_file(args.file, args.out, dtype, heads, show_progress("checksum of the source"))
+    print(f"done: {out}, {human_size(out.stat().st_size)}")
+
+
+def run_inspect(args: argparse.Namespace) -> None:
+    """Kind, part, numbers and sizes of the tensors, metadata, and what the file is used for."""
+    from ..weights import CATALOG, open_checkpoint, recognise
+    from ..weights.files import human_size
+
+    checkpoint = open_checkpoint(args.file, "give a checkpoint")
+    tensors, kind = checkpoint.tensors, recognise(checkpoint.tensors)
+    print(f"{args.file}: {kind}")
+    if checkpoint.part:
+        print(f"a training checkpoint; taken from it: {checkpoint.part}")
+    counts = Counter({key: tensor.numel() for key, tensor in tensors.items()})
+    num_bytes = sum(tensor.nbytes for tensor in tensors.values())
+    print(f"{len(tensors)} tensors, {counts.total():,} numbers, {human_size(num_bytes)}")
+    for dtype, number in Counter(str(t.dtype).removeprefix("torch.") for t in tensors.values()).most_common():
+        print(f"  {dtype}: {number} tensors")
+    for key, _ in counts.most_common(3):
+        print(f"  largest: {key} {list(tensors[key].shape)}")
+    for name, value in sorted(checkpoint.metadata.items()):
+        print(f"  {name}: {value[:200]}")
+    print(_as_network(checkpoint, kind))
+    used = next((file for file in CATALOG if kind in file.kinds), None)
+    print("not used here" if used is None else f"used for: {used.purpose}; belongs into models/{used.folder}")
+
+
+def _as_network(checkpoint: Checkpoint, kind: str) -> str:
+    """The sizes that are read from the tensors, or why they make no network."""
+    from ..weights import build_mmhaa, build_smga, signatures
+    from ..weights.build import read_config
+
+    if kind not in (signatures.SMGA, signatures.MMHAA):
+        return "sizes are not read from this kind"
+    shapes = {key: tensor.to("meta") for key, tensor in checkpoint.tensors.items()}
+    try:
+        heads = read_config(checkpoint)
+        if kind == signatures.SMGA:
+            return f"complete: {build_smga(shapes, heads['num_heads'], str(checkpoint.path)).config}"
+        networks = build_mmhaa(shapes, heads["num_heads"], heads["motion_heads"], str(checkpoint.path))
+        return f"complete: {networks.video_network.config}, reads the photo with {networks.reference_unet.config}"
+    except InputError as error:
+        return str(error)
+
+
+def run_get(args: argparse.Namespace) -> None:
+    """Fetch files that are missing. One that cannot be had does not stop the others."""
+    from ..weights import find
+    from ..weights.catalog import advice
+    from ..weights.download import download, hub_address, mirrored
+
+    files = chosen_files(args.names)
+    if args.address is not None and len(files) != 1:
+        raise InputError(f"--from {args.address} is the address of one file; give one NAME with it.")
+    folders, failed = model_folders(args.models), {}
+    for file in files:
+        found = find(file, folders)
+        if found is not None:
+            print(f"{file.key}: there already, {found}")
+            continue
+        target = folders[file.folder][0] / file.name
+        try:
+            if args.address is not None:
+                address = mirrored(args.address)
+                target = target.with_suffix(Path(urlsplit(address).path).suffix or target.suffix)
+            elif file.repository is not None:
+                address = hub_address(file.repository, file.published)
+            else:
+                raise InputError(
+                    f"the address of {file.name} is not known here: {advice(file)}; or give its address: "
+                    f"`mmgt weights get {file.key} --from ADDRESS`."
+                )
+            print(f"{file.key}: {address} -> {target}", flush=True)
+            print(f"{file.key}: {target} ({download(address, target, progress_bar(file.key))})", flush=True)
+        except InputError as error:
+            failed[file.key] = error
+            print(f"{file.key}: {error}", file=sys.stderr)
+    if failed:
+        raise InputError(f"not fetched: {', '.join(failed)}; the reasons are above.")
+
+
+def chosen_files(names: Sequence[str]) -> list[WeightFile]:
+    """Files of the catalog by their short or file names, all for none. Raises InputError for an unknown one."""
+    from ..weights import CATALOG
+
+    by_name = {name: file for file in CATALOG for name in (file.key, file.name, *file.other_names)}
+    for name in names:
+        if name not in by_name:
+            keys = ", ".join(file.key for file in CATALOG)
+            raise InputError(f"there is no file '{name}' to fetch; choose from {keys}.")
+    return list(dict.fromkeys(by_name[name] for name in names)) or list(CATALOG)
+
+
+def model_folders(given: Path | None) -> dict[str, list[Path]]:
+    """By ComfyUI's folder name, where files are looked for; a fetched file goes to the first."""
+    from ..weights import CATALOG
+
+    comfyui = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI")
+    roots = [comfyui / "models", Path("models")] if comfyui.is_dir() else [Path("models")]
+    if given is not None:
+        roots = [given]
+    return {file.folder: [root / file.folder for root in roots] for file in CATALOG}
+
+
+def progress_bar(label: str) -> Callable[[int, int], None]:
+    """A bar of bytes that is drawn over itself in a terminal; elsewhere a line at every tenth."""
+    from ..weights.files import human_size
+
+    if not sys.stderr.isatty():
+        return show_progress(label)
+    start_s, start_step, drawn_s = time.monotonic(), -1, 0.0
+
+    def show(step: int, total: int) -> None:
+        nonlocal start_step, drawn_s
+        now_s = time.monotonic()
+        start_step = step if start_step < 0 else start_step
+        if now_s - drawn_s < 0.1 and step < total:
+            return
+        drawn_s = now_s
+        speed = (step - start_step) / max(now_s - start_s, 1e-3)
+        bar = "#" * (BAR_WIDTH * step // total)
+        text = f"{label} [{bar:{BAR_WIDTH}}] {100 * step // total:3} % of {human_size(total)}, {human_size(speed)}/s"
+        print(f"\r{text:79}", end="\n" if step == total else "", file=sys.stderr, flush=True)
+
+    return show

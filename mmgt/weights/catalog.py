@@ -1,0 +1,180 @@
+"""The files that the networks need: what they are called, where they are published, and where they go.
+
+``docs/weights.md`` shows this table; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import signatures
+
+HUB = "https://huggingface.co"
+MMGT_PAGE = "https://github.com/SIA-IDE/MMGT"
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file.
+
+    key: its short name on the command line. name: what it is called in its folder. folder: of ComfyUI's models folder.
+    purpose, licence: in words. repository, published: its place on Hugging Face; None where only the authors' page
+    names the repository. size_bytes: None where it is not stated. other_names: under which it is used too ("*" is
+    anything); a published name that says nothing counts in its own folder only. kinds: what ``recognise`` calls it.
+    instead: what serves without it, "" if nothing does.
+    """
+
+    key: str
+    name: str
+    folder: str
+    purpose: str
+    licence: str
+    published: str
+    other_names: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    repository: str | None = None
+    size_bytes: int | None = None
+    instead: str = ""
+
+    @property
+    def page(self) -> str:
+        return MMGT_PAGE if self.repository is None else f"{HUB}/{self.repository}"
+
+
+SMGA = WeightFile(
+    key="smga",
+    name="audio2pose_best_model.pt",
+    folder="mmgt",
+    purpose="SMGA (stage I): speech -> poses",
+    licence="none stated",
+    published="stage_1/audio2pose_best_model.pt",
+    other_names=("audio2pose_best_model*.safetensors",),
+    kinds=(signatures.SMGA,),
+    instead="use Rhythm Audio2Pose, which needs no weights",
+)
+MMHAA = WeightFile(
+    key="mmhaa",
+    name="net-32500.pth",
+    folder="mmgt",
+    purpose="MM-HAA (stage II): photo, poses, masks and speech -> video; all four of its modules",
+    licence="none stated",
+    published="net-32500.pth",
+    other_names=("net-32500*.safetensors",),
+    kinds=(signatures.MMHAA,),
+    instead="use Preview Motion, which needs no weights",
+)
+VAE = WeightFile(
+    key="vae",
+    name="sd-vae-ft-mse.safetensors",
+    folder="vae",
+    purpose="stage II: picture <-> latents",
+    licence="MIT",
+    published="diffusion_pytorch_model.safetensors",
+    other_names=(
+        "vae-ft-mse-840000-ema-pruned.safetensors",
+        "sd-vae-ft-mse/diffusion_pytorch_model.safetensors",
+        "sd-vae-ft-mse/diffusion_pytorch_model.bin",
+    ),
+    kinds=(signatures.VAE,),
+    repository="stabilityai/sd-vae-ft-mse",
+    size_bytes=334_643_276,
+)
+CLIP = WeightFile(
+    key="clip",
+    name="sd-image-variations-image-encoder.bin",
+    folder="clip_vision",
+    purpose="stage II: the photo as one CLIP token (ViT-L/14)",
+    licence="creativeml-openrail-m",
+    published="image_encoder/pytorch_model.bin",
+    other_names=("sd-image-variations-image-encoder.safetensors", "image_encoder/pytorch_model.bin"),
+    kinds=(signatures.CLIP,),
+    repository="lambdalabs/sd-image-variations-diffusers",
+    size_bytes=1_215_993_967,
+)
+WAV2VEC2 = WeightFile(
+    key="wav2vec2",
+    name="wav2vec2-base-960h.safetensors",
+    folder="audio_encoders",
+    purpose="stage II hears the speech with it",
+    licence="Apache-2.0",
+    published="model.safetensors",
+    other_names=(
+        "wav2vec2-base-960h/model.safetensors",
+        "wav2vec2-base-960h.bin",
+        "wav2vec2-base-960h/pytorch_model.bin",
+    ),
+    kinds=(signatures.WAV2VEC2,),
+    repository="facebook/wav2vec2-base-960h",
+    size_bytes=377_607_901,
+)
+WAVLM = WeightFile(
+    key="wavlm",
+    name="wavlm-large.bin",
+    folder="audio_encoders",
+    purpose="the authors' SMGA hears the speech with it",
+    licence="CC BY-SA 3.0 (the licence that the model card links)",
+    published="pytorch_model.bin",
+    other_names=(
+        "wavlm-large.safetensors",
+        "WavLM-Large.safetensors",
+        "WavLM-Large.pt",
+        "wavlm-large/model.safetensors",
+        "wavlm-large/pytorch_model.bin",
+    ),
+    kinds=(signatures.WAVLM, signatures.WAVLM_ORIGINAL),
+    repository="microsoft/wavlm-large",
+    size_bytes=1_261_990_257,
+    instead="use an SMGA that was trained without it",
+)
+_OTHER_POSES = "use MediaPipe, or give a pose file (--poses, 'Load Poses') or a POSE_KEYPOINT of another detector"
+YOLOX = WeightFile(
+    key="yolox",
+    name="yolox_l.onnx",
+    folder="mmgt",
+    purpose="DWPose: finds the people in the photo",
+    licence="Apache-2.0",
+    published="yolox_l.onnx",
+    repository="yzd-v/DWPose",
+    size_bytes=216_746_733,
+    instead=_OTHER_POSES,
+)
+DWPOSE = WeightFile(
+    key="dwpose",
+    name="dw-ll_ucoco_384.onnx",
+    folder="mmgt",
+    purpose="DWPose: 133 keypoints of a person",
+    licence="Apache-2.0",
+    published="dw-ll_ucoco_384.onnx",
+    repository="yzd-v/DWPose",
+    size_bytes=134_399_116,
+    instead=_OTHER_POSES,
+)
+CATALOG = (SMGA, MMHAA, VAE, CLIP, WAV2VEC2, WAVLM, YOLOX, DWPOSE)
+
+
+def find(file: WeightFile, folders: Mapping[str, Sequence[Path]]) -> Path | None:
+    """Where the file is, under one of its names and at any depth; a converted one comes first.
+
+    folders: by name of ComfyUI's folder, where its files may lie (``folder_paths.get_folder_paths(name)``).
+    """
+    names = sorted((file.name, *file.other_names), key=lambda name: not name.endswith(".safetensors"))
+    candidates = (
+        path for name in names for place in folders.get(file.folder, ()) for path in sorted(Path(place).rglob(name))
+    )
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def advice(file: WeightFile) -> str:
+    """What to do for the file, as the end of a sentence."""
+    source = f"linked from {file.page}" if file.repository is None else f"from {file.page}"
+    command = "" if file.repository is None else f" (`mmgt weights get {file.key}`)"
+    other = f", or {file.instead}" if file.instead else ""
+    return f"put {file.published}, {source}, into models/{file.folder}{command}{other}"
+
+
+def missing_sentence(file: WeightFile, folders: Sequence[Path] = ()) -> str:
+    """Name, folder and page of a file that is not there. folders: where it was looked for."""
+    places = " or ".join(map(str, folders)) or f"models/{file.folder}"
+    return f"there is no {file.name} ({file.purpose}) in {places}; {advice(file)}."

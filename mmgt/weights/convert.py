@@ -1,0 +1,127 @@
+"""Torch checkpoints -> safetensors: the network alone, and in the metadata where it comes from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..errors import InputError
+from . import signatures
+from .build import build_mmhaa, build_smga, read_config
+from .files import Checkpoint, Progress, human_size, open_checkpoint, publish, sha256_of
+from .signatures import recognise, without_module
+
+
+def convert_file(
+    source: Path,
+    out: Path | None = None,
+    dtype: torch.dtype | None = None,
+    heads: Mapping[str, int] = {},
+    progress: Progress | None = None,
+) -> Path:
+    """Write the network of a checkpoint as safetensors, in the authors' keys without a ``module.`` prefix.
+
+    out: the new file; by default beside the source, with the suffix .safetensors. dtype: of all floating point
+    tensors; None keeps each tensor's. heads: num_heads, motion_heads of an SMGA or a video network where they are not
+    the published 8. progress(step, total): bytes read for the checksum.
+    The metadata says format, kind, source, source_sha256 and config (JSON). The file appears under its name when it is
+    complete. Returns that name. Raises InputError if the source is no network, if ``out`` exists, or if a number does
+    not fit the dtype.
+    """
+    out = source.with_suffix(".safetensors") if out is None else out
+    if out.suffix != ".safetensors":
+        raise InputError(f"{out} does not end in .safetensors; readers go by that suffix, so choose another name.")
+    if out.exists():
+        raise InputError(f"{out} exists already and is not overwritten; choose another name with --out.")
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} to write {out.name} into; create it first.")
+    checkpoint = open_checkpoint(source, "give a checkpoint to convert")
+    tensors, kind = without_module(checkpoint.tensors), recognise(checkpoint.tensors)
+    if kind in (signatures.EMPTY, signatures.OPTIMIZER):
+        raise InputError(f"{source} is {kind}; give the checkpoint that holds the network.")
+    config = _checked_config(checkpoint, tensors, kind, heads)
+    tensors = {key: _as_dtype(key, tensor, dtype) for key, tensor in tensors.items()}
+    _check_space(out, sum(tensor.nbytes for tensor in tensors.values()))
+    metadata = {
+        "format": "pt",
+        "kind": kind,
+        "source": source.name,
+        "source_sha256": sha256_of(source, progress),
+        "config": json.dumps(config),
+        "converted_by": f"mmgt {__version__}",
+    }
+    _write(out, _unshared(tensors), metadata, source)
+    return out
+
+
+def _checked_config(
+    checkpoint: Checkpoint, tensors: Mapping[str, Tensor], kind: str, heads: Mapping[str, int]
+) -> dict[str, Any]:
+    """The config for the metadata; an SMGA or a video network must be complete."""
+    if kind not in (signatures.SMGA, signatures.MMHAA):
+        if heads:
+            raise InputError(f"{checkpoint.path} is {kind}; numbers of heads are for SMGA and the video network only.")
+        return json.loads(checkpoint.metadata.get("config", "{}"))
+    config = read_config(checkpoint, heads)
+    shapes = {key: tensor.to("meta") for key, tensor in tensors.items()}
+    if kind == signatures.SMGA:
+        build_smga(shapes, config["num_heads"], str(checkpoint.path))
+        del config["motion_heads"]
+    else:
+        build_mmhaa(shapes, config["num_heads"], config["motion_heads"], str(checkpoint.path))
+    return config
+
+
+def _as_dtype(key: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    if dtype is None or not tensor.is_floating_point():
+        return tensor.detach()
+    cast = tensor.detach().to(dtype)
+    if cast.isfinite().all() or not tensor.isfinite().all():
+        return cast
+    limit = f"{torch.finfo(dtype).max:.3g}"
+    raise InputError(f"{key} reaches {tensor.abs().max():.3g}, more than {limit}; take bf16, or keep the dtypes.")
+
+
+def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous tensors, no two of them on the same memory: safetensors stores each on its own."""
+    seen: set[int] = set()
+    own = {}
+    for key, tensor in tensors.items():
+        is_shared = tensor.untyped_storage().data_ptr() in seen
+        seen.add(tensor.untyped_storage().data_ptr())
+        own[key] = tensor.clone() if is_shared else tensor.contiguous()
+    return own
+
+
+def _check_space(out: Path, needed_bytes: int) -> None:
+    free_bytes = shutil.disk_usage(out.parent).free
+    if needed_bytes > free_bytes:
+        raise InputError(
+            f"{out} will have {human_size(needed_bytes)}, but its disk has only {human_size(free_bytes)} left; choose "
+            "another folder with --out."
+        )
+
+
+def _write(out: Path, tensors: dict[str, Tensor], metadata: dict[str, str], source: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}.unfinished")
+    try:
+        save_file(tensors, unfinished, metadata=metadata)
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        shutil.copymode(source, unfinished)  # newer safetensors let only the owner read
+        publish(unfinished, out)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{out} could not be written ({error}); nothing is left of it.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""What a checkpoint is, from the names and shapes of its tensors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+SMGA = "MMGT SMGA (stage I)"
+MMHAA = "the MMGT video network (net-*.pth, stage II)"
+WAVLM_ORIGINAL = "WavLM (WavLM-Large.pt)"
+WAVLM = "WavLM (Hugging Face)"
+WAV2VEC2 = "wav2vec2"
+VAE = "a VAE"
+CLIP = "a CLIP image encoder"
+OPTIMIZER = "an optimizer's state, without the network it was training"
+LORA = "a LoRA"
+EMPTY = "a file without tensors"
+
+SMGA_KEY = "seqTransDecoder.stack.0.face_self_attn.out_proj.weight"
+
+# Keys that only one kind of checkpoint has; the first match names the file.
+_SIGNATURES = (
+    (SMGA_KEY, SMGA),
+    ("seqTransDecoder.stack.0.self_attn.in_proj_weight", "an EDGE or S2G-MDDiffusion gesture model"),
+    ("imageproj.proj.weight", "Hallo's net.pth"),
+    ("add_embedding.linear_1.weight", "an SDXL UNet"),
+    ("controlnet_cond_embedding.conv_in.weight", "a ControlNet"),
+    ("encoder.layers.0.self_attn.grep_linear.weight", WAVLM_ORIGINAL),
+    ("wavlm.encoder.layers.0.attention.gru_rel_pos_linear.weight", WAVLM),
+    ("encoder.layers.0.attention.gru_rel_pos_linear.weight", WAVLM),
+    ("wav2vec2.feature_projection.projection.weight", WAV2VEC2),
+    ("feature_projection.projection.weight", WAV2VEC2),
+    ("decoder.conv_in.weight", VAE),
+    ("vision_model.embeddings.class_embedding", CLIP),
+    ("blocks.0.weight", "a pose guider or face locator alone (Moore-AnimateAnyone, EchoMimic, MMGT's first process)"),
+)
+_STABLE_DIFFUSION = "model.diffusion_model.input_blocks.0.0.weight"
+_SDXL = "model.diffusion_model.label_emb.0.0.weight"
+_CROSS_ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
+_MOTION = "down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight"
+_WHISPER_TINY_WIDTH, _SD2_TEXT_WIDTH = 384, 1024  # what the UNets of EchoMimic and of Stable Diffusion 2 attend to
+_OPTIMIZER_KEY = re.compile(r"(^|\.)state\.\d+\.")
+_LORA_KEY = re.compile(r"lora_(up|down|A|B|unet|te)|_lora\.(up|down)\.")
+
+
+def recognise(tensors: Mapping[str, Tensor]) -> str:
+    """What a checkpoint is, in words, from its keys; tensors may lie on ``meta``."""
+    if not tensors:
+        return EMPTY
+    tensors = without_module(tensors)
+    if any(map(_LORA_KEY.search, tensors)):
+        return LORA
+    if _SDXL in tensors or any(key.startswith("conditioner.embedders.") for key in tensors):
+        return "an SDXL checkpoint"
+    if _STABLE_DIFFUSION in tensors:
+        return "a Stable Diffusion checkpoint (SD-1.5 or 2)"
+    for signature, name in _SIGNATURES:
+        if signature in tensors:
+            return name
+    if "denoising_unet.conv_in.weight" in tensors:
+        return _recognise_wrapper(tensors)
+    if _CROSS_ATTENTION in tensors:
+        return _recognise_unet(tensors)
+    if _MOTION in tensors:
+        return "a motion module alone (AnimateDiff, Moore-AnimateAnyone, EchoMimic)"
+    if any(map(_OPTIMIZER_KEY.search, tensors)):
+        return OPTIMIZER
+    return f"an unknown model of {len(tensors)} tensors (first: {min(tensors)})"
+
+
+def without_module(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without the prefix that training on several GPUs leaves on their keys."""
+    return {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+
+
+def _recognise_wrapper(tensors: Mapping[str, Tensor]) -> str:
+    from ..mmhaa.network import PREFIXES
+
+    missing = [prefix for prefix in PREFIXES if not any(key.startswith(f"{prefix}.") for key in tensors)]
+    if missing:
+        return f"a video network like MMGT's, but without {', '.join(missing)}"
+    return MMHAA
+
+
+def _recognise_unet(tensors: Mapping[str, Tensor]) -> str:
+    """Which of the UNets in diffusers' names this is; some of them have the very same keys."""
+    width = tensors[_CROSS_ATTENTION].shape[1]
+    if width == _WHISPER_TINY_WIDTH:
+        return "EchoMimic's denoising UNet"
+    if width == _SD2_TEXT_WIDTH:
+        return "a Stable Diffusion 2 UNet"
+    if "conv_out.weight" not in tensors:
+        return "a reference UNet alone (Moore-AnimateAnyone, EchoMimic, or MMGT's first training process)"
+    if _MOTION in tensors:
+        return "a denoising UNet with motion modules alone (Moore-AnimateAnyone, AnimateDiff)"
+    return (
+        "a Stable Diffusion 1.5 UNet in diffusers' layout (Moore-AnimateAnyone's denoising_unet.pth has the same keys)"
+    )
