@@ -1,0 +1,40 @@
+import pytest
+
+from mmgt.errors import InputError
+from mmgt.weight_files import WEIGHTS, find_weights, missing_weights
+
+
+def touched(folder, name):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
+
+
+def test_published_names_are_found_anywhere_below(tmp_path):
+    wanted = {
+        "smga": touched(tmp_path, "stage_1/audio2pose_best_model.pt"),
+        "mmhaa": touched(tmp_path, "modules/net-32500.pth"),
+        "vae": touched(tmp_path, "sd-vae-ft-mse/diffusion_pytorch_model.safetensors"),
+        "clip": touched(tmp_path, "sd-image-variations-diffusers/image_encoder/pytorch_model.bin"),
+        "wav2vec2": touched(tmp_path, "wav2vec2-base-960h/model.safetensors"),
+        "wavlm": touched(tmp_path, "WavLM-Large.pt"),
+    }
+    touched(tmp_path, "sd-vae-ft-mse/config.json")
+    touched(tmp_path, "sd-vae-ft-mse.md")
+    assert find_weights(tmp_path) == wanted
+    assert missing_weights(wanted, WEIGHTS) == ""
+
+
+def test_a_converted_file_comes_first(tmp_path):
+    touched(tmp_path, "net-32500.pth")
+    converted = touched(tmp_path, "net-32500.safetensors")
+    assert find_weights(tmp_path) == {"mmhaa": converted}
+
+
+def test_all_that_is_missing_is_named(tmp_path):
+    missing = missing_weights(find_weights(tmp_path), ["smga", "wav2vec2"])
+    assert "stage_1/audio2pose_best_model.pt" in missing
+    assert "facebook/wav2vec2-base-960h" in missing
+    with pytest.raises(InputError, match="there is no folder"):
+        find_weights(tmp_path / "none")
