@@ -66,7 +66,7 @@ def test_diffusers_ddim_takes_the_authors_steps(num_steps):
     for step_idx in range(num_steps):
         v = torch.randn(2, 4, 3, 3, generator=generator)
         x, y = ours.step(x, v, step_idx), theirs.step(y, v, step_idx)
-    torch.testing.assert_close(x, y, atol=1e-6, rtol=0)
+    torch.testing.assert_close(x, y, atol=1e-5, rtol=0)  # a step to another timestep is off by 1e-2
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ class VideoRun:
             v = self._window(latents[frames], timestep, tuple(window), rows, where)
             total[:, frames] += v.float().unflatten(0, (len(rows), -1))
             count[frames] += 1
-        v = total / count
+        v = total.div_(count)  # in place, as a long video's latents are large
         return v if rows == asked else v.expand(len(asked), *v.shape[1:])
 
     def _window(self, latents: Tensor, timestep: float, window: tuple[int, ...], rows: Rows, where: str) -> Tensor:
@@ -268,8 +268,9 @@ def sample_latents(
     rows = GUIDED if guidance != 1 else (True,)
     for step_idx, timestep in enumerate(scheduler.timesteps):
         scaled = scheduler.scale(x, step_idx).to(noise)
-        v = run.predict(scaled, float(timestep), rows, f"step {step_idx + 1} of {num_steps}")
-        x = scheduler.step(x, guided(v, guidance).to(x), step_idx)
+        where = f"step {step_idx + 1} of {num_steps}"
+        v = guided(run.predict(scaled, float(timestep), rows, where), guidance)
+        x = scheduler.step(x, v.to(x), step_idx)
         if progress is not None:
             progress(step_idx + 1, num_steps, x)
     return x
@@ -277,4 +278,4 @@ def sample_latents(
 
 def guided(v: Tensor, guidance: float) -> Tensor:
     """Classifier-free guidance of v [rows, T, 4, h, w] -> [T, 4, h, w]; a single row is the answer itself."""
-    return v[0] if len(v) == 1 else v[0] + guidance * (v[1] - v[0])
+    return v[0] if len(v) == 1 else torch.lerp(v[0], v[1], guidance)
