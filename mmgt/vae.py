@@ -24,11 +24,11 @@ VAE_ADVICE = "take sd-vae-ft-mse (diffusion_pytorch_model.safetensors, or vae-ft
 FRAMES_AT_ONCE = 4  # decoding one frame of 512 x 512 px holds about 0.7 GB in float16
 
 
-def load_vae(path: Path) -> Any:
+def load_vae(path: Path, dtype: torch.dtype | None = None) -> Any:
     """diffusers' AutoencoderKL from a file or a folder of diffusers, or from a file in Stable Diffusion's own layout.
 
     Sizes are read from the tensors. The number of groups cannot be: 32, unless the file's metadata or the folder's
-    config.json says otherwise (``norm_num_groups``). On the CPU, in the file's dtype. Raises InputError.
+    config.json says otherwise (``norm_num_groups``). On the CPU, in ``dtype`` or else in the file's. Raises InputError.
     """
     checkpoint = open_checkpoint(weights_file(path), VAE_ADVICE)
     tensors = diffusers_layout(checkpoint.tensors)
@@ -47,7 +47,7 @@ def load_vae(path: Path) -> Any:
     num_groups = published_config(checkpoint).get("norm_num_groups", math.gcd(NUM_GROUPS, *widths))
     with torch.device("meta"):
         vae = import_diffusers("AutoencoderKL")(norm_num_groups=int(num_groups), **sizes)
-    load_strictly(vae, tensors, str(checkpoint.path))
+    load_strictly(vae, {key: value.to(dtype) for key, value in tensors.items()}, str(checkpoint.path))
     return vae.eval().requires_grad_(False)
 
 
