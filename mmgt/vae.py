@@ -47,7 +47,9 @@ def load_vae(path: Path, dtype: torch.dtype | None = None) -> Any:
     num_groups = published_config(checkpoint).get("norm_num_groups", math.gcd(NUM_GROUPS, *widths))
     with torch.device("meta"):
         vae = import_diffusers("AutoencoderKL")(norm_num_groups=int(num_groups), **sizes)
-    load_strictly(vae, {key: value.to(dtype) for key, value in tensors.items()}, str(checkpoint.path))
+    if dtype is not None:  # here, because diffusers' own .to(dtype) warns
+        tensors = {key: value.to(dtype) for key, value in tensors.items()}
+    load_strictly(vae, tensors, str(checkpoint.path))
     return vae.eval().requires_grad_(False)
 
 

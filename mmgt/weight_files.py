@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .weights import MMHAA_FILE, SMGA_FILE, Checkpoint
+from .weights import Checkpoint
 
 # How Hugging Face names the weights in a model's folder, best first.
 FOLDER_FILES = (
@@ -22,24 +22,28 @@ FOLDER_FILES = (
 
 @dataclass(frozen=True)
 class Weights:
-    """One network's weights. patterns: names of its file or folder, best first. published: what to get, and where."""
+    """One network's weights: the name of its file, where it is published, and patterns of other names that it has."""
 
-    patterns: tuple[str, ...]
+    name: str
     published: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Names to look for, a converted file first."""
+        stem = Path(self.name).stem
+        return f"{stem}*.safetensors", f"{stem}*", *self.others
 
 
 WEIGHTS = {
-    "smga": Weights(
-        ("audio2pose_best_model*.safetensors", "audio2pose_best_model*"), f"the authors' stage_1/{SMGA_FILE}"
-    ),
-    "mmhaa": Weights(("net-32500*.safetensors", "net-32500*"), f"the authors' {MMHAA_FILE}"),
-    "vae": Weights(("sd-vae-ft-mse*", "vae-ft-mse-840000*"), "the VAE of stabilityai/sd-vae-ft-mse"),
+    "smga": Weights("audio2pose_best_model.pt", "the authors' stage_1"),
+    "mmhaa": Weights("net-32500.pth", "the authors' modules"),
+    "vae": Weights("sd-vae-ft-mse.safetensors", "stabilityai/sd-vae-ft-mse", ("vae-ft-mse-840000*",)),
     "clip": Weights(
-        ("sd-image-variations-image-encoder*", "image_encoder*"),
-        "image_encoder of lambdalabs/sd-image-variations-diffusers",
+        "sd-image-variations-image-encoder.bin", "lambdalabs/sd-image-variations-diffusers", ("image_encoder*",)
     ),
-    "wav2vec2": Weights(("wav2vec2-base-960h*",), "facebook/wav2vec2-base-960h"),
-    "wavlm": Weights(("wavlm-large*", "WavLM-Large*"), "microsoft/wavlm-large"),
+    "wav2vec2": Weights("wav2vec2-base-960h.safetensors", "facebook/wav2vec2-base-960h"),
+    "wavlm": Weights("wavlm-large.bin", "microsoft/wavlm-large", ("WavLM-Large*",)),
 }
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt")
 
@@ -48,7 +52,7 @@ def find_weights(folder: Path) -> dict[str, Path]:
     """The weights that lie in a folder or below it, by the names of ``WEIGHTS``. Raises InputError for no folder."""
     if not folder.is_dir():
         raise InputError(
-            f"there is no folder {folder} of weights; give the folder that holds {MMHAA_FILE} and the others."
+            f"there is no folder {folder} of weights; give the one that holds {WEIGHTS['mmhaa'].name} and the others."
         )
     found = {name: _first(folder, weights.patterns) for name, weights in WEIGHTS.items()}
     return {name: path for name, path in found.items() if path is not None}
@@ -63,11 +67,13 @@ def _first(folder: Path, patterns: Iterable[str]) -> Path | None:
     return None
 
 
-def missing_weights(found: Iterable[str], needed: Iterable[str]) -> str:
-    """What is needed and was not found, in words; empty if nothing is missing."""
-    have = set(found)
-    wanted = (WEIGHTS[name] for name in needed if name not in have)
-    return "; ".join(f"{weights.published} (as {weights.patterns[-1]})" for weights in wanted)
+def check_weights(folder: Path, found: Iterable[str], needed: Iterable[str], instead: str = "") -> None:
+    """Raise InputError that names everything that is needed and was not found. instead: how to do without it."""
+    missing = [f"{WEIGHTS[name].name} ({WEIGHTS[name].published})" for name in needed if name not in set(found)]
+    if missing:
+        raise InputError(
+            f"{folder} lacks {', '.join(missing)}; put them there under these names (docs/weights.md){instead}."
+        )
 
 
 def weights_file(path: Path) -> Path:

@@ -1,7 +1,7 @@
 import pytest
 
 from mmgt.errors import InputError
-from mmgt.weight_files import WEIGHTS, find_weights, missing_weights
+from mmgt.weight_files import WEIGHTS, check_weights, find_weights
 
 
 def touched(folder, name):
@@ -23,7 +23,7 @@ def test_published_names_are_found_anywhere_below(tmp_path):
     touched(tmp_path, "sd-vae-ft-mse/config.json")
     touched(tmp_path, "sd-vae-ft-mse.md")
     assert find_weights(tmp_path) == wanted
-    assert missing_weights(wanted, WEIGHTS) == ""
+    check_weights(tmp_path, wanted, WEIGHTS)
 
 
 def test_a_converted_file_comes_first(tmp_path):
@@ -33,8 +33,10 @@ def test_a_converted_file_comes_first(tmp_path):
 
 
 def test_all_that_is_missing_is_named(tmp_path):
-    missing = missing_weights(find_weights(tmp_path), ["smga", "wav2vec2"])
-    assert "stage_1/audio2pose_best_model.pt" in missing
-    assert "facebook/wav2vec2-base-960h" in missing
+    touched(tmp_path, "net-32500.pth")
+    with pytest.raises(InputError) as error:
+        check_weights(tmp_path, find_weights(tmp_path), ["mmhaa", "smga", "wav2vec2"])
+    assert "audio2pose_best_model.pt (the authors' stage_1), wav2vec2-base-960h.safetensors" in str(error.value)
+    assert "net-32500" not in str(error.value)
     with pytest.raises(InputError, match="there is no folder"):
         find_weights(tmp_path / "none")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from .terminal import Commands, show_progress
-from .video_options import add_video_options, check_seed, check_strengths, check_weights, preset_of, size_of
+from .video_options import add_video_options, check_seed, check_strengths, preset_of, size_of
 
 
 def add_parser(commands: Commands) -> None:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     from ..mmhaa.drive import drive_video
     from ..poses import load_poses, save_poses
     from ..rhythm import rhythm_poses
-    from ..weight_files import find_weights
+    from ..weight_files import check_weights, find_weights
     from ..weights import load_smga
 
     for path in filter(None, (args.out, args.poses_out)):
@@ -42,10 +42,9 @@ def run(args: argparse.Namespace) -> None:
 
     found = find_weights(args.weights)
     smga = None if args.rhythm or "smga" not in found else load_smga(found["smga"])
-    needed = {*VIDEO_WEIGHTS, "wav2vec2"}
-    if not args.rhythm:
-        needed |= {"smga", "wavlm"} if smga is None or hears_wavlm(smga) else {"smga"}
-    check_weights(args.weights, found, sorted(needed), instead=", or give --rhythm, which needs no SMGA and no WavLM")
+    stage_one = () if args.rhythm else ("smga", "wavlm") if smga is None or hears_wavlm(smga) else ("smga",)
+    without = "" if found.keys() >= {*stage_one} else ", or give --rhythm, which needs no SMGA and no WavLM"
+    check_weights(args.weights, found, (*stage_one, "wav2vec2", *VIDEO_WEIGHTS), without)
 
     if args.poses is not None:
         initial_pose = load_poses(args.poses).still_on(height, width, str(args.poses))
@@ -56,13 +55,14 @@ def run(args: argparse.Namespace) -> None:
         flush=True,
     )
 
-    encoders = {name: path for name, path in found.items() if name in needed & {"wavlm", "wav2vec2"}}
+    encoders = {name: found[name] for name in (*stage_one, "wav2vec2") if name != "smga"}
     speech = hear(recording, encoders, device, show_progress("speech"))
     if smga is None:
         poses = rhythm_poses(recording, initial_pose, seed=args.seed)
         print(f"Rhythm Audio2Pose: {poses.num_frames} frames (rule-based; without --rhythm: SMGA)", flush=True)
     else:
         poses = speak(smga, speech, initial_pose, args.seed, device, show_progress)
+    del smga  # the video network needs its memory
     if args.poses_out is not None:
         save_poses(poses, args.poses_out)
     make_video(

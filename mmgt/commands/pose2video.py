@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from .terminal import Commands, show_progress
-from .video_options import add_video_options, check_seed, check_strengths, check_weights, preset_of, size_of
+from .video_options import add_video_options, check_seed, check_strengths, preset_of, size_of
 
 
 def add_parser(commands: Commands) -> None:
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
     from ..media import check_output, read_picture, read_recording
     from ..mmhaa.drive import drive_video
     from ..poses import load_poses
-    from ..weight_files import find_weights
+    from ..weight_files import check_weights, find_weights
 
     check_output(args.out)
     check_seed(args.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,12 +82,3 @@ def check_strengths(strengths: Iterable[float]) -> tuple[float, float, float]:
     if not all(map(math.isfinite, (full, face, lips))):
         raise InputError(f"the strengths are {full}, {face}, {lips}; give three numbers (the authors take 1 1 2).")
     return full, face, lips
-
-
-def check_weights(folder: Path, found: Mapping[str, Path], needed: Iterable[str], instead: str = "") -> None:
-    """Raise InputError that names everything that is needed and was not found. instead: how to do without."""
-    from ..weight_files import missing_weights
-
-    missing = missing_weights(found, needed)
-    if missing:
-        raise InputError(f"not in {folder}: {missing}. Put them there under these names (docs/weights.md){instead}.")
