@@ -51,7 +51,7 @@ def ddim_step_v(x: Tensor, v: Tensor, now: Tensor | float, later: Tensor | float
     # epsilon = now.sqrt() * v + (1 - now).sqrt() * x: a turn in the plane of x and v.
     of_x = (later * now).sqrt() + ((1 - later) * (1 - now)).sqrt()
     of_v = ((1 - later) * now).sqrt() - (later * (1 - now)).sqrt()
-    return torch.add(of_x.item() * x, v, alpha=of_v.item())
+    return (of_x.item() * x).add_(v, alpha=of_v.item())
 
 
 def ddim_times(num_steps: int) -> list[int]:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -36,7 +37,7 @@ def heard(recording, weights, device, progress):
     """In place of WavLM and wav2vec2: the hand-crafted features, and random layers of the tiny network's width."""
     speech = features.encode_speech(recording, progress)
     layers = torch.randn(speech.num_frames, NUM_LAYERS, SPEECH_WIDTH, generator=torch.Generator().manual_seed(0))
-    return features.SpeechFeatures(speech.gesture, layers, speech.num_frames, speech.fps)
+    return replace(speech, video=layers)
 
 
 @pytest.fixture(scope="module")
@@ -268,8 +269,7 @@ def test_the_wrong_network_is_named(inputs, weights, tmp_path, capsys, name, sta
 
 def test_speech_of_another_encoder_is_named(inputs, pose_file, monkeypatch, capsys):
     def narrow(recording, *_):
-        num_frames = recording.num_frames()
-        return features.SpeechFeatures(torch.zeros(num_frames, 35), torch.zeros(num_frames, 2, 5), num_frames, 25)
+        return replace(features.encode_speech(recording), video=torch.zeros(recording.num_frames(), 2, 5))
 
     monkeypatch.setattr(generate, "hear", narrow)
     assert run("pose2video", inputs, poses=pose_file) == 2
@@ -278,11 +278,11 @@ def test_speech_of_another_encoder_is_named(inputs, pose_file, monkeypatch, caps
 
 MEASURED = f"""
 import resource, sys
+from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.audio import Recording
-from mmgt.features import SpeechFeatures
 from mmgt.generate import make_video
 from mmgt.mmhaa.drive import drive_video
 from mmgt.mmhaa.pictures import PictureSize
@@ -293,12 +293,11 @@ from mmgt.weight_files import find_weights
 
 torch.set_num_threads(1)
 num_frames = int(sys.argv[1])
-layers = torch.zeros(num_frames, {NUM_LAYERS}, {SPEECH_WIDTH})
-speech = SpeechFeatures(torch.zeros(num_frames, 35), layers, num_frames, 25)
+drive = drive_video(PictureSize(64, 64), poses=load_poses(ASTRONAUT_POSE).at([0] * num_frames))
 make_video(
     Path(sys.argv[3]),
     np.zeros((64, 64, 3), np.uint8),
-    drive_video(PictureSize(64, 64), poses=load_poses(ASTRONAUT_POSE).at([0] * num_frames), speech=speech),
+    replace(drive, speech=torch.zeros(num_frames, {NUM_LAYERS}, {SPEECH_WIDTH})),
     find_weights(Path(sys.argv[2])),
     Preset("ddim", 1, 1.0, VideoOptions(12, 0)),
     seed=0,
