@@ -46,10 +46,12 @@ def trailing_times(num_steps: int) -> list[int]:
 
 def ddim_step_v(x: Tensor, v: Tensor, now: Tensor | float, later: Tensor | float) -> Tensor:
     """One deterministic DDIM step of a network that predicts v: alpha_bar now and later (1 at the end)."""
-    now, later = torch.as_tensor(now, dtype=x.dtype), torch.as_tensor(later, dtype=x.dtype)
-    x0 = now.sqrt() * x - (1 - now).sqrt() * v
-    epsilon = now.sqrt() * v + (1 - now).sqrt() * x
-    return later.sqrt() * x0 + (1 - later).sqrt() * epsilon
+    now, later = torch.as_tensor(now, dtype=torch.float64), torch.as_tensor(later, dtype=torch.float64)
+    # later.sqrt() * x0 + (1 - later).sqrt() * epsilon, where x0 = now.sqrt() * x - (1 - now).sqrt() * v and
+    # epsilon = now.sqrt() * v + (1 - now).sqrt() * x: a turn in the plane of x and v.
+    of_x = (later * now).sqrt() + ((1 - later) * (1 - now)).sqrt()
+    of_v = ((1 - later) * now).sqrt() - (later * (1 - now)).sqrt()
+    return (of_x.item() * x).add_(v, alpha=of_v.item())
 
 
 def ddim_times(num_steps: int) -> list[int]:

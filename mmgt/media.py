@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,70 @@ def read_recording(path: Path) -> Recording:
         raise InputError(f"{path} cannot be read as sound ({error.strerror}); {advice}.") from error
     if not chunks:
         raise InputError(f"{path} has a sound track without samples; {advice}.")
-    return Recording(np.concatenate(chunks, axis=1).astype(np.float32), rate_hz)
+    return Recording(np.concatenate(chunks, axis=1).astype(np.float32, copy=False), rate_hz)
+
+
+class VideoReader:
+    """The frames of a video file by their place at another rate, read when they are asked for.
+
+    Reading forward is cheap; going back starts over. The last frames that were asked for are kept, so windows that
+    overlap decode each frame once. Memory does not grow with the length. Raises InputError if the file is no video.
+    """
+
+    KEPT_FRAMES = 32  # the longest window
+
+    def __init__(self, path: Path, fps: float) -> None:
+        _check_file(path, "video", "an mp4, mov or webm file")
+        self.path = path
+        try:
+            with import_av().open(str(path)) as container:
+                if not container.streams.video:
+                    raise InputError(f"{path} has no picture in it; give a video, or a pose file (.json).")
+                stream = container.streams.video[0]
+                num_stored = sum(1 for packet in container.demux(stream) if packet.size)
+                rate = stream.average_rate
+        except import_av().FFmpegError as error:
+            raise InputError(
+                f"{path} cannot be read as a video ({error.strerror}); give an mp4, mov or webm."
+            ) from error
+        if not num_stored or not rate:
+            raise InputError(f"{path} is a video without frames; give an mp4, mov or webm file.")
+        self.num_frames = max(1, round(num_stored / rate * Fraction(fps).limit_denominator(1001)))
+        self._stored_per_frame = float(rate) / fps
+        self._last_stored = num_stored - 1
+        self._kept: dict[int, np.ndarray] = {}
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._decoder: Iterator[Any] = self._decode()
+        self._decoded: Any = None
+        self._next_stored = 0
+
+    def __call__(self, frames: Sequence[int]) -> list[np.ndarray]:
+        """The frames of these places, [H, W, 3] uint8 RGB each: what is shown in the middle of each one's time."""
+        wanted = [min(int((t + 0.5) * self._stored_per_frame), self._last_stored) for t in frames]
+        found = {stored_idx: self._read(stored_idx) for stored_idx in sorted(set(wanted))}
+        return [found[stored_idx] for stored_idx in wanted]
+
+    def _read(self, stored_idx: int) -> np.ndarray:
+        if stored_idx not in self._kept:
+            if stored_idx < self._next_stored:
+                self._start_over()
+            while self._next_stored <= stored_idx:
+                self._decoded = next(self._decoder, self._decoded)  # a video cut off at its end holds its last frame
+                self._next_stored += 1
+            if len(self._kept) == self.KEPT_FRAMES:
+                del self._kept[next(iter(self._kept))]
+            self._kept[stored_idx] = self._decoded.to_ndarray(format="rgb24")
+        return self._kept[stored_idx]
+
+    def _decode(self) -> Iterator[Any]:
+        av = import_av()
+        try:
+            with av.open(str(self.path)) as container:
+                yield from container.decode(video=0)
+        except av.FFmpegError as error:
+            raise InputError(f"{self.path} cannot be read as a video ({error.strerror}); export it again.") from error
 
 
 def write_video(

@@ -6,7 +6,7 @@ from PIL import Image
 
 from mmgt.audio import Recording
 from mmgt.errors import InputError
-from mmgt.media import contact_sheet, read_picture, read_recording, write_png, write_video
+from mmgt.media import VideoReader, contact_sheet, read_picture, read_recording, write_png, write_video
 
 
 def tone(seconds, rate_hz, num_channels=1):
@@ -102,6 +102,54 @@ def test_an_unreadable_file_is_one_sentence(tmp_path, read, content, says):
     with pytest.raises(InputError, match=says) as error:
         read(path)
     assert "\n" not in str(error.value)
+
+
+def numbered_video(path, num_frames, fps):
+    """A grey video whose frames say their number: frame t has grey 8 t."""
+    return write_video(path, (np.full((32, 48, 3), 8 * t, np.uint8) for t in range(num_frames)), fps)
+
+
+def numbers(frames):
+    return [round(float(frame.mean()) / 8) for frame in frames]
+
+
+@pytest.mark.parametrize(
+    ("fps", "num_frames", "shown"),
+    [
+        (25, 30, list(range(30))),
+        (50, 15, [2 * t + 1 for t in range(15)]),
+        (12.5, 60, [t // 2 for t in range(60)]),
+        (30, 25, [min(29, int((t + 0.5) * 1.2)) for t in range(25)]),
+    ],
+)
+def test_frames_of_a_video_at_another_rate(tmp_path, fps, num_frames, shown):
+    numbered_video(tmp_path / "v.mp4", 30, fps)
+    reader = VideoReader(tmp_path / "v.mp4", 25)
+    assert reader.num_frames == num_frames
+    assert numbers(reader(range(num_frames))) == shown
+
+
+def test_frames_are_read_in_any_order(tmp_path):
+    numbered_video(tmp_path / "v.mp4", 31, 25)
+    reader = VideoReader(tmp_path / "v.mp4", 25)
+    for frames in ([0, 1, 2, 3], [2, 3, 4, 5], [28, 29, 30, 0, 1], [5, 5, 4], list(range(31))):
+        assert numbers(reader(frames)) == frames
+
+
+def test_windows_that_overlap_decode_once(tmp_path, monkeypatch):
+    numbered_video(tmp_path / "v.mp4", 30, 25)
+    reader = VideoReader(tmp_path / "v.mp4", 25)
+    monkeypatch.setattr(reader, "_start_over", lambda: pytest.fail("read again from the start"))
+    for start in range(0, 20, 4):
+        reader(range(start, start + 8))
+
+
+def test_no_video_is_one_sentence(tmp_path):
+    soundfile.write(tmp_path / "s.wav", tone(0.2, 16000).T, 16000)
+    (tmp_path / "text.mp4").write_text("this is text")
+    for name, says in (("s.wav", "no picture"), ("text.mp4", "cannot be read as a video"), ("none", "there is no")):
+        with pytest.raises(InputError, match=says):
+            VideoReader(tmp_path / name, 25)
 
 
 def test_a_video_without_sound_is_one_sentence(tmp_path):

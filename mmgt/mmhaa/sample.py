@@ -130,7 +130,7 @@ class VideoRun:
             v = self._window(latents[frames], timestep, tuple(window), rows, where)
             total[:, frames] += v.float().unflatten(0, (len(rows), -1))
             count[frames] += 1
-        v = total / count
+        v = total.div_(count)  # in place, as a long video's latents are large
         return v if rows == asked else v.expand(len(asked), *v.shape[1:])
 
     def _window(self, latents: Tensor, timestep: float, window: tuple[int, ...], rows: Rows, where: str) -> Tensor:
@@ -220,8 +220,8 @@ def in_float32(
 class Scheduler(Protocol):
     """How the denoising loop steps; diffusers' schedulers fit through ``mmgt.schedulers``."""
 
-    timesteps: Sequence[float]
-
+    @property
+    def timesteps(self) -> Sequence[float]: ...
     def start(self, noise: Tensor) -> Tensor: ...
     def scale(self, x: Tensor, step_idx: int) -> Tensor: ...
     def step(self, x: Tensor, v: Tensor, step_idx: int) -> Tensor: ...
@@ -259,16 +259,18 @@ def sample_latents(
     guidance: float = 3.5,
     progress: Callable[[int, int, Tensor], None] | None = None,
 ) -> Tensor:
-    """The denoising loop: noise [T, 4, h, w] -> latents of the same shape and dtype.
+    """The denoising loop: noise [T, 4, h, w] in the network's dtype -> latents of the same shape in float32.
 
-    guidance 1 runs one row only, at half the cost. progress(step, num_steps, latents) after each step.
+    The latents are float32 between the steps too; only what the network sees is in its dtype. guidance 1 runs one row
+    only, at half the cost. progress(step, num_steps, latents) after each step.
     """
-    x, num_steps = scheduler.start(noise), len(scheduler.timesteps)
+    x, num_steps = scheduler.start(noise.float()), len(scheduler.timesteps)
     rows = GUIDED if guidance != 1 else (True,)
     for step_idx, timestep in enumerate(scheduler.timesteps):
-        scaled = scheduler.scale(x, step_idx)
-        v = run.predict(scaled, float(timestep), rows, f"step {step_idx + 1} of {num_steps}")
-        x = scheduler.step(x, guided(v, guidance).to(x), step_idx)
+        scaled = scheduler.scale(x, step_idx).to(noise)
+        where = f"step {step_idx + 1} of {num_steps}"
+        v = guided(run.predict(scaled, float(timestep), rows, where), guidance)
+        x = scheduler.step(x, v.to(x), step_idx)
         if progress is not None:
             progress(step_idx + 1, num_steps, x)
     return x
@@ -276,4 +278,4 @@ def sample_latents(
 
 def guided(v: Tensor, guidance: float) -> Tensor:
     """Classifier-free guidance of v [rows, T, 4, h, w] -> [T, 4, h, w]; a single row is the answer itself."""
-    return v[0] if len(v) == 1 else v[0] + guidance * (v[1] - v[0])
+    return v[0] if len(v) == 1 else torch.lerp(v[0], v[1], guidance)

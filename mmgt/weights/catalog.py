@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import InputError
 from . import signatures
 
 HUB = "https://huggingface.co"
@@ -164,6 +165,27 @@ def find(file: WeightFile, folders: Mapping[str, Sequence[Path]]) -> Path | None
         path for name in names for place in folders.get(file.folder, ()) for path in sorted(Path(place).rglob(name))
     )
     return next((path for path in candidates if path.is_file()), None)
+
+
+def find_all(folder: Path) -> dict[str, Path]:
+    """All files of the catalogue that lie in a folder or below it, by their keys. Raises InputError for no folder."""
+    if not folder.is_dir():
+        raise InputError(
+            f"there is no folder {folder} of weights; give the one that holds {MMHAA.name} and the others "
+            "(docs/weights.md)."
+        )
+    found = {file.key: find(file, {file.folder: [folder]}) for file in CATALOG}
+    return {key: path for key, path in found.items() if path is not None}
+
+
+def check_found(folder: Path, found: Container[str], needed: Iterable[str], instead: str = "") -> None:
+    """Raise InputError that names all files that are needed and were not found. instead: how to do without them."""
+    files = {file.key: file for file in CATALOG}
+    missing = [f"{files[key].name} ({files[key].page})" for key in needed if key not in found]
+    if missing:
+        raise InputError(
+            f"{folder} lacks {', '.join(missing)}; put them there under these names (docs/weights.md){instead}."
+        )
 
 
 def advice(file: WeightFile) -> str:

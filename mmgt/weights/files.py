@@ -23,6 +23,14 @@ HEAD_BYTES = 512
 CHUNK_BYTES = 2**22
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt")
 
+# How Hugging Face names the weights in a model's folder, best first.
+FOLDER_FILES = (
+    "model.safetensors",
+    "diffusion_pytorch_model.safetensors",
+    "pytorch_model.bin",
+    "diffusion_pytorch_model.bin",
+)
+
 # Which dict of a training checkpoint holds the network, the first that is there.
 _NETWORK_KEYS = ("ema_state_dict", "model_state_dict", "state_dict", "model")
 # Where a torch file may hold the sizes and numbers that tensors do not show (fairseq's WavLM: cfg).
@@ -134,6 +142,23 @@ def _named_tensors(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tup
             yield f"{prefix}{key}", value
         elif isinstance(value, Mapping):
             yield from _named_tensors(value, f"{prefix}{key}.")
+
+
+def weights_file(path: Path) -> Path:
+    """The file itself, or the weights in a model's folder as Hugging Face lays it out."""
+    if not path.is_dir():
+        return path
+    return next((path / name for name in FOLDER_FILES if (path / name).is_file()), path / FOLDER_FILES[0])
+
+
+def published_config(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What tensors cannot show: ``config`` (JSON) in the file's metadata, else config.json of the model's folder."""
+    if "config" in checkpoint.metadata:
+        return json.loads(checkpoint.metadata["config"])
+    beside = checkpoint.path.with_name("config.json")
+    if checkpoint.path.name in FOLDER_FILES and beside.is_file():
+        return json.loads(beside.read_text(encoding="utf-8"))
+    return {}
 
 
 def publish(unfinished: Path, path: Path) -> None:

@@ -1,0 +1,80 @@
+"""``mmgt generate``: a portrait and a recording -> a video, by both stages."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .terminal import Commands, show_progress
+from .video_options import add_video_options, check_seed, check_strengths, preset_of, size_of
+
+
+def add_parser(commands: Commands) -> None:
+    generate = commands.add_parser("generate", help="make a portrait speak a recording, by MMGT's networks")
+    generate.add_argument("--image", type=Path, required=True, metavar="I", help="portrait: png, jpg, webp")
+    generate.add_argument("--audio", type=Path, required=True, metavar="A", help="speech: wav, flac, mp3, m4a, ogg")
+    generate.add_argument("--poses", type=Path, metavar="P.json", help="the portrait's pose, instead of detecting it")
+    generate.add_argument("--poses-out", type=Path, metavar="Q.json", help="also write the generated poses")
+    generate.add_argument("--rhythm", action="store_true", help="poses by rules (Rhythm Audio2Pose) instead of by SMGA")
+    add_video_options(generate)
+    generate.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Portrait + recording -> poses (SMGA, or Rhythm) -> video (MM-HAA) with the recording."""
+    from ..detect import initial_pose_of
+    from ..detectors import find_detector
+    from ..generate import VIDEO_WEIGHTS, choose_device, choose_dtype, hear, hears_wavlm, make_video, speak
+    from ..media import check_output, read_picture, read_recording
+    from ..mmhaa.drive import drive_video
+    from ..poses import load_poses, save_poses
+    from ..rhythm import rhythm_poses
+    from ..weights import load_smga
+    from ..weights.catalog import check_found, find_all
+
+    for path in filter(None, (args.out, args.poses_out)):
+        check_output(path)
+    check_seed(args.seed)
+    preset, strengths, device = preset_of(args), check_strengths(args.strengths), choose_device(args.device)
+    picture, recording = read_picture(args.image), read_recording(args.audio)
+    height, width = picture.shape[:2]
+    size = size_of(args.size, height, width)
+
+    found = find_all(args.weights)
+    smga = None if args.rhythm or "smga" not in found else load_smga(found["smga"])
+    stage_one = () if args.rhythm else ("smga", "wavlm") if smga is None or hears_wavlm(smga) else ("smga",)
+    without = "" if found.keys() >= {*stage_one} else ", or give --rhythm, which needs no SMGA and no WavLM"
+    check_found(args.weights, found, (*stage_one, "wav2vec2", *VIDEO_WEIGHTS), without)
+
+    if args.poses is not None:
+        initial_pose = load_poses(args.poses).still_on(height, width, str(args.poses))
+    else:
+        initial_pose = initial_pose_of(find_detector([args.weights]), picture)
+    print(
+        f"portrait {width}x{height} px, speech {recording.seconds:.1f} s, video {size.width_px}x{size.height_px} px",
+        flush=True,
+    )
+
+    encoders = {name: found[name] for name in (*stage_one, "wav2vec2") if name != "smga"}
+    speech = hear(recording, encoders, device, show_progress("speech"))
+    if smga is None:
+        poses = rhythm_poses(recording, initial_pose, seed=args.seed)
+        print(f"Rhythm Audio2Pose: {poses.num_frames} frames (rule-based; without --rhythm: SMGA)", flush=True)
+    else:
+        poses = speak(smga, speech, initial_pose, args.seed, device, show_progress)
+    del smga  # the video network needs its memory
+    if args.poses_out is not None:
+        save_poses(poses, args.poses_out)
+    make_video(
+        args.out,
+        picture,
+        drive_video(size, poses=poses, speech=speech, strengths=strengths),
+        found,
+        preset,
+        seed=args.seed,
+        device=device,
+        dtype=choose_dtype(args.dtype, device),
+        sound=recording,
+        progress=show_progress,
+    )
+    print(f"done: {args.out}")

@@ -1,0 +1,84 @@
+"""What ``mmgt generate`` and ``mmgt pose2video`` share: options of the video, and their checks."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..mmhaa.pictures import PictureSize
+    from ..mmhaa.presets import Preset
+
+
+def add_video_options(parser: argparse.ArgumentParser) -> None:
+    """The defaults that are named here are those of the preset "paper"."""
+    add, interval, regions = parser.add_argument, ("START", "END"), ("FULL", "FACE", "LIPS")
+    add("--weights", type=Path, required=True, metavar="DIR", help="folder of the weights, by their published names")
+    add("--out", type=Path, required=True, metavar="V.mp4", help="the video; must not exist yet")
+    add("--size", metavar="WxH", help="in px; 0 for one side: by the photo's aspect (default: 512x512 in area)")
+    add("--seed", type=int, default=0, help="other seeds, other videos (default: 0)")
+    add("--preset", choices=["paper", "fast"], default="paper", help="values of the options below (default: paper)")
+    add("--scheduler", metavar="NAME", help="ddim, dpmpp_2m, dpmpp_2m_sde, euler, euler_a, unipc or lcm (paper: ddim)")
+    add("--steps", type=int, metavar="N", help="denoising steps (paper: 30)")
+    add("--cfg", type=float, metavar="X", help="guidance; 1 = none, at half the cost (paper: 3.5)")
+    add("--window", type=int, metavar="N", help="frames that are denoised together (paper: 12)")
+    add("--overlap", type=int, metavar="N", help="frames that neighbouring windows share (paper: 4)")
+    add("--looped", action="store_true", default=None, help="the last window wraps to the first frames (the authors')")
+    add("--guidance-interval", type=float, nargs=2, metavar=interval, help="guide only there; 0 = noise (paper: 0 1)")
+    add("--reuse-every", type=int, metavar="N", help="run the whole network at every N-th step only (paper: 1)")
+    add("--strengths", type=float, nargs=3, metavar=regions, default=(1, 1, 2), help="of the speech (paper: 1 1 2)")
+    add("--dtype", choices=["auto", "float32", "bfloat16", "float16"], default="auto", help="auto: float16 on a GPU")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (default: auto)")
+
+
+def preset_of(args: argparse.Namespace) -> Preset:
+    """The preset with the options that were given in its place. Raises InputError."""
+    from ..mmhaa.presets import PRESETS
+    from ..schedulers import check_scheduler
+
+    preset, (start, end) = PRESETS[args.preset], args.guidance_interval or (None, None)
+    options = _given(
+        window=args.window,
+        overlap=args.overlap,
+        looped=args.looped,
+        guidance_start=start,
+        guidance_end=end,
+        reuse_every=args.reuse_every,
+    )
+    sampling = _given(scheduler=args.scheduler, num_steps=args.steps, guidance=args.cfg)
+    preset = replace(preset, **sampling, options=replace(preset.options, **options))
+    check_scheduler(preset.scheduler, preset.num_steps)
+    return preset
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def size_of(given: str | None, height_px: int, width_px: int) -> PictureSize:
+    """``--size`` for a photo of that height and width. Raises InputError."""
+    from ..mmhaa.pictures import PictureSize
+
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", given or "0x0")
+    if match is None:
+        raise InputError(f"the size is {given}; give width x height in px, like 512x512 (0 for one: by the photo).")
+    return PictureSize.of_photo(height_px, width_px, int(match[2]), int(match[1]))
+
+
+def check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**63:
+        raise InputError(f"the seed is {seed}; it must be 0 or more (and below 2^63).")
+
+
+def check_strengths(strengths: Iterable[float]) -> tuple[float, float, float]:
+    full, face, lips = strengths
+    if not all(map(math.isfinite, (full, face, lips))):
+        raise InputError(f"the strengths are {full}, {face}, {lips}; give three numbers (the authors take 1 1 2).")
+    return full, face, lips

@@ -1,0 +1,194 @@
+"""A photo and what drives it -> a video file, outside of ComfyUI: both stages and the networks around them.
+
+Each network is loaded when it is needed and let go after it. Memory does not grow with the length of the video but for
+its latents and the speech features: frames are decoded and written some at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .audio import Recording
+from .errors import InputError
+from .features import NUM_HANDCRAFTED, SpeechFeatures, encode_speech
+from .image_encoder import encode_photo, load_image_encoder
+from .media import VideoReader, write_video
+from .mmhaa.drive import Drive, EvenMasks
+from .mmhaa.network import MMHAA, Photo, VideoNetwork
+from .mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
+from .mmhaa.presets import Preset
+from .mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
+from .poses import POSE_FPS, PoseSequence
+from .schedulers import make_scheduler
+from .smga.sample import sample_poses
+from .vae import decode_latents, encode_picture, load_vae
+from .weights import load_mmhaa
+
+log = logging.getLogger("mmgt")
+
+VIDEO_WEIGHTS = ("mmhaa", "vae", "clip")  # what any video needs, by the catalogue's keys
+Progress = Callable[[str], Callable[[int, int], None]]  # a label -> progress(step, total)
+
+
+@dataclass(frozen=True)
+class FilmedPoses:
+    """Pose pictures of a video file, read when a window needs them: frames -> [F, 3, H, W] in 0..1."""
+
+    reader: VideoReader
+    size: PictureSize
+
+    def __call__(self, frames: Sequence[int]) -> Tensor:
+        return torch.stack([picture_for_network(picture, self.size) for picture in self.reader(frames)])
+
+
+def filmed_drive(
+    path: Path, size: PictureSize, speech: SpeechFeatures | None, strengths: tuple[float, float, float]
+) -> Drive:
+    """A video of pose pictures as what drives a video. Nothing in it says where face and lips are."""
+    reader = VideoReader(path, POSE_FPS)
+    layers = None if speech is None else speech.video
+    if layers is not None:
+        log.warning("a pose video shows no masks: the speech acts on the whole picture alike (a pose file has them)")
+    num_frames = reader.num_frames if layers is None else min(reader.num_frames, len(layers))
+    return Drive(num_frames, size, FilmedPoses(reader, size), EvenMasks(size), layers, strengths)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """ "auto": CUDA, else Apple's GPU, else the CPU. Raises InputError for a device that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"the device {name} cannot be used ({str(error).splitlines()[0]}); give auto or cpu."
+        ) from error
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """ "auto": float16 on a GPU, as the authors, and float32 on a CPU."""
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.float16
+    return getattr(torch, name)
+
+
+def hear(
+    recording: Recording, weights: Mapping[str, Path], device: torch.device, progress: Callable[[int, int], None] | None
+) -> SpeechFeatures:
+    """Encode speech with the encoders whose files are given (``wavlm``, ``wav2vec2``)."""
+    from .encoders import load_wav2vec2, load_wavlm
+
+    encoders = {
+        name: load(weights[name]).to(device)
+        for name, load in (("wavlm", load_wavlm), ("wav2vec2", load_wav2vec2))
+        if name in weights
+    }
+    return encode_speech(recording, progress, **encoders)
+
+
+def hears_wavlm(smga: Any) -> bool:
+    """Whether an SMGA reads more than the hand-crafted features."""
+    return smga.config.audio_channels > NUM_HANDCRAFTED
+
+
+def speak(
+    smga: Any, speech: SpeechFeatures, initial_pose: PoseSequence, seed: int, device: torch.device, progress: Progress
+) -> PoseSequence:
+    """SMGA's poses of the speech."""
+    return sample_poses(smga.to(device), speech.gesture, initial_pose, seed=seed, progress=progress("SMGA"))
+
+
+def read_photo(networks: MMHAA, vae: Any, image_encoder: Any, picture: np.ndarray, size: PictureSize) -> Photo:
+    """The photo [H, W, 3] uint8 as the networks read it, on their device and in their dtype. Raises InputError."""
+    token = encode_photo(image_encoder, picture)
+    wanted = networks.video_network.config.image_channels
+    if token.shape[-1] != wanted:
+        raise InputError(
+            f"the image encoder's token is {token.shape[-1]} wide, but this video network reads {wanted}; take the "
+            "image encoder that belongs to it."
+        )
+    like = networks.reference_unet.conv_in.weight
+    return networks.read_photo(encode_picture(vae, photo_canvas(picture, size)).to(like), token.to(like))
+
+
+def check_speech(network: VideoNetwork, speech: Tensor | None) -> None:
+    """Raise InputError unless wav2vec2's layers [T, layers, D] are what the network reads."""
+    wanted = network.audioproj.proj1.in_features
+    if speech is not None and wanted != 5 * speech[0].numel():
+        raise InputError(
+            f"wav2vec2 gave {speech.shape[1]} layers of {speech.shape[2]} per frame, but this video network reads "
+            f"{wanted} numbers of five frames; take wav2vec2-base-960h."
+        )
+
+
+def start_noise(num_frames: int, size: PictureSize, generator: torch.Generator) -> Tensor:
+    """[T, 4, h, w] float32 unit normal noise on the CPU: the same on every device."""
+    return torch.randn(num_frames, 4, *size.latent_shape, generator=generator)
+
+
+def frames_of(
+    vae: Any, latents: Tensor, size: PictureSize, progress: Callable[[int, int], None]
+) -> Iterator[np.ndarray]:
+    """Latents [T, 4, h, w] -> the video's frames, one by one: [H, W, 3] uint8."""
+    num_done = 0
+    for decoded in decode_latents(vae, latents):
+        cropped = decoded[:, :, : size.height_px, : size.width_px].permute(0, 2, 3, 1)
+        yield from (cropped * 255).round().to(torch.uint8).cpu().numpy()
+        num_done += len(decoded)
+        progress(num_done, len(latents))
+
+
+def make_video(
+    out: Path,
+    picture: np.ndarray,
+    drive: Drive,
+    weights: Mapping[str, Path],
+    preset: Preset,
+    *,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    sound: Recording | None,
+    progress: Progress,
+) -> None:
+    """Stage II: photo [H, W, 3] uint8 and drive -> a video file with ``sound``. Same inputs and seed, same video.
+
+    weights: files of ``VIDEO_WEIGHTS``. progress(label) -> progress(step, total). Raises InputError.
+    """
+    generator = torch.Generator("cpu").manual_seed(seed)
+    noise = start_noise(drive.num_frames, drive.size, generator).to(device, dtype)
+    scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator)
+    vae = load_vae(weights["vae"], dtype).to(device)
+    network, photo = _load_and_read(weights, vae, picture, drive.size, device, dtype)
+    check_speech(network, drive.speech)
+    run, show = VideoRun(network, Video(photo, drive, preset.options)), progress("sampling")
+    try:
+        latents = sample_latents(run, noise, scheduler, preset.guidance, lambda step, total, _: show(step, total))
+    except NumericalError as error:
+        raise InputError(str(error)) from error
+    del run, network, photo
+    write_video(out, frames_of(vae, latents, drive.size, progress("decoding")), POSE_FPS, sound)
+
+
+def _load_and_read(
+    weights: Mapping[str, Path],
+    vae: Any,
+    picture: np.ndarray,
+    size: PictureSize,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> tuple[VideoNetwork, Photo]:
+    """The network that denoises, and the photo; those that read the photo are let go."""
+    image_encoder = load_image_encoder(weights["clip"]).to(device, dtype)
+    networks = load_mmhaa(weights["mmhaa"], dtype=dtype)
+    networks.reference_unet.to(device)
+    photo = read_photo(networks, vae, image_encoder, picture, size)
+    return networks.video_network.to(device), photo

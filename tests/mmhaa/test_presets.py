@@ -1,0 +1,50 @@
+import pytest
+
+from mmgt.bench import AUTHORS_VIDEO_TFLOP
+from mmgt.errors import InputError
+from mmgt.mmhaa.presets import PRESETS, Preset
+from mmgt.mmhaa.sample import DDIM, VideoOptions
+from mmgt.schedulers import check_scheduler
+from mmgt.video_cost import FullSize, count_calls, video_flop
+
+BOTH, ONE = (False, True), (True,)
+
+
+def test_the_papers_preset_is_the_papers():
+    paper = PRESETS["paper"]
+    assert (paper.scheduler, paper.num_steps, paper.guidance) == ("ddim", 30, 3.5)
+    assert paper.options == VideoOptions(window=12, overlap=4)
+    assert paper.options.guides(999) == paper.options.guides(DDIM(30).timesteps[-1]) is True
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_can_run(name):
+    check_scheduler(PRESETS[name].scheduler, PRESETS[name].num_steps)
+
+
+@pytest.mark.parametrize("guidance", [-1, float("nan"), 1000])
+def test_a_guidance_that_is_none(guidance):
+    with pytest.raises(InputError, match="cfg is"):
+        Preset(guidance=guidance)
+
+
+def test_the_loop_asks_for_what_the_options_say():
+    """14 frames, windows of 8 with overlap 2: two windows. Four steps at 999, 749, 499, 249."""
+    options = VideoOptions(window=8, overlap=2, guidance_end=0.6, reuse_every=2)
+    calls = count_calls(Preset("ddim", 4, options=options), 14)
+    assert calls["pose guider", 8, (), True] == calls["audio projection", 8, (), True] == 2
+    assert calls["photo's keys and values", 0, (), True] == 1
+    denoising = {call[2:]: times for call, times in calls.items() if call[0] == "denoising"}
+    # The steps: guided, guided on kept features, guided, one row on kept features.
+    assert denoising == {(BOTH, True): 4, (BOTH, False): 2, (ONE, False): 2}
+    without = count_calls(Preset("ddim", 4, guidance=1.0), 14)
+    assert {call[2:] for call in without if call[0] == "denoising"} == {(ONE, True)}
+
+
+def test_the_fast_preset_costs_a_quarter_of_the_authors_work():
+    full_size = FullSize(64)
+    fast, paper = (sum(video_flop(full_size, PRESETS[name], 80).values()) / 1e12 for name in ("fast", "paper"))
+    assert fast <= AUTHORS_VIDEO_TFLOP / 4
+    assert paper <= AUTHORS_VIDEO_TFLOP + 201  # they decode too
+    parts = video_flop(full_size, PRESETS["fast"], 80)
+    assert parts["VAE, frames"] / 1e12 == pytest.approx(201, abs=1)
