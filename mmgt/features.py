@@ -5,16 +5,20 @@ The condition of SMGA is WavLM's last layer (1024) followed by these 35; an SMGA
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .audio import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording, fit_length
+from .audio import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording
+from .encoders import Speech, Wav2Vec2, WavLM, padded_as_reference
+from .errors import InputError
+from .loudness import speaking
 from .poses import POSE_FPS
+from .spectra import constant_q, mel_db, tempo_bpm, tuning
 
 NUM_MFCC = 20
 NUM_CHROMA = 12
@@ -30,12 +34,14 @@ class SpeechFeatures:
     gesture: [T, 1059] (WavLM ++ hand-crafted) or [T, 35] (hand-crafted only) float32, for SMGA.
     video: [T, 12, 768] float32 wav2vec2 layers for MM-HAA, or None where no wav2vec2 was loaded.
     num_frames = ceil(recording seconds x fps).
+    speaking: [T] float32, 1 where a voice sounds, 0 in silence and noise: there lips close (``lips.close_lips``).
     """
 
     gesture: Tensor
     video: Tensor | None
     num_frames: int
     fps: float
+    speaking: Tensor
 
 
 @dataclass(frozen=True)
@@ -64,46 +70,99 @@ class HandcraftedFeatures:
 
 
 def handcrafted(
-    waveform: np.ndarray, tempo_waveform: np.ndarray, progress: Callable[[int, int], None] | None = None
+    recording: Recording, progress: Callable[[int, int], None] | None = None, min_seconds: float = MIN_SECONDS
 ) -> HandcraftedFeatures:
-    """The 35 features of mono float32 speech: waveform [S] at 12.8 kHz, the same at 22.05 kHz for the tempo prior."""
+    """The 35 features of a recording, padded with silence to at least ``min_seconds``."""
     import librosa
 
     def done(stage: int) -> None:
         if progress is not None:
             progress(stage, NUM_STAGES)
 
+    missing = math.ceil(min_seconds * recording.rate_hz) - recording.samples.shape[1]
+    if missing > 0:
+        recording = Recording(np.pad(recording.samples, ((0, 0), (0, missing))), recording.rate_hz)
+
+    def heard_at(rate_hz: int) -> tuple[Iterator[np.ndarray], int, int]:
+        num_samples = -(-recording.samples.shape[1] * rate_hz // recording.rate_hz)
+        return recording.mono_blocks_at(rate_hz), 1 + num_samples // HOP_SAMPLES, rate_hz
+
+    level_db = mel_db(*heard_at(TEMPO_RATE_HZ))
+    start_bpm = tempo_bpm(librosa.onset.onset_strength(S=level_db, sr=TEMPO_RATE_HZ), TEMPO_RATE_HZ)
+    done(1)
     sr = FEATURE_RATE_HZ
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Trying to estimate tuning from empty frequency set")  # silence
-        envelope = librosa.onset.onset_strength(y=waveform, sr=sr)
-        onsets = librosa.onset.onset_detect(onset_envelope=envelope, hop_length=HOP_SAMPLES, sr=sr)
-        done(1)
-        start_bpm = float(librosa.feature.tempo(y=tempo_waveform, sr=TEMPO_RATE_HZ)[0])
-        tempo, beats = librosa.beat.beat_track(
-            onset_envelope=envelope, sr=sr, hop_length=HOP_SAMPLES, start_bpm=start_bpm
-        )
-        done(2)
-        mfcc = librosa.feature.mfcc(y=waveform, n_mfcc=NUM_MFCC, sr=sr)
-        done(3)
-        chroma = librosa.feature.chroma_cens(y=waveform, hop_length=HOP_SAMPLES, n_chroma=NUM_CHROMA, sr=sr)
-        done(NUM_STAGES)
+    level_db = mel_db(*heard_at(sr))
+    envelope = librosa.onset.onset_strength(S=level_db, sr=sr)
+    mfcc = librosa.feature.mfcc(S=level_db, sr=sr, n_mfcc=NUM_MFCC)
+    del level_db
+    done(2)
+    onsets = librosa.onset.onset_detect(onset_envelope=envelope, hop_length=HOP_SAMPLES, sr=sr)
+    tempo, beats = librosa.beat.beat_track(
+        onset_envelope=envelope, sr=sr, hop_length=HOP_SAMPLES, bpm=tempo_bpm(envelope, sr, start_bpm)
+    )
+    done(3)
+    magnitudes = constant_q(*heard_at(sr), tuning(*heard_at(sr)))
+    chroma = librosa.feature.chroma_cens(C=magnitudes, hop_length=HOP_SAMPLES, n_chroma=NUM_CHROMA, sr=sr)
+    done(NUM_STAGES)
     return HandcraftedFeatures(envelope, mfcc, chroma, onsets, beats, start_bpm, float(np.atleast_1d(tempo)[0]))
 
 
-def handcrafted_of(
-    recording: Recording, progress: Callable[[int, int], None] | None = None, min_seconds: float = MIN_SECONDS
-) -> HandcraftedFeatures:
-    """Features of a recording, padded with silence to at least ``min_seconds``."""
-    waveform, tempo_waveform = (
-        fit_length(mono, max(len(mono), round(min_seconds * rate_hz)))
-        for rate_hz in (FEATURE_RATE_HZ, TEMPO_RATE_HZ)
-        for mono in [recording.mono_at(rate_hz)]
-    )
-    return handcrafted(waveform, tempo_waveform, progress)
+def encode_speech(
+    recording: Recording,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    wavlm: WavLM | None = None,
+    wav2vec2: Wav2Vec2 | None = None,
+    vocals: Recording | None = None,
+    compat: str | None = None,
+) -> SpeechFeatures:
+    """A whole recording as the networks hear it; T = ceil(seconds x 25).
 
-
-def encode_speech(recording: Recording, progress: Callable[[int, int], None] | None = None) -> SpeechFeatures:
-    """Hand-crafted features of the whole recording: gesture [T, 35] with T = ceil(seconds x 25)."""
+    wavlm: makes the gesture features [T, 1059] instead of [T, 35]. wav2vec2: makes the video features. Both compute
+    where their weights are. vocals: the voice alone, as long as the recording; heard instead of it.
+    compat: "reference" encodes at once and pads as the authors do, who let only wav2vec2 hear the vocals.
+    progress(step, num_steps): at least once for each chunk of 20 s; it may raise to cancel.
+    Raises InputError if the vocals are longer or shorter than the recording.
+    """
+    if compat not in (None, "reference"):
+        raise InputError(f'compat is "{compat}"; it must be "reference", for the authors\' way, or None.')
+    reference = compat == "reference"
     num_frames = recording.num_frames(POSE_FPS)
-    return SpeechFeatures(handcrafted_of(recording, progress).table(num_frames), None, num_frames, POSE_FPS)
+    voice = recording if vocals is None else _as_long_as(recording, vocals)
+    stage_one = recording if reference else voice
+    speech = Speech.of(voice)
+    for_wavlm = speech if stage_one is voice else Speech.of(stage_one)
+    for_wav2vec2, num_rows = padded_as_reference(speech) if reference else (speech, num_frames)
+
+    num_steps, done = NUM_STAGES, 0
+    if wavlm is not None:
+        num_steps += wavlm.num_chunks(num_frames, whole=reference)
+    if wav2vec2 is not None:
+        num_steps += wav2vec2.num_chunks(num_rows, whole=reference)
+
+    def step(_step: int, _num_steps: int) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, num_steps)
+
+    speaks = torch.from_numpy(speaking(speech.samples.numpy(), num_frames))
+    gesture, video = handcrafted(stage_one, step).table(num_frames), None
+    if wavlm is not None:
+        gesture = torch.cat([wavlm.encode(for_wavlm, num_frames, step, whole=reference), gesture], dim=1)
+    if wav2vec2 is not None:
+        video = wav2vec2.encode(for_wav2vec2, num_rows, step, whole=reference)[:num_frames]
+    return SpeechFeatures(gesture, video, num_frames, POSE_FPS, speaks)
+
+
+def _as_long_as(recording: Recording, vocals: Recording) -> Recording:
+    """The vocals, cut or padded by at most one video frame. Raises InputError where more is missing or too much."""
+    if abs(vocals.seconds - recording.seconds) > 1 / POSE_FPS:
+        raise InputError(
+            f"the vocals last {vocals.seconds:.2f} s, but the recording {recording.seconds:.2f} s; give the vocals of "
+            "this recording, uncut."
+        )
+    num_samples = -(-recording.samples.shape[1] * vocals.rate_hz // recording.rate_hz)
+    missing = max(0, num_samples - vocals.samples.shape[1])
+    samples = np.pad(vocals.samples, ((0, 0), (0, missing))) if missing else vocals.samples[:, :num_samples]
+    return Recording(samples, vocals.rate_hz)

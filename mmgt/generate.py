@@ -86,12 +86,9 @@ def hear(
     """Encode speech with the encoders whose files are given (``wavlm``, ``wav2vec2``)."""
     from .encoders import load_wav2vec2, load_wavlm
 
-    encoders = {
-        name: load(weights[name]).to(device)
-        for name, load in (("wavlm", load_wavlm), ("wav2vec2", load_wav2vec2))
-        if name in weights
-    }
-    return encode_speech(recording, progress, **encoders)
+    wavlm = load_wavlm(weights["wavlm"]).to(device) if "wavlm" in weights else None
+    wav2vec2 = load_wav2vec2(weights["wav2vec2"]).to(device) if "wav2vec2" in weights else None
+    return encode_speech(recording, progress, wavlm=wavlm, wav2vec2=wav2vec2)
 
 
 def hears_wavlm(smga: Any) -> bool:
@@ -103,7 +100,14 @@ def speak(
     smga: Any, speech: SpeechFeatures, initial_pose: PoseSequence, seed: int, device: torch.device, progress: Progress
 ) -> PoseSequence:
     """SMGA's poses of the speech."""
-    return sample_poses(smga.to(device), speech.gesture, initial_pose, seed=seed, progress=progress("SMGA"))
+    return sample_poses(
+        smga.to(device),
+        speech.gesture,
+        initial_pose,
+        seed=seed,
+        speaking=speech.speaking,
+        progress=progress("SMGA"),
+    )
 
 
 def read_photo(networks: MMHAA, vae: Any, image_encoder: Any, picture: np.ndarray, size: PictureSize) -> Photo:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from comfy_api.latest import io
 
-from ..mmgt.errors import InputError
 from ..mmgt.mmhaa.drive import STRENGTHS, drive_video
 from ..mmgt.mmhaa.motion import MAX_FRAMES
 from ..mmgt.mmhaa.pictures import MAX_PX, PictureSize
+from ..mmgt.mmhaa.presets import PRESETS
 from ..mmgt.mmhaa.sample import Video, VideoOptions
-from ..mmgt.weights import MMHAA_FILE
+from ..mmgt.weights.catalog import MMHAA
 from . import host, sockets, tensors
 
 MAX_SEED = 2**64 - 1
+
+
+AS_SET = "as set here"
 
 
 class LoadMMHAAModel(io.ComfyNode):
@@ -29,8 +32,8 @@ class LoadMMHAAModel(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "mmhaa",
-                    options=host.model_files(host.CHECKPOINT_SUFFIXES),
-                    tooltip=f"In models/mmgt: the authors' {MMHAA_FILE}, which holds all four networks of stage II, or "
+                    options=host.model_files(MMHAA),
+                    tooltip=f"In models/mmgt: the authors' {MMHAA.name}, which holds all four networks of stage II, or "
                     "the same as .safetensors.",
                 ),
                 io.Combo.Input(
@@ -46,16 +49,12 @@ class LoadMMHAAModel(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, mmhaa=None) -> bool | str:
-        try:
-            host.model_path(mmhaa or MMHAA_FILE)
-        except InputError as error:
-            return str(error)
-        return True
+        return host.problem_with(mmhaa or MMHAA.name, MMHAA) or True
 
     @classmethod
     def execute(cls, mmhaa, weight_dtype) -> io.NodeOutput:
         host.check_interrupt()
-        return io.NodeOutput(host.load_photo_and_video_model(host.model_path(mmhaa), weight_dtype))
+        return io.NodeOutput(host.load_photo_and_video_model(host.model_path(mmhaa, MMHAA), weight_dtype))
 
 
 def video_inputs() -> list[io.Input]:
@@ -274,6 +273,13 @@ class MMHAAVideoSampler(io.ComfyNode):
                     optional=True,
                     tooltip="A video to refine, of the same length and size; needs denoise below 1 (or own sigmas).",
                 ),
+                io.Combo.Input(
+                    "preset",
+                    options=[AS_SET, *(name for name in PRESETS if name != "paper")],
+                    default=AS_SET,
+                    tooltip="'fast' takes the place of sampler, steps, cfg, windows, guidance and reuse: a quarter of "
+                    "the authors' work; what it costs in quality is not measured yet.",
+                ),
             ],
             outputs=[io.Latent.Output(display_name="latent")],
         )
@@ -288,11 +294,16 @@ class MMHAAVideoSampler(io.ComfyNode):
         sampler_name,
         scheduler,
         denoise,
+        preset=AS_SET,
         sampler=None,
         sigmas=None,
         latent=None,
         **given,
     ) -> io.NodeOutput:
+        if preset != AS_SET:
+            chosen = PRESETS[preset]
+            sampler_name, scheduler, steps, cfg = chosen.scheduler, host.TRAILING, chosen.num_steps, chosen.guidance
+            given = {**given, **asdict(chosen.options)}
         made = _video(model, **given)
         positive, negative = (host.conditioning(made.video, sees) for sees in (True, False))
         if sigmas is None:

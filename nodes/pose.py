@@ -14,6 +14,7 @@ from ..mmgt.poses import load_poses, save_poses
 from ..mmgt.rhythm import Amplitudes, rhythm_poses
 from ..mmgt.smga.sample import MAX_OVERLAP, SamplerSettings, check_features, sample_poses
 from ..mmgt.weights import load_smga
+from ..mmgt.weights.catalog import DWPOSE, SMGA, YOLOX
 from . import host, sockets, tensors
 from .mask import MAX_SIZE_PX
 
@@ -30,7 +31,7 @@ def seed_input() -> io.Int.Input:
 class LoadPoseDetector(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        files = [AUTO, *host.model_files((".onnx",))]
+        files = [AUTO, *host.model_files(DWPOSE)]
         return io.Schema(
             node_id="MMGT_LoadPoseDetector",
             display_name="Load Pose Detector",
@@ -69,8 +70,10 @@ class LoadPoseDetector(io.ComfyNode):
                 raise InputError(
                     f"detector is '{detector}' and pose is '{pose}'; choose both files, or 'auto' for both."
                 )
-            return io.NodeOutput(find_detector(host.model_folders(), providers))
-        return io.NodeOutput(detect.load_dwpose(host.model_path(detector), host.model_path(pose), providers))
+            return io.NodeOutput(find_detector(host.model_folders(DWPOSE), providers))
+        return io.NodeOutput(
+            detect.load_dwpose(host.model_path(detector, YOLOX), host.model_path(pose, DWPOSE), providers)
+        )
 
 
 class DWPoseInitialPose(io.ComfyNode):
@@ -126,7 +129,7 @@ class LoadSMGAModel(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "smga",
-                    options=host.model_files(host.CHECKPOINT_SUFFIXES),
+                    options=host.model_files(SMGA),
                     tooltip="In models/mmgt: the authors' audio2pose_best_model.pt, or the same as .safetensors.",
                 )
             ],
@@ -135,16 +138,12 @@ class LoadSMGAModel(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, smga=None) -> bool | str:
-        try:
-            host.model_path(smga or "audio2pose_best_model.pt")
-        except InputError as error:
-            return str(error)
-        return True
+        return host.problem_with(smga or SMGA.name, SMGA) or True
 
     @classmethod
     def execute(cls, smga) -> io.NodeOutput:
         host.check_interrupt()
-        return io.NodeOutput(host.managed(load_smga(host.model_path(smga), ops=host.OPERATIONS)))
+        return io.NodeOutput(host.managed(load_smga(host.model_path(smga, SMGA), ops=host.OPERATIONS)))
 
 
 class SMGAAudio2PoseSampler(io.ComfyNode):
@@ -206,6 +205,7 @@ class SMGAAudio2PoseSampler(io.ComfyNode):
             speech.gesture,
             tensors.poses(initial_pose).frames(0, 1),
             seed=seed,
+            speaking=speech.speaking,
             settings=SamplerSettings(steps, guidance, eta, window_overlap),
             progress=host.progress(),
             device=device,

@@ -4,7 +4,6 @@ File lookup, memory management, layers, progress, interrupt and sampling come fr
 """
 
 from .files import (
-    CHECKPOINT_SUFFIXES,
     MODEL_FOLDER,
     input_files,
     input_path,
@@ -13,10 +12,11 @@ from .files import (
     model_path,
     new_output_path,
     output_subfolder,
+    problem_with,
     register_model_folder,
 )
 from .photo import check_model, load_photo_and_video_model, read_photo
-from .runtime import OPERATIONS, check_interrupt, managed, on_device, progress
+from .runtime import OPERATIONS, check_interrupt, managed, on_device, on_device_together, progress
 from .sampling import (
     SAMPLERS,
     SCHEDULERS,
@@ -29,7 +29,6 @@ from .sampling import (
 )
 
 __all__ = [
-    "CHECKPOINT_SUFFIXES",
     "MODEL_FOLDER",
     "OPERATIONS",
     "SAMPLERS",
@@ -48,7 +47,9 @@ __all__ = [
     "model_path",
     "new_output_path",
     "on_device",
+    "on_device_together",
     "output_subfolder",
+    "problem_with",
     "progress",
     "read_photo",
     "register_model_folder",

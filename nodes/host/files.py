@@ -8,9 +8,12 @@ from pathlib import Path
 import folder_paths
 
 from ...mmgt.errors import InputError
+from ...mmgt.weights.catalog import WeightFile, advice, missing_sentence
+from ...mmgt.weights.files import CHECKPOINT_SUFFIXES, check_file
 
 MODEL_FOLDER = "mmgt"  # models/mmgt, and what extra_model_paths.yaml adds under this name
-CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".pt", ".pth")
+DETECTOR_SUFFIXES = (".onnx",)
+REFRESH = "Then press R to refresh the lists."
 
 
 def register_model_folder() -> None:
@@ -18,22 +21,42 @@ def register_model_folder() -> None:
     folder_paths.add_model_folder_path(MODEL_FOLDER, os.path.join(folder_paths.models_dir, MODEL_FOLDER))
 
 
-def model_files(suffixes: tuple[str, ...]) -> list[str]:
-    """Files of models/mmgt for a combo, relative to their folder."""
-    return [name for name in folder_paths.get_filename_list(MODEL_FOLDER) if name.lower().endswith(suffixes)]
+def model_files(file: WeightFile) -> list[str]:
+    """Files for a combo that could be a file of the catalogue, relative to their folder."""
+    suffixes = DETECTOR_SUFFIXES if file.name.endswith(DETECTOR_SUFFIXES) else CHECKPOINT_SUFFIXES
+    names = (name for folder in _folders(file) for name in folder_paths.get_filename_list(folder))
+    return list(dict.fromkeys(name for name in names if name.lower().endswith(suffixes)))
 
 
-def model_folders() -> list[Path]:
-    return [Path(folder) for folder in folder_paths.get_folder_paths(MODEL_FOLDER)]
+def model_folders(file: WeightFile) -> list[Path]:
+    """Where a file of the catalogue may lie: its own folder of ComfyUI's models, and ours."""
+    return [Path(path) for folder in _folders(file) for path in folder_paths.get_folder_paths(folder)]
 
 
-def model_path(name: str) -> Path:
-    """Full path of a file of models/mmgt. Raises InputError naming the folders where it is not."""
-    path = folder_paths.get_full_path(MODEL_FOLDER, name)
-    if path is None:
-        folders = " or ".join(str(folder) for folder in model_folders())
-        raise InputError(f"there is no file '{name}' in {folders}; put it there and press R to refresh the lists.")
-    return Path(path)
+def model_path(name: str, file: WeightFile) -> Path:
+    """Full path of a name from ``model_files``. Raises InputError for one that is not there, or no model at all."""
+    for folder in _folders(file):
+        path = folder_paths.get_full_path(folder, name)
+        if path is not None:
+            check_file(Path(path), advice(file))
+            return Path(path)
+    if name == file.name:
+        raise InputError(f"{missing_sentence(file, model_folders(file))} {REFRESH}")
+    places = " or ".join(map(str, model_folders(file)))
+    raise InputError(f"there is no file '{name}' ({file.purpose}) in {places}; {advice(file)}. {REFRESH}")
+
+
+def problem_with(name: str, file: WeightFile) -> str | None:
+    """What ``model_path`` would raise, for ``validate_inputs``."""
+    try:
+        model_path(name, file)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _folders(file: WeightFile) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((file.folder, MODEL_FOLDER)))
 
 
 def input_files(suffix: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import comfy.model_management
@@ -45,3 +45,10 @@ def on_device(patcher: ModelPatcher, memory_required_bytes: int) -> tuple[Any, t
     """Load a managed model for use now; returns the model and the device to compute on."""
     comfy.model_management.load_models_gpu([patcher], memory_required=memory_required_bytes)
     return patcher.model, patcher.load_device
+
+
+def on_device_together(patchers: Sequence[ModelPatcher | None], memory_required_bytes: int) -> list[Any]:
+    """Load several managed models for use now; returns their modules, None for None."""
+    present = [patcher for patcher in patchers if patcher is not None]
+    comfy.model_management.load_models_gpu(present, memory_required=memory_required_bytes)
+    return [None if patcher is None else patcher.model for patcher in patchers]

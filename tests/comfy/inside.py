@@ -180,6 +180,13 @@ def check_cost(model):
     video_sampler(model)
     facts["rows_guided"] = rows[:]
     VideoRun.predict = real
+    rows.clear()
+    by_name = video_sampler(model, preset="fast", steps=1, cfg=1.0, sampler_name="lcm", window=3, reuse_every=7)[
+        "samples"
+    ]
+    by_hand = {"sampler_name": "dpmpp_2m", "scheduler": host.TRAILING, "steps": 12, "window": 12, "overlap": 4}
+    by_hand = video_sampler(model, **by_hand, guidance_end=0.8, reuse_every=2)["samples"]
+    facts["fast_equals_its_parts"] = difference(by_name, by_hand)
     calls = Count(model.model.diffusion_model, "with_deep_features")
     video_sampler(model, guidance_end=0.0)
     facts["windows_of_two_steps"] = calls.stop()
@@ -247,6 +254,18 @@ def check_lora(model):
     weight.data += up @ down
     facts["lora_equals_added"] = difference(video_sampler(model)["samples"], with_lora)
     weight.data -= up @ down
+
+    fresh = host.load_photo_and_video_model(Path(CHECKPOINT), "auto")  # loaded by hand here: no other run may have it
+    patched, _ = comfy.sd.load_lora_for_models(fresh, None, lora, 1.0, 0)
+    _, positive, _, latent = mmhaa.MMHAAConditioning.execute(fresh, **given()).args
+    noise = torch.randn(latent["samples"].shape, generator=generator)
+    predicted = []
+    for memory in (0, 100_000):  # all weights loaded; most cast and patched when their layer runs
+        patched.patch_model(device_to=torch.device("cpu"), lowvram_model_memory=memory)
+        facts["layers_patched_late"] = patched.lowvram_patch_counter()
+        predicted.append(VideoRun(patched.model.network, positive[0][1]["mmgt_video"].video).predict(noise, 500.0))
+        patched.unpatch_model()
+    facts["partly_loaded_equals_loaded"] = difference(*predicted)
 
 
 def check_dtypes(plain):

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from graphs import GRAPHS, inputs_of, our_nodes, prompt_of, video_of
 from safetensors.torch import save_file
 
 from mmgt.poses import load_poses
@@ -18,42 +19,7 @@ from mmgt.smga.model import SMGA
 
 pytestmark = pytest.mark.comfy
 
-REPOSITORY = Path(__file__).parents[2]
-GRAPHS = sorted((REPOSITORY / "workflows").glob("*.json"))
 SNAPSHOT = Path(__file__).parent / "schema_snapshot.json"
-WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-
-
-def our_nodes(server):
-    return {name: info for name, info in server.get("/object_info").items() if name.startswith("MMGT_")}
-
-
-def inputs_of(info):
-    """Input name -> type, in order; a combo is "COMBO"."""
-    specs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
-    return {name: spec[0] if isinstance(spec[0], str) else "COMBO" for name, spec in specs.items()}
-
-
-def to_api(server, graph):
-    """A saved graph as the prompt that the page would queue."""
-    infos, links = server.get("/object_info"), {link[0]: link for link in graph["links"]}
-    prompt = {}
-    for node in graph["nodes"]:
-        if node["type"] in ("MarkdownNote", "Note"):
-            continue
-        info, values = infos[node["type"]], iter(node["widgets_values"])
-        linked = {i["name"]: links[i["link"]] for i in node["inputs"] if i["link"] is not None}
-        inputs = {}
-        for name, kind in inputs_of(info).items():
-            if kind in WIDGETS:
-                inputs[name] = next(values)
-                options = {**info["input"].get("required", {}), **info["input"].get("optional", {})}[name][-1]
-                if isinstance(options, dict) and options.get("control_after_generate"):
-                    next(values)
-            if name in linked:
-                inputs[name] = [str(linked[name][1]), linked[name][2]]
-        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
-    return prompt
 
 
 def test_every_input_has_a_tooltip_every_node_a_help_page_and_a_graph(server):
@@ -89,14 +55,8 @@ def test_released_inputs_are_append_only(server):
         assert now[name]["outputs"][: len(released["outputs"])] == released["outputs"], name
 
 
-def video_of(server, output):
-    (saved,) = output["images"]
-    return server.base / saved["type"] / saved["subfolder"] / saved["filename"]
-
-
 def test_preview_from_speech(server):
-    graph = json.loads((REPOSITORY / "workflows" / "preview_from_speech.json").read_text())
-    prompt = to_api(server, graph)
+    prompt = prompt_of(server, "preview_from_speech")
     outputs = server.run(prompt)
     by_type = {node["class_type"]: outputs[key] for key, node in prompt.items() if key in outputs}
     videos = [video_of(server, out) for key, out in outputs.items() if prompt[key]["class_type"] == "SaveVideo"]
@@ -114,7 +74,7 @@ def test_preview_from_speech(server):
 
 def test_preview_from_saved_poses(server):
     """What Save Poses wrote is read again by Load Poses and shown."""
-    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "preview_from_saved_poses.json").read_text()))
+    prompt = prompt_of(server, "preview_from_saved_poses")
     (saved, *_) = sorted((server.base / "output" / "poses").glob("*.json"))
     (loader,) = (node for node in prompt.values() if node["class_type"] == "MMGT_LoadPoses")
     loader["inputs"]["file"] = f"poses/{saved.name} [output]"
@@ -130,7 +90,7 @@ def test_poses_for_other_packs_with_a_tiny_smga(server):
     tensors = {key: torch.randn_like(tensor) * 0.1 for key, tensor in to_authors(SMGA(config).state_dict()).items()}
     path = server.base / "models" / "mmgt" / "tiny_smga.safetensors"
     save_file(tensors, path, metadata={"config": json.dumps({"num_heads": 4})})
-    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "poses_for_other_packs.json").read_text()))
+    prompt = prompt_of(server, "poses_for_other_packs")
     (loader,) = (node for node in prompt.values() if node["class_type"] == "MMGT_LoadSMGAModel")
     loader["inputs"]["smga"] = path.name
     (sampler,) = (node for node in prompt.values() if node["class_type"] == "MMGT_SMGAAudio2PoseSampler")
@@ -147,8 +107,8 @@ def test_poses_for_other_packs_with_a_tiny_smga(server):
 
 
 def test_a_missing_checkpoint_is_refused_before_anything_runs(server):
-    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "poses_for_other_packs.json").read_text()))
-    with pytest.raises(RuntimeError, match=r"there is no file 'audio2pose_best_model.pt' in .*models/mmgt"):
+    prompt = prompt_of(server, "poses_for_other_packs")
+    with pytest.raises(RuntimeError, match=r"there is no audio2pose_best_model.pt .* in .*models/mmgt; put"):
         server.queue(prompt)
 
 
@@ -163,7 +123,7 @@ def test_a_missing_checkpoint_is_refused_before_anything_runs(server):
 )
 def test_a_wrong_checkpoint_is_one_sentence_and_the_server_goes_on(server, content, says):
     (server.base / "models" / "mmgt" / "wrong.safetensors").write_bytes(content)
-    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "poses_for_other_packs.json").read_text()))
+    prompt = prompt_of(server, "poses_for_other_packs")
     (loader,) = (node for node in prompt.values() if node["class_type"] == "MMGT_LoadSMGAModel")
     loader["inputs"]["smga"] = "wrong.safetensors"
     with pytest.raises(RuntimeError, match=says):
@@ -175,7 +135,7 @@ def test_another_photo_without_a_detector_names_the_ways(server):
     from PIL import Image
 
     Image.fromarray(np.full((300, 200, 3), 128, np.uint8)).save(server.base / "input" / "grey.png")
-    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "preview_from_speech.json").read_text()))
+    prompt = prompt_of(server, "preview_from_speech")
     (loader,) = (node for node in prompt.values() if node["class_type"] == "LoadImage")
     loader["inputs"]["image"] = "grey.png"
     with pytest.raises(RuntimeError, match=r"yolox_l\.onnx") as error:
@@ -185,7 +145,7 @@ def test_another_photo_without_a_detector_names_the_ways(server):
 
 def test_cancel_takes_effect_at_once(server):
     """A long preview is interrupted within two seconds."""
-    prompt = to_api(server, json.loads((REPOSITORY / "workflows" / "preview_from_speech.json").read_text()))
+    prompt = prompt_of(server, "preview_from_speech")
     (rhythm,) = (node for node in prompt.values() if node["class_type"] == "MMGT_RhythmAudio2Pose")
     rhythm["inputs"]["seed"] = int(time.time())  # nothing of it is cached
     prompt_id = server.queue(prompt)

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import COMFYUI, PYTHON, REPOSITORY, can_run
+from comfyui import COMFYUI, PYTHON, REPOSITORY, can_run
 from golden import golden_folder
 from safetensors.torch import save_file
 from tiny import HEADS, tiny_state
@@ -45,6 +45,10 @@ def test_every_kind_of_sampler_runs(facts):
     assert facts["one_step"]
 
 
+def test_the_fast_preset_is_its_parts(facts):
+    assert facts["fast_equals_its_parts"] == 0
+
+
 def test_trailing_sigmas_are_the_papers(facts):
     assert facts["trailing"] == facts["trailing_expected"]
 
@@ -81,6 +85,11 @@ def test_a_lora_for_sd15_acts(facts):
     assert facts["lora_acts"] > 0.01
     assert facts["lora_is_undone"] == 0
     assert facts["lora_equals_added"] < 1e-5
+
+
+def test_partly_loaded_is_loaded(facts):
+    assert facts["layers_patched_late"] == 1
+    assert facts["partly_loaded_equals_loaded"] == 0
 
 
 def test_weight_dtypes(facts):

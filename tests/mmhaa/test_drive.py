@@ -23,7 +23,7 @@ def poses(num_frames=6, fps=25.0):
 
 def speech(num_frames=6, wav2vec2=True):
     video = torch.zeros(num_frames, 12, 768) if wav2vec2 else None
-    return SpeechFeatures(torch.zeros(num_frames, 35), video, num_frames, 25.0)
+    return SpeechFeatures(torch.zeros(num_frames, 35), video, num_frames, 25.0, torch.ones(num_frames))
 
 
 def test_poses_are_drawn_and_masked_frame_by_frame():

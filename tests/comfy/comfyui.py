@@ -1,0 +1,61 @@
+"""Which ComfyUI the tests run in, and how it is asked over HTTP. COMFYUI_PATH (else ~/ComfyUI), COMFYUI_PYTHON."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+COMFYUI = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI")
+PYTHON = os.environ.get("COMFYUI_PYTHON", sys.executable)
+START_SECONDS, RUN_SECONDS = 180, 300
+
+
+def can_run() -> bool:
+    """Whether this python can run ComfyUI's server at all."""
+    probe = "import aiohttp, torch, transformers, torchsde"
+    return subprocess.run([PYTHON, "-c", probe], capture_output=True, check=False).returncode == 0
+
+
+class Server:
+    def __init__(self, base: Path, port: int) -> None:
+        self.base, self.url = base, f"http://127.0.0.1:{port}"
+
+    def get(self, path: str):
+        with urllib.request.urlopen(self.url + path, timeout=60) as answer:
+            return json.load(answer)
+
+    def queue(self, prompt: dict) -> str:
+        """Queue an API-format prompt; returns its id. A refused prompt raises RuntimeError with the server's words."""
+        body = json.dumps({"prompt": prompt}).encode()
+        request = urllib.request.Request(f"{self.url}/prompt", body, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)["prompt_id"]
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(error.read().decode()) from error
+
+    def wait(self, prompt_id: str) -> dict:
+        """History of a prompt once it has ended."""
+        for _ in range(RUN_SECONDS * 5):
+            history = self.get(f"/history/{prompt_id}").get(prompt_id)
+            if history and history["status"]["completed"] is not None and history["status"]["status_str"]:
+                return history
+            time.sleep(0.2)
+        raise TimeoutError(prompt_id)
+
+    def run(self, prompt: dict) -> dict:
+        """Outputs of a prompt by node id; a failed one raises RuntimeError with the node's words."""
+        history = self.wait(self.queue(prompt))
+        if history["status"]["status_str"] != "success":
+            messages = [data for name, data in history["status"]["messages"] if name == "execution_error"]
+            raise RuntimeError(messages[0]["exception_message"] if messages else history["status"])
+        return history["outputs"]
+
+    @property
+    def log(self) -> str:
+        return (self.base / "server.log").read_text(errors="replace")
