@@ -61,7 +61,7 @@ class SpatialBlock(nn.Module):
         q, k, v = (
             t.unflatten(0, (-1, num_frames)) for t in (self.attn1.to_q(z), self.attn1.to_k(z), self.attn1.to_v(z))
         )
-        mixed, images = [], []
+        answers = []
         for row, with_photo in enumerate(rows):
             row = min(row, len(q) - 1)
             keys, values, image = k[row], v[row], reference.no_image
@@ -71,17 +71,16 @@ class SpatialBlock(nn.Module):
                     for own, photo in ((keys, reference.keys), (values, reference.values))
                 )
                 image = reference.image
-            mixed.append(self.attn1.mix(q[row], keys, values))
-            images.append(image.expand(num_frames, -1, -1))
-        attended = self.attn1.to_out[0](torch.cat(mixed)) + torch.cat(images)
-        tokens = with_rows(tokens, like=attended) + attended
-        return tokens + self.ff(self.norm3(tokens))
+            answers.append(self.attn1.to_out[0](self.attn1.mix(q[row], keys, values)).add_(image))
+        attended = torch.cat(answers)
+        tokens = attended.add_(with_rows(tokens, like=attended))
+        return self.ff(self.norm3(tokens)).add_(tokens)
 
     def write(self, tokens: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         """The reference UNet's pass: returns the tokens and the features norm1(x) that ``remember`` takes."""
         features = self.norm1(tokens)
         tokens = tokens + self.attn1(features) + image
-        return tokens + self.ff(self.norm3(tokens)), features
+        return self.ff(self.norm3(tokens)).add_(tokens), features
 
 
 class SpatialTransformer(nn.Module):
@@ -180,7 +179,7 @@ class MaskedAudioBlock(nn.Module):
         A row without speech hears zeros: keys and values vanish and only the biases remain.
         """
         num_frames, output = masks.shape[1], memory.output
-        tokens = tokens + self.attn1(self.norm1(tokens))
+        tokens = self.attn1(self.norm1(tokens)).add_(tokens)
         seen = masks[..., None] * strengths[:, None, None, None]  # [3, F, n, 1]
         silent = torch.einsum("kfno,kc->fnc", seen, output.masked_bias) + strengths @ output.bias  # [F, n, C]
         heard = [silent] * len(rows)
@@ -194,8 +193,8 @@ class MaskedAudioBlock(nn.Module):
                     )
                 ]
                 heard[row] = silent + F.linear(torch.cat(branches, dim=-1), output.weight)
-        tokens = tokens + torch.cat(heard)
-        return tokens + self.ff(self.norm3(tokens))
+        tokens = torch.cat(heard).add_(tokens)
+        return self.ff(self.norm3(tokens)).add_(tokens)
 
 
 class AudioModule(nn.Module):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 NUM_GROUPS = 32
+HIDDEN_SIZE = 6 * 2**20  # numbers inside of a feed-forward at once: as many as a cache holds
 
 
 class Attention(nn.Module):
@@ -49,7 +52,9 @@ class FeedForward(nn.Module):
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.net(tokens)
+        """tokens [N, L, C], some at a time: what lies between is eight times as wide."""
+        parts = tokens.flatten(0, 1).chunk(math.ceil(8 * tokens.numel() / HIDDEN_SIZE))
+        return torch.cat([self.net(part) for part in parts]).view_as(tokens)
 
 
 class Resnet(nn.Module):
@@ -66,9 +71,9 @@ class Resnet(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """x [N, C, h, w]; time [1 or N, time width], already through SiLU."""
-        h = self.conv1(F.silu(self.norm1(x))) + self.time_emb_proj(time)[:, :, None, None]
+        h = self.conv1(F.silu(self.norm1(x))).add_(self.time_emb_proj(time)[:, :, None, None])
         h = self.conv2(F.silu(self.norm2(h)))
-        return h + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+        return h.add_(x if self.conv_shortcut is None else self.conv_shortcut(x))
 
 
 class Downsample(nn.Module):
@@ -91,7 +96,7 @@ class Upsample(nn.Module):
 
 def to_tokens(x: Tensor) -> Tensor:
     """[N, C, h, w] -> [N, h w, C]."""
-    return x.flatten(2).transpose(1, 2)
+    return x.flatten(2).transpose(1, 2).contiguous()
 
 
 def to_frames(tokens: Tensor, like: Tensor) -> Tensor:

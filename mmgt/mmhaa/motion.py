@@ -49,8 +49,8 @@ class TemporalBlock(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         for norm, attention in zip(self.norms, self.attention_blocks, strict=True):
-            tokens = tokens + attention(norm(tokens))
-        return tokens + self.ff(self.ff_norm(tokens))
+            tokens = attention(norm(tokens)).add_(tokens)
+        return self.ff(self.ff_norm(tokens)).add_(tokens)
 
 
 class TemporalTransformer(nn.Module):
