@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -12,9 +13,11 @@ from .errors import InputError
 from .poses import POSE_FPS
 
 SPEECH_RATE_HZ = 16_000  # WavLM and wav2vec2
+FRAME_SAMPLES = SPEECH_RATE_HZ // POSE_FPS  # 640: one video frame, 40 ms
 HOP_SAMPLES = 512
 FEATURE_RATE_HZ = POSE_FPS * HOP_SAMPLES  # 12 800 Hz: one hop of 512 samples is exactly one video frame
 TEMPO_RATE_HZ = 22_050
+RESAMPLING_BLOCK = 2**18  # samples taken at a time
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,49 @@ class Recording:
 
     def mono_at(self, rate_hz: int) -> np.ndarray:
         """[ceil(S x rate / own rate)] float32: channel mean first, then soxr "HQ" resampling from the native rate."""
-        return resample(self.mono(), self.rate_hz, rate_hz)
+        return resample(self.samples, self.rate_hz, rate_hz, mono=True)[0]
+
+    def mono_blocks_at(self, rate_hz: int) -> Iterator[np.ndarray]:
+        """The samples of ``mono_at`` in blocks [n], without ever holding them all."""
+        for block in _resampled_blocks(self.samples, self.rate_hz, rate_hz, mono=True):
+            yield block[0]
 
 
-def resample(waveform: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Resample [..., S] float32 with soxr's high quality filter; returns [..., ceil(S x to / from)]."""
-    if from_hz == to_hz:
-        return waveform
-    import librosa
+def resample(samples: np.ndarray, from_hz: int, to_hz: int, *, mono: bool = False) -> np.ndarray:
+    """Resample [C, S] float32 with soxr's high quality filter to [C, ceil(S x to / from)].
 
-    return librosa.resample(waveform, orig_sr=from_hz, target_sr=to_hz, res_type="soxr_hq")
+    mono: to [1, ...], from the mean over channels. Where nothing is to be done, the samples themselves are returned.
+    """
+    if from_hz == to_hz and not (mono and len(samples) > 1):
+        return np.asarray(samples, np.float32)
+    num_samples = -(-samples.shape[1] * to_hz // from_hz)
+    resampled = np.zeros((1 if mono else len(samples), num_samples), np.float32)
+    filled = 0
+    for block in _resampled_blocks(samples, from_hz, to_hz, mono):
+        resampled[:, filled : filled + block.shape[1]] = block
+        filled += block.shape[1]
+    return resampled
+
+
+def _resampled_blocks(samples: np.ndarray, from_hz: int, to_hz: int, mono: bool) -> Iterator[np.ndarray]:
+    """Blocks [C, n] float32 that together are as long as ``resample`` says; equal to resampling at once."""
+    import soxr
+
+    num_channels, num_samples = (1 if mono else len(samples)), samples.shape[1]
+    wanted = -(-num_samples * to_hz // from_hz)
+    stream = soxr.ResampleStream(from_hz, to_hz, num_channels, dtype="float32", quality="HQ")
+    for start in range(0, num_samples, RESAMPLING_BLOCK):
+        block = samples[:, start : start + RESAMPLING_BLOCK]
+        if mono:
+            block = block.mean(axis=0, keepdims=True, dtype=np.float32)
+        if from_hz != to_hz:
+            last = start + RESAMPLING_BLOCK >= num_samples
+            block = stream.resample_chunk(np.ascontiguousarray(block.T, np.float32), last=last).T
+        block = block[:, :wanted]
+        wanted -= block.shape[1]
+        yield block
+    if wanted > 0:  # soxr may stop a sample short
+        yield np.zeros((num_channels, wanted), np.float32)
 
 
 def fit_length(waveform: np.ndarray, num_samples: int) -> np.ndarray:

@@ -1,13 +1,14 @@
 import math
 from fractions import Fraction
 
+import librosa
 import numpy as np
 import pytest
 import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmgt.audio import Recording, fit_length
+from mmgt.audio import Recording, fit_length, resample
 from mmgt.errors import InputError
 
 
@@ -34,6 +35,22 @@ def test_resampling_does_not_alias():
     tone = np.sin(2 * np.pi * 15000 * np.arange(rate_hz) / rate_hz).astype(np.float32)  # above 8 kHz
     waveform = Recording(tone[None], rate_hz).mono_at(16000)
     assert scipy.signal.welch(waveform[500:-500], 16000)[1].max() < 1e-8
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 22050, 44100, 48000, 96000])
+@pytest.mark.parametrize("target_hz", [12800, 16000, 22050])
+def test_resampling_in_blocks_is_resampling_at_once(rate_hz, target_hz, monkeypatch):
+    monkeypatch.setattr("mmgt.audio.RESAMPLING_BLOCK", 1000)
+    for num_samples in (1, 999, 1000, 12345):
+        samples = np.random.default_rng(0).normal(0, 0.1, (2, num_samples)).astype(np.float32)
+        recording = Recording(samples, rate_hz)
+        at_once = librosa.resample(samples.mean(axis=0), orig_sr=rate_hz, target_sr=target_hz, res_type="soxr_hq")
+        np.testing.assert_allclose(recording.mono_at(target_hz), at_once, rtol=0, atol=1e-7)
+        np.testing.assert_array_equal(
+            np.concatenate([*recording.mono_blocks_at(target_hz)]), recording.mono_at(target_hz)
+        )
+        both = resample(samples, rate_hz, target_hz)
+        np.testing.assert_allclose(both.mean(axis=0), at_once, rtol=0, atol=1e-6)
 
 
 def test_fit_length():
