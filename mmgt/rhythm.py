@@ -15,8 +15,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from .audio import SPEECH_RATE_HZ, Recording, fit_length
+from .audio import FRAME_SAMPLES, SPEECH_RATE_HZ, Recording, fit_length
 from .errors import InputError
+from .lips import LIP_COLUMNS, OUTER_LIP_FOLLOWS
+from .loudness import frame_rms, voice_loudness
 from .poses import POSE_FPS, PoseSequence
 from .skeleton import (
     BODY,
@@ -47,14 +49,7 @@ from .skeleton import (
 )
 
 # --- Hearing
-FRAME_SAMPLES = SPEECH_RATE_HZ // POSE_FPS  # 640: one video frame, 40 ms
 HOP_SAMPLES = FRAME_SAMPLES // 2  # 20 ms: every second spectrum is centred on a video frame
-SILENCE_RMS = 10 ** (-60 / 20)  # -60 dBFS: quieter is room noise in any usable recording
-GATE_SHARE = 0.06  # of the speech level (-24 dB): breaths and reverberation below it do not open the mouth
-NOISE_MARGIN = 1.8  # the gate lies 5 dB above the quietest tenth of the recording
-MAX_NOISE_SHARE = 0.3  # of the speech level: without pauses the quietest tenth is speech, not noise
-LOUDNESS_POWER = 0.65  # between amplitude (1) and perceived loudness in sones (0.6): soft syllables still show
-MAX_LOUDNESS = 1.2  # of the speech level: a shout or a bang opens the mouth no further
 LIP_SMOOTHING_S = 0.036  # Gaussian sigma cut at 3 frames: lips close 120 ms after the sound, as muscles do
 SPREAD_SMOOTHING_S = 0.06
 ACTIVITY_SMOOTHING_S = 0.35  # gestures start before the words and come to rest after them
@@ -62,7 +57,6 @@ ACTIVITY_SMOOTHING_S = 0.35  # gestures start before the words and come to rest 
 # --- Face, in face units: the distance between the eyes (63 mm of an adult)
 MAX_LIP_GAP = 0.22  # 14 mm: a clear open vowel in a talk; laughing and shouting open further
 LIP_ROUNDING, LIP_SPREADING = 0.16, 0.09  # share of the mouth's width lost in "oo" and gained in "ee"
-OUTER_LIP_FOLLOWS = 0.7  # of the inner lip's way: closing also thins the lips
 # How the 20 lip points share the gap along the face's down axis: the jaw carries the lower lip, the upper hardly lifts.
 OUTER_LIP_SHARES = (0.10, -0.08, -0.20, -0.25, -0.20, -0.08, 0.10, 0.35, 0.60, 0.70, 0.60, 0.35)
 INNER_LIP_SHARES = (0.10, -0.18, -0.25, -0.18, 0.10, 0.55, 0.75, 0.55)  # the middle pair shares 1: the gap itself
@@ -103,8 +97,6 @@ HIDDEN_WRIST_SHARE = 0.3  # an arm whose hand is out of the picture only stirs
 EASE_IN_S = 1.0  # frame 0 is the initial pose; body and head set off from it
 LIP_EASE_IN_S = 0.2  # speech may begin at once
 
-# Upper inner, lower inner, and the outer points next to them; lips meet column by column, the corners stay.
-LIP_COLUMNS = ((85, 91, 74, 82), (86, 90, 75, 81), (87, 89, 76, 80))
 HEAD_POINTS = [NOSE, RIGHT_EYE_CENTRE, LEFT_EYE_CENTRE, RIGHT_EAR, LEFT_EAR, *FACE]
 LOWER_BODY_POINTS = [*range(RIGHT_HIP, RIGHT_EYE_CENTRE), *range(BODY.stop, FACE.start)]  # hips, legs, feet: they stand
 ARMS = ((RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST, RIGHT_HAND), (LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST, LEFT_HAND))
@@ -224,8 +216,7 @@ def hear_speech(recording: Recording) -> SpeechCues:
 
     num_frames = recording.num_frames(POSE_FPS)
     waveform = fit_length(recording.mono_at(SPEECH_RATE_HZ), num_frames * FRAME_SAMPLES)
-    rms = np.sqrt(np.mean(waveform.reshape(num_frames, FRAME_SAMPLES).astype(np.float64) ** 2, axis=1))  # [T]
-    loudness = _loudness(rms)
+    loudness = voice_loudness(frame_rms(waveform, num_frames))  # [T]
     bands = librosa.feature.melspectrogram(
         y=waveform, sr=SPEECH_RATE_HZ, n_fft=512, hop_length=HOP_SAMPLES, n_mels=40, fmin=100.0
     )  # [40, 2T+1]; 512 samples = 32 ms
@@ -237,23 +228,6 @@ def hear_speech(recording: Recording) -> SpeechCues:
     onset_frames, onset_strength = _onsets(bands, loudness)
     pause_starts = np.flatnonzero((speaking[:-1] >= 0.5) & (speaking[1:] < 0.5))
     return SpeechCues(opening, spread, np.clip(1.3 * speaking, 0, 1), pause_starts, onset_frames, onset_strength)
-
-
-def _loudness(rms: np.ndarray) -> np.ndarray:
-    """[T] RMS -> [T] loudness 0..about 1.1: 1 at the speech level of this recording, exactly 0 in silence and noise."""
-    from scipy.ndimage import binary_opening
-
-    if rms.max() < SILENCE_RMS:
-        return np.zeros_like(rms)
-    quiet = np.percentile(rms, 10)
-    # Frames within 20 dB of the loudest: a short remark in a long noise counts, the noise does not.
-    speech_level = np.percentile(rms[rms > rms.max() / 10], 95)
-    if len(rms) >= POSE_FPS and speech_level < 1.5 * quiet:
-        return np.zeros_like(rms)  # the same level (within 3.5 dB) for a second or more: hum or hiss, not speech
-    gate = max(SILENCE_RMS, GATE_SHARE * speech_level, NOISE_MARGIN * min(quiet, MAX_NOISE_SHARE * speech_level))
-    sounding = binary_opening(rms > gate, structure=np.ones(2))  # a lone frame is a click: no sound of speech is 40 ms
-    level = np.clip((rms - gate) / (speech_level - gate), 0, MAX_LOUDNESS) if speech_level > gate else 0 * rms
-    return np.where(sounding, level**LOUDNESS_POWER, 0.0)
 
 
 def _lip_shape(bands: np.ndarray, centres_hz: np.ndarray, loudness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
