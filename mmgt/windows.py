@@ -22,19 +22,18 @@ def blend_weights(starts: list[int], length: int, num_frames: int) -> Tensor:
 
     In an overlap a window fades in linearly while the one before it fades out.
     """
-    covered = torch.zeros(len(starts), max(num_frames, length), dtype=torch.float32)
-    for row, start in enumerate(starts):
+    weights = torch.ones(len(starts), length)
+    total = torch.zeros(max(num_frames, length))
+    for row, (start, weight) in enumerate(zip(starts, weights, strict=True)):
         overlap_before = starts[row - 1] + length - start if row else 0
         overlap_after = start + length - starts[row + 1] if row + 1 < len(starts) else 0
-        weight = torch.ones(length)
         if overlap_before > 0:
             weight[:overlap_before] = torch.arange(1, overlap_before + 1) / (overlap_before + 1)
         if overlap_after > 0:
             fade = torch.arange(overlap_after, 0, -1) / (overlap_after + 1)
             weight[-overlap_after:] = torch.minimum(weight[-overlap_after:], fade)
-        covered[row, start : start + length] = weight
-    covered /= covered.sum(dim=0).clamp(min=1e-9)
-    return torch.stack([covered[row, start : start + length] for row, start in enumerate(starts)])
+        total[start : start + length] += weight
+    return torch.stack([weight / total[start : start + length] for start, weight in zip(starts, weights, strict=True)])
 
 
 def cut_windows(frames: Tensor, starts: list[int], length: int) -> Tensor:
