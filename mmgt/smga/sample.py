@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..diffusion import cosine_alpha_bar, ddim, ddim_times
 from ..errors import InputError
+from ..lips import close_lips
 from ..poses import PoseSequence
 from ..windows import blend_weights, blend_windows, cut_windows, window_starts
 from .model import SMGA, Conditions, SpeechTokens
@@ -121,6 +122,7 @@ def sample_poses(
     initial_pose: PoseSequence,
     *,
     seed: int,
+    speaking: Tensor | None = None,
     settings: SamplerSettings = SamplerSettings(),
     progress: Callable[[int, int], None] | None = None,
     device: torch.device | None = None,
@@ -128,6 +130,7 @@ def sample_poses(
     """Sample poses for the whole recording.
 
     features: [T, audio_channels] float32 at 25 fps. initial_pose: one frame; its score decides what is visible.
+    speaking: [T] of ``SpeechFeatures``; lips close where it is 0 (None: they stay as they are sampled).
     progress(step, num_steps) after each DDIM step. device: where to compute (default: where the model is).
     Returns T frames at 25 fps on the initial pose's picture. Same inputs and seed, same poses.
     """
@@ -146,7 +149,8 @@ def sample_poses(
         seconds / settings.num_steps,
         len(vectors) / seconds,
     )
-    return frame.poses(vectors)
+    poses = frame.poses(vectors)
+    return poses if speaking is None else close_lips(poses, speaking)
 
 
 def sample_track(

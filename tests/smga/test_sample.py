@@ -4,7 +4,7 @@ import torch
 
 from mmgt.errors import InputError
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import FACE, LEGS
+from mmgt.skeleton import FACE, LEGS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.model import SMGA
 from mmgt.smga.sample import SamplerSettings, sample_poses
@@ -98,6 +98,16 @@ def test_non_square_pictures_keep_the_persons_shape(model):
     size_a = (a[:, face].amax(1) - a[:, face].amin(1)).mean(0)
     size_b = (b[:, face].amax(1) - b[:, face].amin(1)).mean(0)
     torch.testing.assert_close(size_a, size_b, rtol=0.2, atol=0)
+
+
+def test_lips_close_where_nobody_speaks(model):
+    speaking = torch.ones(80)
+    speaking[40:] = 0
+    open_mouth = sample_poses(model, features(80), person(), seed=0, settings=FEW_STEPS)
+    gated = sample_poses(model, features(80), person(), seed=0, speaking=speaking, settings=FEW_STEPS)
+    assert torch.equal(gated.keypoints[:40], open_mouth.keypoints[:40])
+    gap = (gated.pixels[40:, UPPER_INNER_LIP] - gated.pixels[40:, LOWER_INNER_LIP]).norm(dim=-1)
+    assert gap.max() < 1e-3
 
 
 def test_features_of_another_width_are_one_sentence(model):
