@@ -5,16 +5,17 @@ The condition of SMGA is WavLM's last layer (1024) followed by these 35; an SMGA
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .audio import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording, fit_length
+from .audio import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording
 from .poses import POSE_FPS
+from .spectra import constant_q, mel_db, tempo_bpm, tuning
 
 NUM_MFCC = 20
 NUM_CHROMA = 12
@@ -64,46 +65,44 @@ class HandcraftedFeatures:
 
 
 def handcrafted(
-    waveform: np.ndarray, tempo_waveform: np.ndarray, progress: Callable[[int, int], None] | None = None
+    recording: Recording, progress: Callable[[int, int], None] | None = None, min_seconds: float = MIN_SECONDS
 ) -> HandcraftedFeatures:
-    """The 35 features of mono float32 speech: waveform [S] at 12.8 kHz, the same at 22.05 kHz for the tempo prior."""
+    """The 35 features of a recording, padded with silence to at least ``min_seconds``."""
     import librosa
 
     def done(stage: int) -> None:
         if progress is not None:
             progress(stage, NUM_STAGES)
 
+    missing = math.ceil(min_seconds * recording.rate_hz) - recording.samples.shape[1]
+    if missing > 0:
+        recording = Recording(np.pad(recording.samples, ((0, 0), (0, missing))), recording.rate_hz)
+
+    def heard_at(rate_hz: int) -> tuple[Iterator[np.ndarray], int, int]:
+        num_samples = -(-recording.samples.shape[1] * rate_hz // recording.rate_hz)
+        return recording.mono_blocks_at(rate_hz), 1 + num_samples // HOP_SAMPLES, rate_hz
+
+    level_db = mel_db(*heard_at(TEMPO_RATE_HZ))
+    start_bpm = tempo_bpm(librosa.onset.onset_strength(S=level_db, sr=TEMPO_RATE_HZ), TEMPO_RATE_HZ)
+    done(1)
     sr = FEATURE_RATE_HZ
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Trying to estimate tuning from empty frequency set")  # silence
-        envelope = librosa.onset.onset_strength(y=waveform, sr=sr)
-        onsets = librosa.onset.onset_detect(onset_envelope=envelope, hop_length=HOP_SAMPLES, sr=sr)
-        done(1)
-        start_bpm = float(librosa.feature.tempo(y=tempo_waveform, sr=TEMPO_RATE_HZ)[0])
-        tempo, beats = librosa.beat.beat_track(
-            onset_envelope=envelope, sr=sr, hop_length=HOP_SAMPLES, start_bpm=start_bpm
-        )
-        done(2)
-        mfcc = librosa.feature.mfcc(y=waveform, n_mfcc=NUM_MFCC, sr=sr)
-        done(3)
-        chroma = librosa.feature.chroma_cens(y=waveform, hop_length=HOP_SAMPLES, n_chroma=NUM_CHROMA, sr=sr)
-        done(NUM_STAGES)
-    return HandcraftedFeatures(envelope, mfcc, chroma, onsets, beats, start_bpm, float(np.atleast_1d(tempo)[0]))
-
-
-def handcrafted_of(
-    recording: Recording, progress: Callable[[int, int], None] | None = None, min_seconds: float = MIN_SECONDS
-) -> HandcraftedFeatures:
-    """Features of a recording, padded with silence to at least ``min_seconds``."""
-    waveform, tempo_waveform = (
-        fit_length(mono, max(len(mono), round(min_seconds * rate_hz)))
-        for rate_hz in (FEATURE_RATE_HZ, TEMPO_RATE_HZ)
-        for mono in [recording.mono_at(rate_hz)]
+    level_db = mel_db(*heard_at(sr))
+    envelope = librosa.onset.onset_strength(S=level_db, sr=sr)
+    mfcc = librosa.feature.mfcc(S=level_db, sr=sr, n_mfcc=NUM_MFCC)
+    del level_db
+    done(2)
+    onsets = librosa.onset.onset_detect(onset_envelope=envelope, hop_length=HOP_SAMPLES, sr=sr)
+    tempo, beats = librosa.beat.beat_track(
+        onset_envelope=envelope, sr=sr, hop_length=HOP_SAMPLES, bpm=tempo_bpm(envelope, sr, start_bpm)
     )
-    return handcrafted(waveform, tempo_waveform, progress)
+    done(3)
+    magnitudes = constant_q(*heard_at(sr), tuning(*heard_at(sr)))
+    chroma = librosa.feature.chroma_cens(C=magnitudes, hop_length=HOP_SAMPLES, n_chroma=NUM_CHROMA, sr=sr)
+    done(NUM_STAGES)
+    return HandcraftedFeatures(envelope, mfcc, chroma, onsets, beats, start_bpm, float(np.atleast_1d(tempo)[0]))
 
 
 def encode_speech(recording: Recording, progress: Callable[[int, int], None] | None = None) -> SpeechFeatures:
     """Hand-crafted features of the whole recording: gesture [T, 35] with T = ceil(seconds x 25)."""
     num_frames = recording.num_frames(POSE_FPS)
-    return SpeechFeatures(handcrafted_of(recording, progress).table(num_frames), None, num_frames, POSE_FPS)
+    return SpeechFeatures(handcrafted(recording, progress).table(num_frames), None, num_frames, POSE_FPS)

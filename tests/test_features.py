@@ -1,10 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.fft
 import torch
 
 from mmgt.assets import SPEECH
-from mmgt.audio import FEATURE_RATE_HZ, TEMPO_RATE_HZ, Recording
+from mmgt.audio import FEATURE_RATE_HZ, Recording
 from mmgt.features import NUM_HANDCRAFTED, encode_speech, handcrafted
 from mmgt.media import read_recording
 
@@ -44,7 +46,7 @@ def test_mfcc_against_scipy():
 
     speech = read_recording(SPEECH)
     waveform = speech.mono_at(FEATURE_RATE_HZ)
-    mfcc = handcrafted(waveform, speech.mono_at(TEMPO_RATE_HZ)).mfcc
+    mfcc = handcrafted(speech).mfcc
     padded = np.pad(waveform, 1024)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(2048) / 2048)
     frames = np.stack([padded[s : s + 2048] * window for s in range(0, len(padded) - 2047, 512)])
@@ -52,3 +54,15 @@ def test_mfcc_against_scipy():
     decibel = 10 * np.log10(np.maximum(power, 1e-10))
     decibel = np.maximum(decibel, decibel.max() - 80)
     np.testing.assert_allclose(mfcc, scipy.fft.dct(decibel, norm="ortho")[:, :20].T, atol=5e-3)
+
+
+def test_memory_of_handcrafted_features_does_not_grow_with_the_recording():
+    """A spectrogram of a minute is 12 MB, and librosa holds several."""
+    peaks = []
+    for seconds in (60, 60, 180):  # the first run also compiles
+        recording = noise(seconds, 16000)
+        tracemalloc.start()
+        handcrafted(recording)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 12e6

@@ -1,0 +1,57 @@
+"""mmgt/spectra.py: spectra made in pieces, against librosa's of the whole."""
+
+import librosa
+import numpy as np
+import pytest
+
+from mmgt import spectra
+from mmgt.assets import SPEECH
+from mmgt.media import read_recording
+
+RATE_HZ = 12800
+
+
+def waveform(num_samples):
+    speech = read_recording(SPEECH).mono_at(RATE_HZ)
+    return np.resize(speech, num_samples)
+
+
+def blocks(samples, size=3000):
+    return [samples[start : start + size] for start in range(0, len(samples), size)]
+
+
+@pytest.fixture(params=[60 * 512, 60 * 512 - 1, 200 * 512 + 77, 333 * 512 + 511])
+def speech(request, monkeypatch):
+    monkeypatch.setattr(spectra, "PIECE_FRAMES", 60)
+    samples = waveform(request.param)
+    return samples, 1 + len(samples) // 512
+
+
+def test_mel_levels(speech):
+    samples, num_frames = speech
+    whole = librosa.power_to_db(librosa.feature.melspectrogram(y=samples, sr=RATE_HZ))
+    np.testing.assert_allclose(spectra.mel_db(blocks(samples), num_frames, RATE_HZ), whole, rtol=0, atol=1e-4)
+
+
+def test_tuning(speech):
+    samples, num_frames = speech
+    whole = librosa.estimate_tuning(y=samples, sr=RATE_HZ, bins_per_octave=36)
+    assert spectra.tuning(blocks(samples), num_frames, RATE_HZ) == pytest.approx(whole, abs=1e-9)
+
+
+def test_constant_q(speech):
+    samples, num_frames = speech
+    tuned = librosa.estimate_tuning(y=samples, sr=RATE_HZ, bins_per_octave=36)
+    whole = np.abs(librosa.cqt(samples, sr=RATE_HZ, n_bins=252, bins_per_octave=36, tuning=tuned))
+    ours = spectra.constant_q(blocks(samples), num_frames, RATE_HZ, tuned)
+    np.testing.assert_allclose(ours, whole, rtol=0, atol=1e-5 * whole.max())
+
+
+def test_tempo(speech):
+    envelope = librosa.onset.onset_strength(y=speech[0], sr=RATE_HZ)
+    whole = librosa.feature.tempo(onset_envelope=envelope, sr=RATE_HZ, start_bpm=100)[0]
+    assert spectra.tempo_bpm(envelope, RATE_HZ, start_bpm=100) == pytest.approx(whole)
+
+
+def test_silence_has_no_tuning():
+    assert spectra.tuning(blocks(np.zeros(50000, np.float32)), 98, RATE_HZ) == 0
