@@ -1,0 +1,21 @@
+"""WavLM (for SMGA) and wav2vec2 (for MM-HAA): speech as the networks hear it, one row per video frame.
+
+transformers does the layers; ``networks`` is what MMGT does differently from their plain forward, ``speech`` what they
+listen to, ``build`` and ``keys`` make them from the files in which they are published.
+"""
+
+from .build import build_wav2vec2, build_wavlm, load_wav2vec2, load_wavlm
+from .networks import SpeechEncoder, Wav2Vec2, WavLM
+from .speech import Speech, padded_as_reference
+
+__all__ = [
+    "Speech",
+    "SpeechEncoder",
+    "Wav2Vec2",
+    "WavLM",
+    "build_wav2vec2",
+    "build_wavlm",
+    "load_wav2vec2",
+    "load_wavlm",
+    "padded_as_reference",
+]
