@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 
 from .audio import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording
+from .encoders import Speech, Wav2Vec2, WavLM, padded_as_reference
+from .errors import InputError
+from .loudness import speaking
 from .poses import POSE_FPS
 from .spectra import constant_q, mel_db, tempo_bpm, tuning
 
@@ -31,12 +34,14 @@ class SpeechFeatures:
     gesture: [T, 1059] (WavLM ++ hand-crafted) or [T, 35] (hand-crafted only) float32, for SMGA.
     video: [T, 12, 768] float32 wav2vec2 layers for MM-HAA, or None where no wav2vec2 was loaded.
     num_frames = ceil(recording seconds x fps).
+    speaking: [T] float32, 1 where a voice sounds, 0 in silence and noise: there lips close (``lips.close_lips``).
     """
 
     gesture: Tensor
     video: Tensor | None
     num_frames: int
     fps: float
+    speaking: Tensor
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,62 @@ def handcrafted(
     return HandcraftedFeatures(envelope, mfcc, chroma, onsets, beats, start_bpm, float(np.atleast_1d(tempo)[0]))
 
 
-def encode_speech(recording: Recording, progress: Callable[[int, int], None] | None = None) -> SpeechFeatures:
-    """Hand-crafted features of the whole recording: gesture [T, 35] with T = ceil(seconds x 25)."""
+def encode_speech(
+    recording: Recording,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    wavlm: WavLM | None = None,
+    wav2vec2: Wav2Vec2 | None = None,
+    vocals: Recording | None = None,
+    compat: str | None = None,
+) -> SpeechFeatures:
+    """A whole recording as the networks hear it; T = ceil(seconds x 25).
+
+    wavlm: makes the gesture features [T, 1059] instead of [T, 35]. wav2vec2: makes the video features. Both compute
+    where their weights are. vocals: the voice alone, as long as the recording; heard instead of it.
+    compat: "reference" encodes at once and pads as the authors do, who let only wav2vec2 hear the vocals.
+    progress(step, num_steps): at least once for each chunk of 30 s; it may raise to cancel.
+    Raises InputError if the vocals are longer or shorter than the recording.
+    """
+    if compat not in (None, "reference"):
+        raise InputError(f'compat is "{compat}"; it must be "reference", for the authors\' way, or None.')
+    reference = compat == "reference"
     num_frames = recording.num_frames(POSE_FPS)
-    return SpeechFeatures(handcrafted(recording, progress).table(num_frames), None, num_frames, POSE_FPS)
+    voice = recording if vocals is None else _as_long_as(recording, vocals)
+    stage_one = recording if reference else voice
+    speech = Speech.of(voice)
+    for_wavlm = speech if stage_one is voice else Speech.of(stage_one)
+    for_wav2vec2, num_rows = padded_as_reference(speech) if reference else (speech, num_frames)
+
+    num_steps, done = NUM_STAGES, 0
+    if wavlm is not None:
+        num_steps += wavlm.num_chunks(num_frames, whole=reference)
+    if wav2vec2 is not None:
+        num_steps += wav2vec2.num_chunks(num_rows, whole=reference)
+
+    def step(_step: int, _num_steps: int) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, num_steps)
+
+    speaks = torch.from_numpy(speaking(speech.samples.numpy(), num_frames))
+    gesture, video = handcrafted(stage_one, step).table(num_frames), None
+    if wavlm is not None:
+        gesture = torch.cat([wavlm.encode(for_wavlm, num_frames, step, whole=reference), gesture], dim=1)
+    if wav2vec2 is not None:
+        video = wav2vec2.encode(for_wav2vec2, num_rows, step, whole=reference)[:num_frames]
+    return SpeechFeatures(gesture, video, num_frames, POSE_FPS, speaks)
+
+
+def _as_long_as(recording: Recording, vocals: Recording) -> Recording:
+    """The vocals, cut or padded by at most one video frame. Raises InputError where more is missing or too much."""
+    if abs(vocals.seconds - recording.seconds) > 1 / POSE_FPS:
+        raise InputError(
+            f"the vocals last {vocals.seconds:.2f} s, but the recording {recording.seconds:.2f} s; give the vocals of "
+            "this recording, uncut."
+        )
+    num_samples = -(-recording.samples.shape[1] * vocals.rate_hz // recording.rate_hz)
+    missing = max(0, num_samples - vocals.samples.shape[1])
+    samples = np.pad(vocals.samples, ((0, 0), (0, missing))) if missing else vocals.samples[:, :num_samples]
+    return Recording(samples, vocals.rate_hz)

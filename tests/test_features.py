@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import scipy.fft
 import torch
+from tiny_encoders import tiny_wav2vec2, tiny_wavlm
 
 from mmgt.assets import SPEECH
 from mmgt.audio import FEATURE_RATE_HZ, Recording
+from mmgt.errors import InputError
 from mmgt.features import NUM_HANDCRAFTED, encode_speech, handcrafted
 from mmgt.media import read_recording
 
@@ -66,3 +68,84 @@ def test_memory_of_handcrafted_features_does_not_grow_with_the_recording():
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] - peaks[1] < 12e6
+
+
+# --- With the neural encoders
+
+
+@pytest.mark.parametrize(("seconds", "rate_hz"), [(0.001, 16000), (1.0, 48000), (3.2, 16000), (3.201, 44100)])
+def test_all_encoders_give_one_row_per_video_frame(seconds, rate_hz):
+    recording = noise(seconds, rate_hz)
+    speech = encode_speech(recording, wavlm=tiny_wavlm(), wav2vec2=tiny_wav2vec2())
+    num_frames = recording.num_frames()
+    assert speech.num_frames == num_frames
+    assert speech.gesture.shape == (num_frames, 32 + NUM_HANDCRAFTED)
+    assert speech.video.shape == (num_frames, 3, 32)
+    assert speech.speaking.shape == (num_frames,)
+    without = encode_speech(recording)
+    assert torch.equal(speech.gesture[:, 32:], without.gesture)
+    assert without.video is None
+
+
+def test_reference_is_the_default_where_the_authors_pad_nothing():
+    recording = noise(6.4, 16000)  # two clips of 80 frames
+    ours, theirs = [
+        encode_speech(recording, wavlm=tiny_wavlm(), wav2vec2=tiny_wav2vec2(), compat=compat)
+        for compat in (None, "reference")
+    ]
+    assert torch.equal(ours.gesture, theirs.gesture)
+    assert torch.equal(ours.video, theirs.video)
+    recording = noise(5, 16000)
+    ours, theirs = [encode_speech(recording, wav2vec2=tiny_wav2vec2(), compat=compat) for compat in (None, "reference")]
+    assert ours.video.shape == theirs.video.shape
+    assert (ours.video - theirs.video).abs().max() > 1e-3  # their padding is heard
+    with pytest.raises(InputError, match='compat is "authors"'):
+        encode_speech(recording, compat="authors")
+
+
+def test_vocals_are_heard_instead_of_the_recording():
+    recording, vocals = noise(3.2, 48000, seed=1), noise(3.2, 16000, seed=2)
+    encoders = {"wavlm": tiny_wavlm(), "wav2vec2": tiny_wav2vec2()}
+    heard, alone, mixed = (
+        encode_speech(recording, vocals=vocals, **encoders),
+        encode_speech(vocals, **encoders),
+        encode_speech(recording, **encoders),
+    )
+    assert torch.equal(heard.gesture, alone.gesture)
+    assert torch.equal(heard.video, alone.video)
+    theirs = encode_speech(recording, vocals=vocals, compat="reference", **encoders)
+    assert torch.equal(theirs.video, alone.video)
+    assert torch.equal(theirs.gesture, mixed.gesture)  # the authors separate no vocals in stage I
+
+
+@pytest.mark.parametrize("seconds", [3.17, 3.23])
+def test_vocals_may_differ_by_a_video_frame(seconds):
+    recording = noise(3.2, 48000)
+    speech = encode_speech(recording, vocals=noise(seconds, 16000), wavlm=tiny_wavlm(), wav2vec2=tiny_wav2vec2())
+    assert speech.num_frames == len(speech.gesture) == len(speech.video) == len(speech.speaking) == 80
+
+
+@pytest.mark.parametrize("seconds", [2.0, 3.3])
+def test_vocals_of_another_length_are_one_sentence(seconds):
+    with pytest.raises(InputError, match=rf"the vocals last {seconds:.2f} s, but the recording 3.20 s"):
+        encode_speech(noise(3.2, 48000), vocals=noise(seconds, 16000))
+
+
+def test_progress_counts_stages_and_chunks(monkeypatch):
+    monkeypatch.setattr("mmgt.encoders.networks.CHUNK_FRAMES", 80)
+    monkeypatch.setattr("mmgt.encoders.networks.BLEND_FRAMES", 10)
+    steps = []
+    encode_speech(noise(10, 16000), lambda *step: steps.append(step), wavlm=tiny_wavlm(), wav2vec2=tiny_wav2vec2())
+    assert [step for step, _ in steps] == [*range(1, len(steps) + 1)]
+    assert {total for _, total in steps} == {len(steps)}
+    assert len(steps) >= 4 + 2 * 3  # 250 frames take three chunks and more
+
+
+def test_silence_gates_lips():
+    samples = np.zeros((1, 16000 * 6), np.float32)
+    samples[0, : 16000 * 3] = read_recording(SPEECH).samples[0, 16000 : 16000 * 4]
+    recording, quiet = Recording(samples, 16000), Recording(samples * 1e-4, 16000)
+    speaking = encode_speech(recording).speaking
+    assert speaking[5:70].min() == 1
+    assert (speaking[75 + 10 :] == 0).all()
+    assert (encode_speech(recording, vocals=quiet).speaking == 0).all()

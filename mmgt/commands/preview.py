@@ -49,8 +49,15 @@ def run(args: argparse.Namespace) -> None:
         from ..weights import load_smga
 
         model = load_smga(args.smga)
-        features = encode_speech(recording).gesture
-        poses = sample_poses(model, features, initial_pose, seed=args.seed, progress=show_progress("SMGA"))
+        speech = encode_speech(recording)
+        poses = sample_poses(
+            model,
+            speech.gesture,
+            initial_pose,
+            seed=args.seed,
+            speaking=speech.speaking,
+            progress=show_progress("SMGA"),
+        )
     if args.poses_out is not None:
         save_poses(poses, args.poses_out)
     frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
