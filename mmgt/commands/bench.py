@@ -11,7 +11,7 @@ from .terminal import Commands
 
 def add_parser(commands: Commands) -> None:
     bench = commands.add_parser("bench", help="measure speed and memory; the last line is one JSON object")
-    bench.add_argument("name", choices=["smga", "preview", "unet"])
+    bench.add_argument("name", choices=["smga", "preview", "unet", "encoders"])
     bench.add_argument("--runs", type=int, default=5, help="counted runs after one warm-up (default: 5)")
     bench.add_argument("--latent", type=int, metavar="N", help="unet: side of the latents (default: 64)")
     bench.add_argument("--frames", type=int, metavar="N", dest="num_frames", help="unet: frames of the window (12)")
