@@ -121,7 +121,7 @@ def encode_speech(
     wavlm: makes the gesture features [T, 1059] instead of [T, 35]. wav2vec2: makes the video features. Both compute
     where their weights are. vocals: the voice alone, as long as the recording; heard instead of it.
     compat: "reference" encodes at once and pads as the authors do, who let only wav2vec2 hear the vocals.
-    progress(step, num_steps): at least once for each chunk of 20 s; it may raise to cancel.
+    progress(step, num_steps): at least once for each chunk of 30 s; it may raise to cancel.
     Raises InputError if the vocals are longer or shorter than the recording.
     """
     if compat not in (None, "reference"):

@@ -14,7 +14,7 @@ from ..poses import POSE_FPS
 from ..windows import blend_weights, window_starts
 from .speech import STEP_REACH_SAMPLES, STEP_SAMPLES, Speech
 
-CHUNK_FRAMES = 30 * POSE_FPS
+CHUNK_FRAMES = 30 * POSE_FPS  # the networks were trained with 20 s at most; WavLM-Large needs 0.7 GB for this
 BLEND_FRAMES = 1 * POSE_FPS  # over which a chunk fades into the next one
 STEPS_AT_ONCE = 100  # of the convolutions: 2 s, of which their first layer makes 13 MB
 
@@ -63,7 +63,7 @@ class SpeechEncoder(nn.Module, ABC):
             blocks.append(features)
         return torch.cat(blocks, dim=2).transpose(1, 2)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(
         self,
         speech: Speech,
@@ -164,12 +164,12 @@ class Wav2Vec2(SpeechEncoder):
             heard = samples.double().unfold(0, kernel, stride)  # [steps, kernel]
             samples_mean += heard.sum(dim=0) / num_steps
             products_mean += heard.T @ heard / num_steps
-        weights = conv.weight[:, 0].double().cpu()  # [C, kernel]
+        weights = conv.weight[:, 0].cpu().double()  # [C, kernel]
         mean = weights @ samples_mean
         variance = ((weights @ products_mean) * weights).sum(dim=1) - mean**2
-        scale = norm.weight.double().cpu() / (variance + norm.eps).sqrt()
-        shift = norm.bias.double().cpu() - mean * scale
-        scale, shift = scale[:, None].to(conv.weight), shift[:, None].to(conv.weight)
+        scale = norm.weight.cpu().double() / (variance + norm.eps).sqrt()
+        shift = norm.bias.cpu().double() - mean * scale
+        scale, shift = (statistic[:, None].float().to(conv.weight) for statistic in (scale, shift))
         return lambda waveform: layer.activation(conv(waveform) * scale + shift)
 
     def rows(self, conv_features: Tensor, steps: Tensor) -> Tensor:
