@@ -16,8 +16,14 @@ from .errors import InputError
 log = logging.getLogger("mmgt")
 
 AAC_RATE_HZ = 48_000
-# FFmpeg's encoder of each codec, and its constant rate factor for visually lossless pictures.
-CODECS = {"h264": ("libx264", "18"), "h265": ("libx265", "20"), "av1": ("libsvtav1", "22")}
+# FFmpeg's encoder of each codec, with a constant rate factor for visually lossless pictures. x264's mbtree reads memory
+# that it never wrote (with AVX-512, at widths such as 64 or 130): equal frames gave unequal files. x265 does the
+# like at a width of 64, with every setting tried.
+CODECS = {
+    "h264": ("libx264", {"crf": "18", "mbtree": "0"}),
+    "h265": ("libx265", {"crf": "20"}),
+    "av1": ("libsvtav1", {"crf": "22"}),
+}
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -154,7 +160,7 @@ def sound_for_aac(sound: Recording) -> Recording:
 
 
 def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | None, codec: str) -> int:
-    av, (encoder, rate_factor) = import_av(), CODECS[codec]
+    av, (encoder, options) = import_av(), CODECS[codec]
     if encoder not in av.codecs_available:
         raise InputError(f"this PyAV has no {encoder} for codec '{codec}'; take h264, or install PyAV from PyPI.")
     num_frames, rate = 0, Fraction(fps).limit_denominator(1001)
@@ -163,7 +169,7 @@ def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: R
         for frame in frames:
             even = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
             if video is None:
-                video = container.add_stream(encoder, rate=rate, options={"crf": rate_factor})
+                video = container.add_stream(encoder, rate=rate, options=options)
                 video.height, video.width, video.pix_fmt = even.shape[0], even.shape[1], "yuv420p"
                 if sound is not None:
                     audio = container.add_stream("aac", rate=sound.rate_hz)

@@ -131,12 +131,8 @@ def test_the_seed_decides(inputs, tmp_path, pose_file):
     for number, seed in enumerate((1, 1, 2)):
         out = tmp_path / f"{number}.mp4"
         assert run("pose2video", inputs, poses=pose_file, out=out, seed=seed, audio=None) == 0
-        with av.open(str(out)) as container:
-            shown.append(
-                np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(int)
-            )
-    first, again, other = shown
-    assert np.abs(first - again).mean() < 0.5 < np.abs(first - other).mean()
+        shown.append(out.read_bytes())
+    assert shown[0] == shown[1] != shown[2]
 
 
 def test_rhythm_needs_no_smga(inputs, weights, tmp_path, capsys):

@@ -71,6 +71,19 @@ def test_any_rate_and_channels_become_sound_of_a_video(tmp_path, rate_hz, num_ch
     assert abs(back.seconds - 0.52) < 0.04 + 2048 / kept[0]
 
 
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_equal_frames_give_equal_files(tmp_path, codec):
+    rng = np.random.default_rng(0)
+    picture = np.cumsum(rng.integers(-9, 10, (80, 80, 3)), axis=1) + 128
+    frames = [np.roll(picture, i * i, axis=0)[:64, :64].clip(0, 255).astype(np.uint8) for i in range(14)]
+    written = set()
+    for number in range(4):
+        _ = [rng.integers(0, 255, int(rng.integers(1000, 200_000)), dtype=np.uint8) for _ in range(50)]  # stir the heap
+        write_video(tmp_path / f"{number}.mp4", frames, 25, codec=codec)
+        written.add((tmp_path / f"{number}.mp4").read_bytes())
+    assert len(written) == 1
+
+
 def test_an_interrupted_video_leaves_nothing(tmp_path):
     def frames():
         yield np.zeros((32, 32, 3), np.uint8)
