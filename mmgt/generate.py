@@ -20,6 +20,7 @@ from .audio import Recording
 from .errors import InputError
 from .features import NUM_HANDCRAFTED, SpeechFeatures, encode_speech
 from .image_encoder import encode_photo, load_image_encoder
+from .layers import reuse_freed_memory
 from .media import VideoReader, write_video
 from .mmhaa.drive import Drive, EvenMasks
 from .mmhaa.network import MMHAA, Photo, VideoNetwork
@@ -173,6 +174,8 @@ def make_video(
     vae = load_vae(weights["vae"], dtype).to(device)
     network, photo = _load_and_read(weights, vae, picture, drive.size, device, dtype)
     check_speech(network, drive.speech)
+    if device.type == "cpu":
+        reuse_freed_memory()
     run, show = VideoRun(network, Video(photo, drive, preset.options)), progress("sampling")
     try:
         latents = sample_latents(run, noise, scheduler, preset.guidance, lambda step, total, _: show(step, total))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from .. import layers
 from ..errors import InputError
 from . import catalog, signatures
 from .catalog import advice
@@ -59,7 +60,7 @@ def _computable(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.d
     casting = {
         f"{path}.weight"
         for path, layer in module.named_modules()
-        if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d)) and not type(layer).__module__.startswith("torch.")
+        if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d)) and not _is_plain(layer)
     }
     return {
         key: tensor.float() if tensor.dtype in _FLOAT8 and key not in casting else tensor
@@ -67,12 +68,17 @@ def _computable(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.d
     }
 
 
+def _is_plain(layer: nn.Module) -> bool:
+    """Whether it computes in the dtype of its weights (ComfyUI's layers cast them)."""
+    return type(layer) is layers.Linear or type(layer).__module__.startswith("torch.")
+
+
 def build_mmhaa(
     tensors: Mapping[str, Tensor],
     num_heads: int = 8,
     motion_heads: int = 8,
     source: str = "the state dict",
-    ops: Any = nn,
+    ops: Any = layers,
     dtype: torch.dtype | None = None,
 ) -> MMHAA:
     """Stage II's networks from a state dict in the authors' keys. Raises InputError if it is another model.
@@ -100,7 +106,7 @@ def build_mmhaa(
     return networks
 
 
-def load_mmhaa(path: Path, ops: Any = nn, dtype: torch.dtype | None = None) -> MMHAA:
+def load_mmhaa(path: Path, ops: Any = layers, dtype: torch.dtype | None = None) -> MMHAA:
     """Stage II's networks from the authors' ``net-32500.pth`` or a .safetensors with the same keys (on the CPU).
 
     Numbers of heads cannot be read from tensors: 8 as published, unless the metadata's ``config`` (JSON) says
@@ -115,7 +121,7 @@ def build_smga(
     tensors: Mapping[str, Tensor],
     num_heads: int = 8,
     source: str = "the state dict",
-    ops: Any = nn,
+    ops: Any = layers,
     dtype: torch.dtype | None = None,
 ) -> SMGA:
     """SMGA, ready to sample, from a state dict in the authors' keys. Raises InputError if it is another model.
@@ -141,7 +147,7 @@ def build_smga(
     return model.eval().requires_grad_(False)
 
 
-def load_smga(path: Path, ops: Any = nn, dtype: torch.dtype | None = None) -> SMGA:
+def load_smga(path: Path, ops: Any = layers, dtype: torch.dtype | None = None) -> SMGA:
     """SMGA from the authors' ``audio2pose_best_model.pt`` or a .safetensors with the same keys (on the CPU).
 
     The number of heads cannot be read from tensors: 8 as published, unless the metadata's ``config`` (JSON) says
@@ -184,4 +190,4 @@ def _check_heads(widths: Sequence[int], heads: Mapping[str, int], source: str) -
 
 def _dtype(ops: Any, dtype: torch.dtype | None) -> torch.dtype | None:
     """Torch's own layers compute in one dtype only, and a published file may mix two."""
-    return torch.float32 if dtype is None and ops is nn else dtype
+    return torch.float32 if dtype is None and ops in (nn, layers) else dtype
