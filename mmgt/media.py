@@ -154,17 +154,15 @@ class VideoStream:
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         """Time in s from the first frame on, rising, and the frame [H, W, 3] uint8 RGB, upright."""
         av = import_av()
-        first_s, last_s = None, -1 / self.fps
+        step_s = 1 / self.fps
+        first_s, last_s = None, -step_s
         try:
             with self._open() as container:
                 for frame in container.decode(video=0):
-                    stored_s = None if frame.time is None else frame.time - (first_s or 0.0)
-                    if first_s is None:
-                        first_s, stored_s = frame.time or 0.0, 0.0
-                    if stored_s is None or stored_s <= last_s:  # a frame without a time of its own
-                        stored_s = last_s + 1 / self.fps
-                    last_s = stored_s
-                    yield stored_s, upright(frame)
+                    first_s = (frame.time or 0.0) if first_s is None else first_s
+                    time_s = last_s + step_s if frame.time is None else frame.time - first_s
+                    last_s = time_s if time_s > last_s else last_s + step_s
+                    yield last_s, upright(frame)
         except av.FFmpegError as error:
             raise InputError(f"{self._name} cannot be read as a video ({error.strerror}); export it again.") from error
 

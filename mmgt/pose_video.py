@@ -52,11 +52,12 @@ class PoseVideoSettings:
 class PoseVideoReport:
     """What was seen, and what was made up where nothing was.
 
-    num_frames: frames of the video; num_seen: those that show the person; most_people: in one frame.
-    interpolated_s: gaps that were bridged. held_s: where the pose stands still, in longer gaps, at the video's ends
-    and beside cuts. cuts_s: where a new shot begins.
+    detector: which kind looked. num_frames: frames of the video; num_seen: those that show the person; most_people: in
+    one frame. interpolated_s: gaps that were bridged. held_s: where the pose stands still, in longer gaps, at the
+    video's ends and beside cuts. cuts_s: where a new shot begins.
     """
 
+    detector: str
     num_frames: int
     num_seen: int
     most_people: int
@@ -65,7 +66,7 @@ class PoseVideoReport:
     cuts_s: tuple[float, ...]
 
     def __str__(self) -> str:
-        lines = [f"the person was found in {self.num_seen} of {self.num_frames} frames"]
+        lines = [f"the person was found in {self.num_seen} of {self.num_frames} frames by {self.detector}"]
         for what, spans in (("interpolated", self.interpolated_s), ("held still", self.held_s)):
             if spans:
                 seconds = sum(stop - start for start, stop in spans)
@@ -118,6 +119,7 @@ def poses_of_video(
     strength[list(LIPS)] *= LIPS_SMOOTHING
     points = np.concatenate([smooth(shot, POSE_FPS, person_px, strength) for shot in np.split(points, starts)])
     report = PoseVideoReport(
+        type(detector).__name__,
         len(people),
         len(seen),
         max(in_frame.num_people for in_frame in people),

@@ -56,7 +56,7 @@ def test_without_30_percent_of_the_frames_nothing_jumps(seed, smoothing, caplog)
     assert off_px < 0.05 * 240
     assert report.num_seen == (~missing).sum()
     assert sum(stop - start for start, stop in report.interpolated_s) == pytest.approx(missing.sum() / 25)
-    assert f"found in {report.num_seen} of 100 frames; interpolated for" in caplog.text
+    assert f"found in {report.num_seen} of 100 frames by ScriptedDetector; interpolated for" in caplog.text
 
 
 def test_a_steady_walk_without_30_percent_stays_at_its_speed():
@@ -165,7 +165,7 @@ def test_a_single_frame():
     (person,) = standing(200, [[300, 240]])
     poses, report = run([detection(person)], settings=PoseVideoSettings())
     assert poses.num_frames == 1
-    assert str(report) == "the person was found in 1 of 1 frames"
+    assert str(report) == "the person was found in 1 of 1 frames by ScriptedDetector"
 
 
 class BoxFinder:
