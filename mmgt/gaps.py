@@ -82,6 +82,8 @@ def fill(sightings: Sightings, times_s: np.ndarray, max_gap_s: float) -> tuple[n
             known_s[order], sightings.points_px[rows[order]], sightings.score[rows[order]], times_s[inside], max_gap_s
         )
         is_known |= inside
+    if not is_known.any():  # seen only in a shot that is shorter than the time between two poses
+        points[0], score[0], is_known[0] = sightings.points_px[0], sightings.score[0], True
     nearest = _nearest_known(is_known)
     return points[nearest], score[nearest], state
 

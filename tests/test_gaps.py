@@ -98,3 +98,10 @@ def test_other_rates(fps):
     points, _, state = fill(sightings, times_s, 0.5)
     np.testing.assert_allclose(points[:, 0, 0], 50 * times_s.clip(max=(num_frames - 1) / fps), atol=1e-6)
     assert (state == SEEN).all()
+
+
+def test_who_is_seen_in_one_short_shot_only():
+    sightings = walk([1], num_frames=30, shots=[0, 1, *[2] * 28], fps=100)
+    points, _, state = fill(sightings, np.arange(8) / FPS, 0.5)
+    assert (points == sightings.points_px[0]).all()
+    assert (state == HELD).all()
