@@ -225,7 +225,7 @@ def hear_speech(recording: Recording) -> SpeechCues:
     num_frames = recording.num_frames(POSE_FPS)
     waveform = fit_length(recording.mono_at(SPEECH_RATE_HZ), num_frames * FRAME_SAMPLES)
     rms = np.sqrt(np.mean(waveform.reshape(num_frames, FRAME_SAMPLES).astype(np.float64) ** 2, axis=1))  # [T]
-    loudness = _loudness(rms)
+    loudness = frame_loudness(rms)
     bands = librosa.feature.melspectrogram(
         y=waveform, sr=SPEECH_RATE_HZ, n_fft=512, hop_length=HOP_SAMPLES, n_mels=40, fmin=100.0
     )  # [40, 2T+1]; 512 samples = 32 ms
@@ -239,7 +239,7 @@ def hear_speech(recording: Recording) -> SpeechCues:
     return SpeechCues(opening, spread, np.clip(1.3 * speaking, 0, 1), pause_starts, onset_frames, onset_strength)
 
 
-def _loudness(rms: np.ndarray) -> np.ndarray:
+def frame_loudness(rms: np.ndarray) -> np.ndarray:
     """[T] RMS -> [T] loudness 0..about 1.1: 1 at the speech level of this recording, exactly 0 in silence and noise."""
     from scipy.ndimage import binary_opening
 
