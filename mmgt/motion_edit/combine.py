@@ -86,8 +86,8 @@ def combine_poses(
     of the body's track, is the posture to rest in; without it the usual one of the result.
 
     Returns [T, 134, 2] on the picture of the body's track, whose points keep their numbers and scores exactly wherever
-    nothing is laid over them and the speech does not pause for 0.8 s (lips: 0.2 s). Raises InputError where a face or lips are to be joined and no frame shows
-    both heads, and where the idle pose was made for a picture of another aspect.
+    nothing is laid over them and the speech does not pause for 0.8 s (lips: 0.2 s). Raises InputError where a face or
+    lips are to be joined and no frame shows both heads, and where the idle pose's picture has another aspect.
     """
     num_frames, fps = (a.num_frames, a.fps) if speech is None else _speech_length(speech)
     in_time = {"A": _in_time(a, num_frames, fps), "B": _in_time(b, num_frames, fps)}

@@ -24,6 +24,7 @@ from .tree import (
     median,
     similarity,
     to_bones,
+    to_complex,
     with_hidden_joints,
 )
 
@@ -94,10 +95,12 @@ def to_local(z: np.ndarray, visible: np.ndarray) -> LocalPoses:
 def replaced_where_moved(poses: PoseSequence, before: LocalPoses, after: LocalPoses) -> Tensor:
     """Keypoints [T, 134, 2] float32: those of ``after`` where it differs from ``before``, else the track's own numbers.
 
-    before: ``to_local`` of the track.
+    before: ``to_local`` of the track. Hidden points go along from where the track has them.
     """
-    points = after.points()
-    moved = torch.from_numpy(points != before.points())[..., None]
+    z, _ = to_complex(poses)
+    points, way = after.points(), after.points() - before.points()
+    moved = torch.from_numpy(way != 0)[..., None]
+    points = np.where(after.visible[:, :NUM_KEYPOINTS], points, z + way)
     fractions = from_complex(points) / np.array([poses.width_px, poses.height_px])
     return torch.where(moved, torch.from_numpy(fractions.astype(np.float32)), poses.keypoints.cpu())
 

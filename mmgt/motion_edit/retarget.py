@@ -39,6 +39,7 @@ from .tree import (
     FIRM_FACE,
     HANDS,
     KNUCKLES,
+    PARENT,
     direction,
     from_bones,
     from_complex,
@@ -93,7 +94,10 @@ def fit_poses(poses: PoseSequence, initial_pose: PoseSequence) -> PoseSequence:
     z, visible = to_complex(poses)
     photo_z, photo_visible = to_complex(initial_pose)
     by_head = not (_has_torso(visible) and _has_torso(photo_visible))
-    joints, photo_joints = with_hidden_joints(z, visible), with_hidden_joints(photo_z, photo_visible)
+    shown, photo_shown = visible.copy(), photo_visible.copy()
+    if not (shown[:, NOSE].any() and photo_shown[0, NOSE]):  # both heads hang on the tip of the face's nose
+        shown[:, NOSE] = photo_shown[:, NOSE] = False
+    joints, photo_joints = with_hidden_joints(z, shown), with_hidden_joints(photo_z, photo_shown)
     if by_head:  # no neck in one of the two: the tree hangs on the nose
         joints[:, NECK], photo_joints[:, NECK] = joints[:, NOSE], photo_joints[:, NOSE]
     bones, photo_bones = to_bones(z, joints), to_bones(photo_z, photo_joints)
@@ -109,6 +113,8 @@ def fit_poses(poses: PoseSequence, initial_pose: PoseSequence) -> PoseSequence:
     way = (bones[:, NECK] - track.origin) * size
     fitted[:, NECK] = photo.origin
     still = from_bones(fitted)
+    aside = still[:, PARENT] + factors * (z - joints[:, PARENT])  # what is no joint here, from where the track has it
+    still = np.where(shown, still, aside)
     way = _within(way, still, visible, initial_pose)
     picture = np.array([initial_pose.width_px, initial_pose.height_px])
     xy = torch.from_numpy((from_complex(still + way[:, None]) / picture).astype(np.float32))

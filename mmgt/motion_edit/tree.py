@@ -32,6 +32,7 @@ from ..skeleton import (
     NECK,
     NOSE,
     NOSE_LINE,
+    NUM_KEYPOINTS,
     RIGHT_ANKLE,
     RIGHT_EAR,
     RIGHT_ELBOW,
@@ -77,6 +78,9 @@ LEVELS: tuple[tuple[tuple[int, tuple[int, ...]], ...], ...] = (
     ),
 )
 CHILDREN = dict(pair for level in LEVELS for pair in level)
+PARENT = np.arange(NUM_KEYPOINTS)  # the neck is its own
+for _parent, _children in CHILDREN.items():
+    PARENT[list(_children)] = _parent
 ARM_BONES = (RIGHT_ELBOW, RIGHT_WRIST, LEFT_ELBOW, LEFT_WRIST)  # the bone that ends in this point
 HANDS = ((RIGHT_ELBOW, RIGHT_WRIST, RIGHT_HAND), (LEFT_ELBOW, LEFT_WRIST, LEFT_HAND))
 KNUCKLES = (5, 9, 13, 17)  # of a hand, without the thumb's
