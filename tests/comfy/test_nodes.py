@@ -13,6 +13,7 @@ from graphs import GRAPHS, inputs_of, our_nodes, prompt_of, video_of
 from safetensors.torch import save_file
 
 from mmgt.media import read_picture, write_video
+from mmgt.assets import ASTRONAUT_POSE
 from mmgt.poses import load_poses
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors
@@ -150,7 +151,7 @@ def test_poses_of_a_video(server, source, num_poses):
     )
     poses = load_poses(Path(outputs["poses"]["text"][0]))
     assert (poses.fps, poses.num_frames, poses.height_px, poses.width_px) == (25, num_poses, 512, 512)
-    known = load_poses(REPOSITORY / "mmgt" / "assets" / "astronaut_pose.json")
+    known = load_poses(ASTRONAUT_POSE)
     assert (poses.pixels - known.pixels).abs().max() < 0.01
     num_frames = 10 if source == "file" else 4
     words = outputs["report"]["text"][0]
