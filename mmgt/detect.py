@@ -7,7 +7,9 @@ DWPose (arXiv 2307.15880) through onnxruntime: YOLOX (arXiv 2107.08430) finds th
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
@@ -41,6 +43,8 @@ PIXEL_DEVIATION = np.array([58.395, 57.12, 57.375])
 COCO_LEFT_SHOULDER, COCO_RIGHT_SHOULDER = 5, 6
 COCO_NECK = 17  # where the neck is inserted, behind COCO's 17 body points
 OPENPOSE_BODY_FROM_COCO = (0, 17, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
+
+PICTURES_AT_ONCE = 2
 
 Compat = Literal["none", "reference"]
 PersonOrder = Literal["largest", "highest score", "left to right"]
@@ -216,28 +220,43 @@ def initial_pose_of(
     return choose_person(detector.detect(picture), person, index)
 
 
+def detect_each(detector: Detector, pictures: Iterable[np.ndarray]) -> Iterator[Detection]:
+    """The people of one picture after another; few pictures are held at a time.
+
+    DWPose's published networks take one picture at a time: two run at once, so that one is prepared meanwhile.
+    """
+    if not isinstance(detector, DWPose):
+        yield from map(detector.detect, pictures)
+        return
+    with ThreadPoolExecutor(PICTURES_AT_ONCE) as pool:
+        running: deque[Future[Detection]] = deque()
+        for picture in pictures:
+            running.append(pool.submit(detector.detect, picture))
+            if len(running) == PICTURES_AT_ONCE:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
 def choose_person(people: Detection, person: PersonOrder = "largest", index: int = 0) -> PoseSequence:
     """One of the people as a pose sequence of one frame.
 
     person: the order in which they are counted; index: the place in it, from 0. Raises InputError for nobody, or an
     index out of range.
     """
-    if person not in get_args(PersonOrder):
-        raise InputError(f"person {person!r} is unknown; choose one of {', '.join(get_args(PersonOrder))}.")
+    check_person_order(person)
     if not people.num_people:
         raise InputError(
             f"nobody was found in the picture of {people.width_px}x{people.height_px} px; it must show a person's "
             "head and shoulders. Give another picture or crop it around the person, or give the pose "
             "(--poses, 'Load Poses')."
         )
-    x0, y0, x1, y1 = people.boxes_px.T
-    rank = {"largest": -(x1 - x0) * (y1 - y0), "highest score": -people.confidence, "left to right": x0 + x1}[person]
     if not 0 <= index < people.num_people:
         raise InputError(
             f"person {index} was asked for, but the picture shows {_count(people.num_people)}; choose an index of "
             f"0..{people.num_people - 1} (0 = the first by '{person}')."
         )
-    row = int(np.argsort(rank, kind="stable")[index])
+    row = int(people_in_order(people, person)[index])
     if people.num_people > 1:
         log.info("the picture shows %d people; number %d by '%s' is taken", people.num_people, index, person)
     return PoseSequence.from_pixels(
@@ -246,6 +265,19 @@ def choose_person(people: Detection, person: PersonOrder = "largest", index: int
         height_px=people.height_px,
         width_px=people.width_px,
     )
+
+
+def check_person_order(person: str) -> None:
+    """Raises InputError for a word that is no ``PersonOrder``."""
+    if person not in get_args(PersonOrder):
+        raise InputError(f"person {person!r} is unknown; choose one of {', '.join(get_args(PersonOrder))}.")
+
+
+def people_in_order(people: Detection, person: PersonOrder) -> np.ndarray:
+    """The people's rows [P] in the order in which they are counted."""
+    x0, y0, x1, y1 = people.boxes_px.T
+    rank = {"largest": -(x1 - x0) * (y1 - y0), "highest score": -people.confidence, "left to right": x0 + x1}[person]
+    return np.argsort(rank, kind="stable")
 
 
 def _count(num_people: int) -> str:

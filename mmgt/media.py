@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -126,6 +126,63 @@ class VideoReader:
                 yield from container.decode(video=0)
         except av.FFmpegError as error:
             raise InputError(f"{self.path} cannot be read as a video ({error.strerror}); export it again.") from error
+
+
+class VideoStream:
+    """The frames of a video one after another, each at its own time: nothing but one frame is held.
+
+    source: a file's path, or an open file. num_frames: how many are stored. seconds: the time they are shown.
+    Raises InputError if it is no video.
+    """
+
+    def __init__(self, source: Path | IO[bytes]) -> None:
+        self._source = source
+        self._name = str(source) if isinstance(source, Path) else "the video"
+        if isinstance(source, Path):
+            _check_file(source, "video", "an mp4, mov or webm file")
+        av = import_av()
+        try:
+            with self._open() as container:
+                if not container.streams.video:
+                    raise InputError(f"{self._name} has no picture in it; give a video.")
+                stream = container.streams.video[0]
+                self.num_frames = sum(1 for packet in container.demux(stream) if packet.size)
+                rate = stream.average_rate
+        except av.FFmpegError as error:
+            raise InputError(
+                f"{self._name} cannot be read as a video ({error.strerror}); give an mp4, mov or webm."
+            ) from error
+        if not self.num_frames or not rate:
+            raise InputError(f"{self._name} is a video without frames; give an mp4, mov or webm file.")
+        self.fps = float(rate)
+        self.seconds = self.num_frames / self.fps
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        """Time in s from the first frame on, rising, and the frame [H, W, 3] uint8 RGB, upright."""
+        av = import_av()
+        step_s = 1 / self.fps
+        first_s, last_s = None, -step_s
+        try:
+            with self._open() as container:
+                for frame in container.decode(video=0):
+                    first_s = (frame.time or 0.0) if first_s is None else first_s
+                    time_s = last_s + step_s if frame.time is None else frame.time - first_s
+                    last_s = time_s if time_s > last_s else last_s + step_s
+                    yield last_s, upright(frame)
+        except av.FFmpegError as error:
+            raise InputError(f"{self._name} cannot be read as a video ({error.strerror}); export it again.") from error
+
+    def _open(self) -> Any:
+        if isinstance(self._source, Path):
+            return import_av().open(str(self._source))
+        self._source.seek(0)
+        return import_av().open(self._source)
+
+
+def upright(frame: Any) -> np.ndarray:
+    """A decoded frame as [H, W, 3] uint8 RGB, turned as the file says: a phone films upright and stores it lying."""
+    quarter_turns = round(getattr(frame, "rotation", 0) / 90)  # counterclockwise; PyAV before 14 does not say
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), quarter_turns))
 
 
 def write_video(

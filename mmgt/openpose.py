@@ -71,7 +71,8 @@ def poses_from_openpose(frames: Any, person_idx: int = 0, fps: float = POSE_FPS)
     width_px, height_px = _canvas(frames[0], 0)
     known = np.stack([person for person in points if person is not None])  # [S, 134, 3]
     # Of a person in pixels half of the coordinates are far above 2; single fractions may be, outside of the canvas.
-    if np.median(np.abs(known[known[..., 2] > 0, :2])) > MAX_NORMALISED:
+    shown = known[..., 2] > 0
+    if np.median(np.abs(known[shown if shown.any() else ..., :2])) > MAX_NORMALISED:
         known[..., :2] /= np.array([_canvas(frames[t], t) for t in seen])[:, None]
     filled = torch.from_numpy(_fill_gaps(known, seen, len(frames))).float()
     return PoseSequence(filled[..., :2], filled[..., 2], float(fps), height_px, width_px)
@@ -146,7 +147,7 @@ def _person(person: Any, t: int) -> np.ndarray | None:
     points[:, 2] = points[:, 2].clip(0, 1)
     exact, shown = _part(person, EXACT_POINTS, (NUM_KEYPOINTS,), t), points[:, 2] > 0
     if exact is not None and np.abs(exact[shown, :2] - points[shown, :2]).max(initial=0) <= UNCHANGED_PX:
-        points = exact
+        return exact
     return points if points[:, 2].any() else None
 
 

@@ -2,10 +2,18 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import audio, host, mask, mmhaa, pose, video
+from . import audio, host, mask, mmhaa, pose, pose_edit, pose_video, video
 
 
 class MMGTExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         host.register_model_folder()
-        return [*audio.NODES, *pose.NODES, *mask.NODES, *mmhaa.NODES, *video.NODES]
+        return [
+            *audio.NODES,
+            *pose.NODES,
+            *pose_video.NODES,
+            *pose_edit.NODES,
+            *mask.NODES,
+            *mmhaa.NODES,
+            *video.NODES,
+        ]

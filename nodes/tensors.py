@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,14 @@ from torch import Tensor
 
 from ..mmgt.audio import Recording
 from ..mmgt.errors import InputError
+from ..mmgt.media import VideoStream
 from ..mmgt.mmhaa.pictures import PictureSize
 from ..mmgt.openpose import poses_from_openpose
 from ..mmgt.poses import PoseSequence
 
 SIZE_KEY = "mmgt_size_px"  # in our LATENT: height, width of the video, whose canvas is padded to 64 px
+
+TRIMMED_S = 0.1  # a VIDEO that is this much shorter than its file shows a part of it
 
 
 def latent(samples: Tensor, size: PictureSize) -> dict[str, Any]:
@@ -51,6 +55,19 @@ def joined(chunks: Iterable[Tensor], num_frames: int) -> Tensor:
 def picture(image: Tensor) -> np.ndarray:
     """First picture of an IMAGE [B, H, W, C] 0..1 -> [H, W, 3] uint8 RGB."""
     return (image[0, ..., :3].float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def timed_frames(value: Any, fps: float) -> tuple[Iterable[tuple[float, np.ndarray]], int]:
+    """IMAGE at ``fps``, or VIDEO at its own rate -> (time in s, [H, W, 3] uint8) one by one, and how many there are."""
+    if isinstance(value, Tensor):
+        return ((t / fps, picture(value[t : t + 1])) for t in range(len(value))), len(value)
+    if not isinstance(value, InputImpl.VideoFromComponents):  # which holds its frames anyway
+        source = value.get_stream_source()
+        stream = VideoStream(Path(source) if isinstance(source, str) else source)
+        if value.get_duration() > stream.seconds - TRIMMED_S:
+            return stream, stream.num_frames
+    components = value.get_components()  # cut to a part of its file, which only this reads
+    return timed_frames(components.images, float(components.frame_rate))
 
 
 def image(frames: np.ndarray) -> Tensor:

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -182,3 +184,62 @@ def test_a_person_index_out_of_range_says_how_many_there_are(person_idx):
 def test_anything_else_is_one_sentence(frames, says):
     with pytest.raises(InputError, match=says):
         poses_from_openpose(frames)
+
+
+def plain(frame):
+    return frame
+
+
+def strings(frame):
+    (person,) = frame["people"]
+    written = {name: None if part is None else [f"{value:.6f}" for value in part] for name, part in person.items()}
+    return {"people": [written], "canvas_width": str(WIDTH), "canvas_height": f"{HEIGHT}.0"}
+
+
+def camel_case(frame):
+    return {"people": frame["people"], "canvasWidth": WIDTH, "canvasHeight": HEIGHT}
+
+
+def triples(frame):
+    (person,) = frame["people"]
+    return {**frame, "people": [{name: np.reshape(part, (-1, 3)).tolist() for name, part in person.items() if part}]}
+
+
+def with_another(frame):
+    return {**frame, "people": [*frame["people"], *frame_of(seed=9)["people"]]}
+
+
+def other_keys(frame):
+    (person,) = frame["people"]
+    return {**frame, "version": "1.3", "people": [{"person_id": [-1], "pose_keypoints_3d": [], **person}]}
+
+
+def empty_lists(frame):
+    (person,) = frame["people"]
+    return {**frame, "people": [{name: part or [] for name, part in person.items()}]}
+
+
+@pytest.mark.parametrize("as_fractions", [False, True])
+@pytest.mark.parametrize("write", [plain, strings, camel_case, triples, with_another, other_keys, empty_lists])
+@pytest.mark.parametrize("layout", [(18, 68, True), (25, 70, True), (18, None, False), (25, 70, False)])
+def test_dialects_say_the_same(layout, write, as_fractions):
+    """However it is written, with an empty frame behind: the points are where they are."""
+    body, face, hands = layout
+    expected = poses_from_openpose([frame_of(body, face, hands)])
+    dialect = write(frame_of(body, face, hands, (1 / WIDTH, 1 / HEIGHT) if as_fractions else (1, 1)))
+    read = poses_from_openpose(json.loads(json.dumps([dialect, {**dialect, "people": []}])))
+    shown = expected.score[0] > 0
+    assert shown.sum() == (18 + (6 if body == 25 else 0) + (68 if face else 0) + (42 if hands else 0))
+    for t in range(2):
+        torch.testing.assert_close(read.pixels[t, shown], expected.pixels[0, shown], atol=0.01, rtol=0)
+        torch.testing.assert_close(read.score[t], expected.score[0], atol=1e-4, rtol=0)
+    assert (read.height_px, read.width_px) == (HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize("hidden", [slice(0, 1), slice(0, 3), slice(1, 2)])
+def test_a_round_trip_keeps_frames_without_any_visible_point(hidden):
+    poses = random_poses()
+    poses.score[hidden] = 0
+    again = poses_from_openpose(json.loads(json.dumps(poses_to_openpose(poses))))
+    torch.testing.assert_close(again.pixels, poses.pixels, atol=0.01, rtol=0)
+    torch.testing.assert_close(again.score, poses.score, atol=1e-4, rtol=0)

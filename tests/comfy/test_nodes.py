@@ -12,6 +12,8 @@ import torch
 from graphs import GRAPHS, inputs_of, our_nodes, prompt_of, video_of
 from safetensors.torch import save_file
 
+from mmgt.media import read_picture, write_video
+from mmgt.assets import ASTRONAUT_POSE
 from mmgt.poses import load_poses
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors
@@ -104,6 +106,57 @@ def test_poses_for_other_packs_with_a_tiny_smga(server):
     sampler["inputs"]["seed"] = 7
     other = load_poses(Path(server.run(prompt)[key]["text"][0]))
     assert (other.pixels - poses.pixels).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(("source", "num_poses"), [("file", 5), ("components", 8), ("images", 8)])
+def test_poses_of_a_video(server, source, num_poses):
+    """A VIDEO file of 10 frames at 50 fps, a VIDEO made in the graph and an IMAGE batch of 4 frames at 12.5 fps."""
+    portrait, path = read_picture(server.base / "input" / "portrait.png"), server.base / "input" / "filmed.mp4"
+    if not path.exists():
+        write_video(path, [portrait] * 10, 50)
+    images = {"class_type": "RepeatImageBatch", "inputs": {"image": ["photo", 0], "amount": 4}}
+    nodes = {
+        "file": {"class_type": "LoadVideo", "inputs": {"file": path.name}},
+        "components": {"class_type": "CreateVideo", "inputs": {"images": ["images", 0], "fps": 12.5}},
+        "images": images,
+    }
+    outputs = server.run(
+        {
+            "photo": {"class_type": "LoadImage", "inputs": {"image": "portrait.png"}},
+            "images": images,
+            source: nodes[source],
+            "detector": {
+                "class_type": "MMGT_LoadPoseDetector",
+                "inputs": {"detector": "auto", "pose": "auto", "provider": "auto"},
+            },
+            "video": {
+                "class_type": "MMGT_DWPosePoseVideo",
+                "inputs": {
+                    "detector": ["detector", 0],
+                    "frames": [source, 0],
+                    "fps": 12.5,
+                    "person": "largest",
+                    "person_index": 0,
+                    "max_gap": 0.5,
+                    "smoothing": 1.0,
+                },
+            },
+            "poses": {
+                "class_type": "MMGT_SavePoses",
+                "inputs": {"poses": ["video", 0], "filename_prefix": f"filmed/{source}"},
+            },
+            "preview": {"class_type": "SaveImage", "inputs": {"images": ["video", 1], "filename_prefix": source}},
+            "report": {"class_type": "PreviewAny", "inputs": {"source": ["video", 2]}},
+        }
+    )
+    poses = load_poses(Path(outputs["poses"]["text"][0]))
+    assert (poses.fps, poses.num_frames, poses.height_px, poses.width_px) == (25, num_poses, 512, 512)
+    known = load_poses(ASTRONAUT_POSE)
+    assert (poses.pixels - known.pixels).abs().max() < 0.01
+    num_frames = 10 if source == "file" else 4
+    words = outputs["report"]["text"][0]
+    assert words.startswith(f"the person was found in {num_frames} of {num_frames} frames by ")
+    assert len(outputs["preview"]["images"]) == num_poses
 
 
 def test_a_missing_checkpoint_is_refused_before_anything_runs(server):
