@@ -12,8 +12,8 @@ import torch
 from graphs import GRAPHS, inputs_of, our_nodes, prompt_of, video_of
 from safetensors.torch import save_file
 
-from mmgt.media import read_picture, write_video
 from mmgt.assets import ASTRONAUT_POSE
+from mmgt.media import read_picture, write_video
 from mmgt.poses import load_poses
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors
