@@ -22,7 +22,8 @@ from .features import NUM_HANDCRAFTED, SpeechFeatures, encode_speech
 from .image_encoder import encode_photo, load_image_encoder
 from .layers import reuse_freed_memory
 from .media import VideoReader, write_video
-from .mmhaa.drive import Drive, EvenMasks
+from .mmhaa.drive import Drive
+from .mmhaa.masks import EvenMasks
 from .mmhaa.network import MMHAA, Photo, VideoNetwork
 from .mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
 from .mmhaa.presets import Preset

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from comfy_api.latest import io
 
 from ..mmgt.mmhaa.drive import STRENGTHS, drive_video
+from ..mmgt.mmhaa.masks import HandsBranch, MaskOptions, ThirdMask
 from ..mmgt.mmhaa.motion import MAX_FRAMES
 from ..mmgt.mmhaa.pictures import MAX_PX, PictureSize
 from ..mmgt.mmhaa.presets import PRESETS
@@ -87,10 +88,9 @@ def video_inputs() -> list[io.Input]:
         io.Mask.Input(
             "face",
             optional=True,
-            tooltip="Where the face moves, one MASK a frame or one for all; with lips it replaces the masks of the "
-            "poses.",
+            tooltip="Where the face moves, one MASK a frame or one for all, instead of the poses' face boxes.",
         ),
-        io.Mask.Input("lips", optional=True, tooltip="Where the lips move; belongs to face."),
+        io.Mask.Input("lips", optional=True, tooltip="Where the lips move, instead of the poses' lip boxes."),
         sockets.Speech.Input(
             "speech",
             optional=True,
@@ -146,6 +146,27 @@ def video_inputs() -> list[io.Input]:
             tooltip="The whole network runs at every n-th step only; in between its lower levels are reused "
             "(DeepCache). 1 = always the whole network, the paper.",
         ),
+        io.Mask.Input(
+            "hands",
+            optional=True,
+            tooltip="Where the hands move, instead of the poses' hand boxes; acts by third_mask or hands_branch.",
+        ),
+        io.Combo.Input(
+            "third_mask",
+            options=list(get_args(ThirdMask)),
+            default=MaskOptions.third_mask,
+            optional=True,
+            tooltip="Where the full branch hears. '1 + lips': everywhere, twice at the lips (the authors' inference). "
+            "'hands' or '1 - face + lips': as they trained. Which of them made the published network is not known.",
+        ),
+        io.Combo.Input(
+            "hands_branch",
+            options=list(get_args(HandsBranch)),
+            default=MaskOptions.hands_branch,
+            optional=True,
+            tooltip="Which branch also hears at the hands, with its strength. 'none': the authors' inference. 'face': "
+            "their training, and the paper.",
+        ),
     ]
 
 
@@ -167,6 +188,9 @@ def _video(
     face=None,
     lips=None,
     speech=None,
+    hands=None,
+    third_mask=MaskOptions.third_mask,
+    hands_branch=MaskOptions.hands_branch,
     *,
     width,
     height,
@@ -186,6 +210,8 @@ def _video(
         pose_pictures=pose_pictures,
         face_mask=face,
         lip_mask=lips,
+        hands_mask=hands,
+        mask_options=MaskOptions(third_mask, hands_branch),
         speech=speech,
         strengths=(full_strength, face_strength, lips_strength),
     )

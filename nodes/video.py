@@ -8,7 +8,6 @@ from torch import Tensor
 from ..mmgt.errors import InputError
 from ..mmgt.media import CODECS, write_video
 from ..mmgt.poses import POSE_FPS
-from ..mmgt.warp import preview_motion
 from . import host, sockets, tensors
 
 DECODE_FRAMES = 4  # at once: with progress and cancel in between; the VAE splits further where memory is short
@@ -39,6 +38,8 @@ class PreviewMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, poses, initial_pose, person_mask=None, audio=None) -> io.NodeOutput:
+        from ..mmgt.warp import preview_motion  # here: a sixth of the pack's import
+
         poses = tensors.poses(poses)
         picture = tensors.picture(image)
         mask = None if person_mask is None else tensors.person_mask(person_mask)

@@ -135,6 +135,20 @@ def test_the_seed_decides(inputs, tmp_path, pose_file):
     assert shown[0] == shown[1] != shown[2]
 
 
+def test_the_third_mask_is_an_option(inputs, tmp_path, pose_file, capsys):
+    shown = []
+    for number, name in enumerate(("1 + lips", "hands")):
+        out = tmp_path / f"{number}.mp4"
+        assert run("pose2video", inputs, poses=pose_file, out=out, third_mask=name) == 0
+        shown.append(out.read_bytes())
+    assert shown[0] != shown[1]
+    capsys.readouterr()
+    assert run("pose2video", inputs, poses=tmp_path / "0.mp4", out=tmp_path / "2.mp4", hands_branch="face") == 2
+    assert "does not say where the hands are" in one_sentence(capsys)
+    assert run("pose2video", inputs, poses=pose_file, out=tmp_path / "2.mp4", third_mask="lips") == 2
+    assert "third_mask is 'lips'" in one_sentence(capsys)
+
+
 def test_rhythm_needs_no_smga(inputs, weights, tmp_path, capsys):
     fewer = tmp_path / "weights"
     fewer.mkdir()

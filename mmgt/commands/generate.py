@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from .terminal import Commands, show_progress
-from .video_options import add_video_options, check_seed, check_strengths, preset_of, size_of
+from .video_options import add_video_options, check_seed, check_strengths, mask_options_of, preset_of, size_of
 
 
 def add_parser(commands: Commands) -> None:
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> None:
         check_output(path)
     check_seed(args.seed)
     preset, strengths, device = preset_of(args), check_strengths(args.strengths), choose_device(args.device)
+    masks = mask_options_of(args)
     picture, recording = read_picture(args.image), read_recording(args.audio)
     height, width = picture.shape[:2]
     size = size_of(args.size, height, width)
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     make_video(
         args.out,
         picture,
-        drive_video(size, poses=poses, speech=speech, strengths=strengths),
+        drive_video(size, poses=poses, speech=speech, strengths=strengths, mask_options=masks),
         found,
         preset,
         seed=args.seed,

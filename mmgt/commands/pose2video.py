@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import InputError
 from .terminal import Commands, show_progress
-from .video_options import add_video_options, check_seed, check_strengths, preset_of, size_of
+from .video_options import add_video_options, check_seed, check_strengths, mask_options_of, preset_of, size_of
 
 
 def add_parser(commands: Commands) -> None:
@@ -31,10 +32,13 @@ def run(args: argparse.Namespace) -> None:
     check_output(args.out)
     check_seed(args.seed)
     preset, strengths, device = preset_of(args), check_strengths(args.strengths), choose_device(args.device)
+    masks = mask_options_of(args)
     picture = read_picture(args.image)
     recording = None if args.audio is None else read_recording(args.audio)
     size = size_of(args.size, *picture.shape[:2])
     poses = load_poses(args.poses) if args.poses.suffix.lower() == ".json" else None
+    if poses is None and masks.needs_hands:
+        raise InputError(f"{args.poses.name} is a video, which does not say where the hands are; give a pose file.")
 
     found = find_all(args.weights)
     heard = () if recording is None else ("wav2vec2",)
@@ -43,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     if recording is not None:
         speech = hear(recording, {name: found[name] for name in heard}, device, show_progress("speech"))
     if poses is not None:
-        drive = drive_video(size, poses=poses, speech=speech, strengths=strengths)
+        drive = drive_video(size, poses=poses, speech=speech, strengths=strengths, mask_options=masks)
     else:
         drive = filmed_drive(args.poses, size, speech, strengths)
     print(f"{drive.num_frames} frames of {size.width_px}x{size.height_px} px", flush=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 
 if TYPE_CHECKING:
+    from ..mmhaa.masks import MaskOptions
     from ..mmhaa.pictures import PictureSize
     from ..mmhaa.presets import Preset
 
@@ -34,6 +35,18 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     add("--guidance-interval", type=float, nargs=2, metavar=interval, help="guide only there; 0 = noise (paper: 0 1)")
     add("--reuse-every", type=int, metavar="N", help="run the whole network at every N-th step only (paper: 1)")
     add("--strengths", type=float, nargs=3, metavar=regions, default=(1, 1, 2), help="of the speech (paper: 1 1 2)")
+    add(
+        "--third-mask",
+        metavar="NAME",
+        default="1 + lips",
+        help="where the full branch hears: '1 + lips' (the authors' inference), 'hands' or '1 - face + lips'",
+    )
+    add(
+        "--hands-branch",
+        metavar="NAME",
+        default="none",
+        help="also hears at the hands: none (the authors' inference), full, face or lips",
+    )
     add("--dtype", choices=["auto", "float32", "bfloat16", "float16"], default="auto", help="auto: float16 on a GPU")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (default: auto)")
 
@@ -70,6 +83,13 @@ def size_of(given: str | None, height_px: int, width_px: int) -> PictureSize:
     if match is None:
         raise InputError(f"the size is {given}; give width x height in px, like 512x512 (0 for one: by the photo).")
     return PictureSize.of_photo(height_px, width_px, int(match[2]), int(match[1]))
+
+
+def mask_options_of(args: argparse.Namespace) -> MaskOptions:
+    """Raises InputError."""
+    from ..mmhaa.masks import MaskOptions
+
+    return MaskOptions(args.third_mask, args.hands_branch)
 
 
 def check_seed(seed: int) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..draw import draw_pose
 from ..errors import InputError
 from ..features import SpeechFeatures
-from ..motion_mask import Box, face_box, lip_box
+from ..motion_mask import face_box, hand_boxes, lip_box
 from ..poses import POSE_FPS, PoseSequence
-from .pictures import NETWORK_PX, PictureSize, network_masks, picture_for_network
+from .masks import BoxMasks, BranchMasks, EvenMasks, GivenMasks, MaskOptions, RegionMasks
+from .pictures import PictureSize, picture_for_network
 
 logger = logging.getLogger("mmgt")
 
@@ -52,64 +52,6 @@ class GivenPictures:
         return torch.stack([picture_for_network(picture, self.size) for picture in chosen])
 
 
-@dataclass(frozen=True)
-class PoseMasks:
-    """Face and lip masks of poses (paper Algorithm 1), as the audio modules take them: frames -> levels."""
-
-    poses: PoseSequence
-    size: PictureSize
-
-    def __call__(self, frames: Sequence[int]) -> tuple[Tensor, ...]:
-        height, width = self.size.height_px, self.size.width_px
-        chosen = self.poses.sized(height, width).at(frames)
-        points = list(zip(chosen.pixels.numpy(), chosen.score.numpy(), strict=True))
-        face = [face_box(xy, score, height, width) for xy, score in points]
-        lips = [lip_box(xy, score, height, width) for xy, score in points]
-        return network_masks(self._filled(face), self._filled(lips), *self.size.latent_shape)
-
-    def _filled(self, boxes: Sequence[Box | None]) -> np.ndarray:
-        masks = np.zeros((len(boxes), self.size.canvas_height_px, self.size.canvas_width_px), np.uint8)
-        for mask, box in zip(masks, boxes, strict=True):
-            if box is not None:
-                x0, y0, x1, y1 = box
-                mask[y0:y1, x0:x1] = 255
-        return masks
-
-
-@dataclass(frozen=True)
-class GivenMasks:
-    """Masks that were made elsewhere: face, lips [T or 1, H, W] in 0..1 of any size; one frame holds for all."""
-
-    face: Tensor
-    lips: Tensor
-    size: PictureSize
-
-    def __call__(self, frames: Sequence[int]) -> tuple[Tensor, ...]:
-        return network_masks(self._canvas(self.face, frames), self._canvas(self.lips, frames), *self.size.latent_shape)
-
-    def _canvas(self, mask: Tensor, frames: Sequence[int]) -> np.ndarray:
-        import cv2
-
-        chosen = mask[[0] * len(frames) if len(mask) == 1 else list(frames)]
-        grey = (chosen.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-        height, width = self.size.height_px, self.size.width_px
-        if (self.size.canvas_height_px, self.size.canvas_width_px) == (height, width):
-            return grey  # the whole picture: its own size does, the network's masks are 64 px
-        sized = (cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR) for frame in grey)
-        return np.stack([self.size.pad(frame, "constant") for frame in sized])
-
-
-@dataclass(frozen=True)
-class EvenMasks:
-    """Where nothing says where face and lips are: the full branch acts everywhere alike, face and lips nowhere."""
-
-    size: PictureSize
-
-    def __call__(self, frames: Sequence[int]) -> tuple[Tensor, ...]:
-        nothing = np.zeros((len(frames), NETWORK_PX, NETWORK_PX), np.uint8)
-        return network_masks(nothing, nothing, *self.size.latent_shape)
-
-
 class FrameSource(Protocol):
     def __call__(self, frames: Sequence[int]) -> Any: ...
 
@@ -138,13 +80,15 @@ def drive_video(
     pose_pictures: Tensor | None = None,
     face_mask: Tensor | None = None,
     lip_mask: Tensor | None = None,
+    hands_mask: Tensor | None = None,
+    mask_options: MaskOptions = MaskOptions(),
     speech: SpeechFeatures | None = None,
     strengths: tuple[float, float, float] = STRENGTHS,
 ) -> Drive:
     """Check that the parts fit each other, and bind them.
 
-    poses are drawn and masked; pose_pictures [T, H, W, 3] in 0..1 are shown instead of drawing, and the masks
-    [T or 1, H, W] in 0..1 used instead of making them. Speech decides the length where poses are longer.
+    poses are drawn and masked; pose_pictures [T, H, W, 3] in 0..1 are shown instead of drawing, and each mask
+    [T or 1, H, W] in 0..1 is used instead of making it. Speech decides the length where poses are longer.
     Raises InputError.
     """
     poses = None if poses is None else poses.at_fps(POSE_FPS)
@@ -155,9 +99,6 @@ def drive_video(
         pictures, num_frames = DrawnPoses(poses, size), poses.num_frames
     else:
         raise InputError("there is nothing to move by; connect poses (MMGT_POSES or POSE_KEYPOINT) or pose_pictures.")
-    if (face_mask is None) != (lip_mask is None):
-        given, missing = ("face", "lips") if lip_mask is None else ("lips", "face")
-        raise InputError(f"there is a {given} mask but no {missing} mask; connect both, or none to have them made.")
     if speech is not None and speech.video is None:
         raise InputError(
             "this speech was encoded without wav2vec2, which the video network listens to; choose a wav2vec2 file in "
@@ -167,22 +108,46 @@ def drive_video(
         raise InputError("the pose pictures hold 0 frames; a video needs at least one.")
     if poses is not None and pose_pictures is not None:
         _check_length("poses", poses.num_frames, num_frames)
-    masks: FrameSource
-    if face_mask is not None and lip_mask is not None:
-        for name, mask in (("the face masks", face_mask), ("the lips masks", lip_mask)):
-            _check_length(name, len(mask), num_frames, may_hold=True)
-        masks = GivenMasks(face_mask, lip_mask, size)
-    elif poses is not None:
-        masks = PoseMasks(poses, size)
-    else:
-        logger.warning("pose pictures without poses or masks: the speech acts on the whole picture alike")
-        masks = EvenMasks(size)
+    masks = _masks(size, poses, {"face": face_mask, "lips": lip_mask, "hands": hands_mask}, mask_options, num_frames)
     layers = None if speech is None else speech.video
     if layers is not None and len(layers) != num_frames:
         used = min(num_frames, len(layers))
         logger.info("poses last %d frames, speech %d; the video has %d", num_frames, len(layers), used)
         num_frames = used
     return Drive(num_frames, size, pictures, masks, layers, strengths)
+
+
+def _masks(
+    size: PictureSize,
+    poses: PoseSequence | None,
+    given: Mapping[str, Tensor | None],
+    options: MaskOptions,
+    num_frames: int,
+) -> FrameSource:
+    """The branches' masks: of each region the given one, else the poses' boxes. Raises InputError."""
+    regions: dict[str, RegionMasks] = {}
+    for (name, mask), boxes in zip(given.items(), (face_box, lip_box, hand_boxes), strict=True):
+        if mask is not None:
+            _check_length(f"the {name} masks", len(mask), num_frames, may_hold=True)
+            regions[name] = GivenMasks(mask, size)
+        elif poses is not None:
+            regions[name] = BoxMasks(poses, size, boxes)
+    if options.needs_hands and "hands" not in regions:
+        raise InputError(
+            f"nothing says where the hands are, which {options} needs; connect poses or a hands mask, or take the "
+            "defaults."
+        )
+    if given["hands"] is not None and not options.needs_hands:
+        logger.warning("the hands mask acts nowhere: choose a hands_branch, or the third_mask 'hands'")
+    if not regions:
+        logger.warning("pose pictures without poses or masks: the speech acts on the whole picture alike")
+        return EvenMasks(size)
+    missing = [name for name in ("face", "lips") if name not in regions]
+    if missing:
+        raise InputError(
+            f"there is no {' and no '.join(missing)} mask, and there are no poses to make it of; connect either."
+        )
+    return BranchMasks(size, **regions, options=options)
 
 
 def _check_length(name: str, num_frames: int, wanted: int, *, may_hold: bool = False) -> None:

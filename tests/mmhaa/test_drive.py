@@ -9,6 +9,7 @@ from mmgt.assets import ASTRONAUT_POSE
 from mmgt.errors import InputError
 from mmgt.features import SpeechFeatures
 from mmgt.mmhaa.drive import drive_video
+from mmgt.mmhaa.masks import MaskOptions
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.poses import PoseSequence, load_poses
 
@@ -72,13 +73,28 @@ def test_the_shorter_one_of_poses_and_speech_decides(caplog):
     assert drive_video(SIZE, poses=poses(12, fps=50.0)).num_frames == 6  # resampled in time to 25 fps
 
 
+def test_a_region_without_a_mask_takes_the_poses(caplog):
+    own, made = torch.zeros(1, 30, 30), drive_video(SIZE, poses=poses()).masks([0, 5])[0]
+    own[:, 20:] = 1
+    full, face, lip = drive_video(SIZE, poses=poses(), face_mask=own).masks([0, 5])[0]
+    torch.testing.assert_close(torch.stack([full, lip]), made[[0, 2]])
+    assert (face != made[1]).any()
+    drive_video(SIZE, poses=poses(), hands_mask=own)
+    assert "acts nowhere" in caplog.text
+
+
+PICTURES = {"pose_pictures": torch.zeros(6, 8, 8, 3)}
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         ({}, "nothing to move by"),
         ({"pose_pictures": torch.zeros(0, 8, 8, 3)}, "0 frames"),
-        ({"poses": poses(), "face_mask": torch.zeros(6, 8, 8)}, "a face mask but no lips mask"),
-        ({"poses": poses(), "lip_mask": torch.zeros(6, 8, 8)}, "a lips mask but no face mask"),
+        ({**PICTURES, "face_mask": torch.zeros(6, 8, 8)}, "no lips mask, and there are no poses"),
+        ({**PICTURES, "lip_mask": torch.zeros(6, 8, 8)}, "no face mask, and there are no poses"),
+        ({**PICTURES, "mask_options": MaskOptions("hands")}, "nothing says where the hands are"),
+        ({"poses": poses(), "hands_mask": torch.zeros(5, 8, 8)}, "the hands masks have 5 frames, but the video has 6"),
         (
             {"poses": poses(), "face_mask": torch.zeros(5, 8, 8), "lip_mask": torch.zeros(6, 8, 8)},
             "the face masks have 5 frames, but the video has 6",

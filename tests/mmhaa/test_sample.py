@@ -5,7 +5,8 @@ import torch
 from tiny import HEADS, IMAGE_WIDTH, NUM_LAYERS, SPEECH_WIDTH, tiny_state
 
 from mmgt.errors import InputError
-from mmgt.mmhaa.drive import Drive, EvenMasks
+from mmgt.mmhaa.drive import Drive
+from mmgt.mmhaa.masks import EvenMasks
 from mmgt.mmhaa.network import Photo
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.sample import DDIM, NumericalError, Video, VideoOptions, VideoRun, sample_latents

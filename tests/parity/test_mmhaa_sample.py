@@ -13,16 +13,8 @@ from stage2 import as_frames, as_video, tensor, tiny_net
 
 from mmgt.diffusion import NUM_TRAIN_STEPS, ddim_step_v, linear_alpha_bar_zero_snr, trailing_times
 from mmgt.mmhaa.drive import Drive
-from mmgt.mmhaa.pictures import (
-    FACE_BLUR,
-    LIP_BLUR,
-    PictureSize,
-    blurred_mask,
-    network_masks,
-    photo_canvas,
-    photo_for_clip,
-    picture_for_network,
-)
+from mmgt.mmhaa.masks import FACE_BLUR, LIP_BLUR, blurred_mask, network_masks
+from mmgt.mmhaa.pictures import PictureSize, photo_canvas, photo_for_clip, picture_for_network
 from mmgt.mmhaa.sample import DDIM, Video, VideoOptions, VideoRun, guided, sample_latents
 from mmgt.windows import looped_windows
 

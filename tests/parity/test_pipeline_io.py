@@ -14,7 +14,8 @@ from stage2 import as_frames, as_video, tensor, tiny_net
 from mmgt.generate import frames_of, read_photo
 from mmgt.image_encoder import encode_photo, load_image_encoder
 from mmgt.mmhaa.drive import Drive, GivenPictures
-from mmgt.mmhaa.pictures import PictureSize, network_masks, photo_canvas
+from mmgt.mmhaa.masks import network_masks
+from mmgt.mmhaa.pictures import PictureSize, photo_canvas
 from mmgt.mmhaa.sample import DDIM, Video, VideoOptions, VideoRun, sample_latents
 from mmgt.vae import decode_latents, encode_picture, load_vae
 

@@ -1,0 +1,103 @@
+"""Motion masks as the branches of MM-HAA take them: definitions by name, and masks that were made elsewhere."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmgt.assets import ASTRONAUT_POSE
+from mmgt.errors import InputError
+from mmgt.mmhaa.drive import drive_video
+from mmgt.mmhaa.masks import FACE_BLUR, MaskOptions, mask_pyramid, network_masks
+from mmgt.mmhaa.pictures import PictureSize
+from mmgt.motion_mask import motion_masks
+from mmgt.poses import PoseSequence, load_poses
+
+SIZE = PictureSize(128, 128)
+SIDE = 16
+
+
+def box(top, left, height, width):
+    mask = np.zeros((2, 128, 128), np.uint8)
+    mask[:, top : top + height, left : left + width] = 255
+    return mask
+
+
+FACE, LIPS, HANDS = box(10, 40, 40, 40), box(34, 50, 10, 20), box(90, 20, 30, 30)
+AT_FACE, AT_HANDS, NOWHERE = 4 * SIDE + 6, 13 * SIDE + 4, 10 * SIDE + 15  # cells of level 0
+
+
+def levels(**options):
+    return network_masks(FACE, LIPS, SIDE, SIDE, HANDS, MaskOptions(**options))
+
+
+def test_the_third_mask_by_name():
+    default, hands, outside = (levels(third_mask=name)[0] for name in ("1 + lips", "hands", "1 - face + lips"))
+    for level in (default, hands, outside):
+        torch.testing.assert_close(level[1:], default[1:])  # face and lips stay
+    full, face, lips = default
+    torch.testing.assert_close(full, 1 + lips)
+    assert hands[0][0, AT_HANDS] > 0.9 > 0.1 > hands[0][0, AT_FACE]
+    torch.testing.assert_close(outside[0], (1 - face + lips).clamp(0, 1))
+    assert outside[0][0, NOWHERE] > 0.9
+
+
+def test_hands_choose_their_branch():
+    without = levels()
+    for branch, index in (("full", 0), ("face", 1), ("lips", 2)):
+        level = levels(hands_branch=branch)[0]
+        assert level[index][0, AT_HANDS] > without[0][index][0, AT_HANDS] + 0.5
+        others = [i for i in range(1, 3) if i != index]
+        torch.testing.assert_close(level[others], without[0][others])
+    # the paper's and the training's face mask is one mask of face and hands
+    united = mask_pyramid(np.maximum(FACE, HANDS), FACE_BLUR, SIDE, SIDE)
+    for level, wanted in zip(levels(hands_branch="face"), united, strict=True):
+        torch.testing.assert_close(level[1], wanted)
+
+
+def poses():
+    still = load_poses(ASTRONAUT_POSE)
+    moved = still.keypoints.repeat(3, 1, 1) + torch.linspace(0, 0.1, 3)[:, None, None]
+    return PoseSequence(moved, still.score.repeat(3, 1), 25.0, still.height_px, still.width_px)
+
+
+@pytest.mark.parametrize(
+    "options", [MaskOptions(), MaskOptions("hands", "face"), MaskOptions("1 - face + lips", "full")]
+)
+def test_the_mask_builders_masks_are_those_of_the_poses(options):
+    built = motion_masks(poses(), 128, 128)
+    made = drive_video(SIZE, poses=poses(), mask_options=options).masks([0, 2])
+    given = drive_video(
+        SIZE,
+        poses=poses(),
+        face_mask=built.face,
+        lip_mask=built.lips,
+        hands_mask=built.hands,
+        mask_options=options,
+    ).masks([0, 2])
+    for a, b in zip(made, given, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def given(face):
+    drive = drive_video(SIZE, pose_pictures=torch.zeros(1, 8, 8, 3), face_mask=face, lip_mask=torch.zeros(1, 8, 8))
+    return drive.masks([0])[0][1, 0].unflatten(0, (SIDE, SIDE))
+
+
+def test_a_mask_keeps_its_meaning():
+    """Grown, blurred or painted over elsewhere: half a mask acts half, everywhere is everywhere, nothing is nothing."""
+    mask = torch.zeros(1, 128, 128)
+    mask[:, 32:96, 32:96] = 1
+    whole, half = given(mask), given(mask / 2)
+    torch.testing.assert_close(half, whole / 2, rtol=0, atol=2 / 255)
+    assert given(torch.ones(1, 128, 128)).min() == 1
+    assert given(torch.zeros(1, 128, 128)).max() == 0
+    grown = torch.nn.functional.max_pool2d(mask, 33, 1, 16)
+    assert (given(grown) >= whole - 1 / 255).all()
+    assert given(grown).sum() > 1.5 * whole.sum()
+    assert given(mask.repeat(1, 2, 1)[:, ::2]).shape == (SIDE, SIDE)  # another size
+
+
+@pytest.mark.parametrize("wrong", [{"third_mask": "background"}, {"hands_branch": "hands"}])
+def test_an_unknown_name_is_one_sentence(wrong):
+    with pytest.raises(InputError, match="must be one of"):
+        MaskOptions(**wrong)
