@@ -32,8 +32,8 @@ def to_api(server, graph):
         inputs = {}
         for name, kind in inputs_of(info).items():
             if kind in WIDGETS:
-                inputs[name] = next(values)
                 options = {**info["input"].get("required", {}), **info["input"].get("optional", {})}[name][-1]
+                inputs[name] = next(values, options.get("default") if isinstance(options, dict) else None)
                 if isinstance(options, dict) and options.get("control_after_generate"):
                     next(values)
             if name in linked:
