@@ -28,11 +28,12 @@ class Linear(nn.Linear):
 
 
 def reuse_freed_memory() -> None:
-    """Let glibc keep what tensors free (up to 2 GiB) instead of clearing new pages for each: a tenth faster on a CPU.
-
-    For the rest of the process; elsewhere than on glibc nothing happens.
+    """Give back what was freed until now; from now on let glibc keep what tensors free (up to 2 GiB), for the rest of
+    the process. Clearing new pages for each costs a tenth of the time on a CPU. Elsewhere than on glibc nothing happens.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(-3, 2**30)  # M_MMAP_THRESHOLD: tensors below 1 GiB come from the heap
-        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD, bytes
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if libc is None or not hasattr(libc, "mallopt"):
+        return
+    libc.malloc_trim(0)
+    libc.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD: tensors below 1 GiB come from the heap
+    libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD, bytes
