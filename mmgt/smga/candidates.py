@@ -110,7 +110,7 @@ def beat_alignment(poses: PoseSequence, audio_beats: np.ndarray) -> float:
     """Mean over motion beats of exp(-d^2 / 2 sigma^2), d s from the nearest audio beat, sigma 0.05 s: 0..1.
 
     BAS of AIST++ (Li et al. 2021). Motion beats are the local minima of the summed speed of head, shoulders, elbows and
-    wrists, smoothed by a Gaussian of 0.083 s as AIST++ does. audio_beats: frame indices. 0 without a beat on either side.
+    wrists, smoothed by a Gaussian of 0.083 s as there. audio_beats: frame indices. 0 without a beat on either side.
     """
     from scipy.ndimage import gaussian_filter1d
 

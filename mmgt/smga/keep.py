@@ -217,38 +217,47 @@ def _joined(new: np.ndarray, given: np.ndarray, kept: np.ndarray, shown: np.ndar
     """
     held = kept & shown
     z = new.copy()
-    for _, wrist, hand in HANDS:
-        z[:, hand] += _faded(given[:, [wrist]] - z[:, [hand[0]]], held[:, [wrist]])
     head = shown[:, FIRM_HEAD].astype(np.float64)
     m, b, known = similarity(z[:, FIRM_HEAD], given[:, FIRM_HEAD], head)
     on_head = m[:, None] * z[:, FACE] + b[:, None]
-    z[:, FACE] += _faded(on_head - z[:, FACE], np.repeat((kept[:, NOSE] & known)[:, None], len(FACE), axis=1))
+    z[:, FACE] = _joined_in_time(z[:, FACE], on_head, np.repeat((kept[:, NOSE] & known)[:, None], len(FACE), axis=1))
 
-    rest = [point for point in range(NUM_KEYPOINTS) if point not in LIPS]
-    z[:, rest] += _faded(given[:, rest] - z[:, rest], held[:, rest])
+    rest = [*REGIONS["body"], *REGIONS["face"]]
+    z[:, rest] = _joined_in_time(z[:, rest], given[:, rest], held[:, rest])
+
+    for _, wrist, hand in HANDS:
+        hangs_on = _joined_in_time(new[:, [wrist]], new[:, [hand[0]]], held[:, [wrist]])  # its root, on a kept wrist
+        fingers = _joined_in_time(new[:, hand] - hangs_on, given[:, hand] - z[:, [wrist]], held[:, hand])
+        z[:, hand] = z[:, [wrist]] + fingers
 
     lips = given[:, LIPS]
     moved = _with_new_head(kept)
-    if moved.any():
-        m, b, known = similarity(given[:, FIRM_HEAD], z[:, FIRM_HEAD], head)
-        if known.any():
-            m, b = fill_in_time(m, known), fill_in_time(b, known)
-            lips = np.where(moved[:, None], m[:, None] * lips + b[:, None], lips)
-    z[:, LIPS] += _faded(lips - z[:, LIPS], held[:, LIPS])
+    m, b, known = similarity(given[:, FIRM_HEAD], z[:, FIRM_HEAD], head)
+    if moved.any() and known.any():
+        m, b = fill_in_time(m, known), fill_in_time(b, known)
+        lips = np.where(moved[:, None], m[:, None] * lips + b[:, None], lips)
+    z[:, LIPS] = _joined_in_time(z[:, LIPS], lips, held[:, LIPS])
     return z
 
 
-def _faded(offset: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """[T, N]: the offset where it is known; into a gap it fades out smoothly from the known frame on either side."""
-    faded = np.where(known, offset, 0)
+def _joined_in_time(new: np.ndarray, given: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """[T, N] complex: the given points where they are known, else the new ones, moved to meet them.
+
+    Beside known frames the new points are offset so that the first way over the join is as long as their own next one;
+    the offset fades out smoothly over FADE_FRAMES, or over the gap where that is shorter.
+    """
+    joined = np.where(known, given, new)
     for times in np.unique(known, axis=1).T:
-        points = (known == times[:, None]).all(axis=0)
+        points = np.flatnonzero((known == times[:, None]).all(axis=0))
         edges = np.flatnonzero(np.diff(np.concatenate([[False], ~times, [False]])))
         for start, stop in edges.reshape(-1, 2):
-            since = np.arange(1, stop - start + 1)
-            fade = 1 - smooth_step(since / (min(FADE_FRAMES, stop - start) + 1))[:, None]
+            num_frames = stop - start
+            fade = 1 - smooth_step(np.arange(1, num_frames + 1) / (min(FADE_FRAMES, num_frames) + 1))[:, None]
+            pace = min(1.0, (num_frames - 1) / FADE_FRAMES)  # a short gap has its way from the frames beside it
             if start > 0:
-                faded[start:stop, points] += fade * offset[start - 1, points]
+                way = pace * (new[min(start + 1, stop - 1), points] - new[start, points])
+                joined[start:stop, points] += fade * (given[start - 1, points] + way - new[start, points])
             if stop < len(known):
-                faded[start:stop, points] += fade[::-1] * offset[stop, points]
-    return faded
+                way = pace * (new[stop - 1, points] - new[max(stop - 2, start), points])
+                joined[start:stop, points] += fade[::-1] * (given[stop, points] - way - new[stop - 1, points])
+    return joined
