@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
+from ..mmgt.errors import InputError
 from ..mmgt.smga.candidates import MAX_CANDIDATES, sample_candidates, score_table
 from ..mmgt.smga.keep import KEPT_POINTS, kept_track, parse_spans
 from ..mmgt.smga.sample import MAX_OVERLAP, SamplerSettings, check_features
@@ -184,6 +185,14 @@ class SMGAResample(io.ComfyNode):
                 io.String.Output(display_name="scores"),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, keep_seconds=None) -> bool | str:
+        try:
+            parse_spans(keep_seconds or "")
+        except InputError as error:
+            return str(error)
+        return True
 
     @classmethod
     def execute(

@@ -73,8 +73,7 @@ def sample_candidates(
     num_candidates: 1..16. progress(step, total) counts the DDIM steps of all candidates.
     Raises InputError for another number, and for features without onsets, before anything is sampled.
     """
-    if not 1 <= num_candidates <= MAX_CANDIDATES:
-        raise InputError(f"there cannot be {num_candidates} candidates; sample 1 to {MAX_CANDIDATES}.")
+    check_number(num_candidates)
     check_features(model, speech.gesture)
     _handcrafted(speech)
     best: PoseSequence | None = None
@@ -97,6 +96,12 @@ def sample_candidates(
         scores.append(score)
     assert best is not None
     return best, scores
+
+
+def check_number(num_candidates: int) -> None:
+    """Raise InputError unless it is 1..16."""
+    if not 1 <= num_candidates <= MAX_CANDIDATES:
+        raise InputError(f"there cannot be {num_candidates} candidates; sample 1 to {MAX_CANDIDATES}.")
 
 
 def score_poses(poses: PoseSequence, speech: SpeechFeatures, seed: int) -> Score:
