@@ -247,8 +247,11 @@ def _joined_in_time(new: np.ndarray, given: np.ndarray, known: np.ndarray) -> np
     the offset fades out smoothly over FADE_FRAMES, or over the gap where that is shorter.
     """
     joined = np.where(known, given, new)
-    for times in np.unique(known, axis=1).T:
-        points = np.flatnonzero((known == times[:, None]).all(axis=0))
+    alike: dict[bytes, list[int]] = {}  # points that are known at the same times
+    for point in range(known.shape[1]):
+        alike.setdefault(known[:, point].tobytes(), []).append(point)
+    for points in alike.values():
+        times = known[:, points[0]]
         edges = np.flatnonzero(np.diff(np.concatenate([[False], ~times, [False]])))
         for start, stop in edges.reshape(-1, 2):
             num_frames = stop - start
