@@ -30,7 +30,7 @@ from .mmhaa.presets import Preset
 from .mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
 from .poses import POSE_FPS, PoseSequence
 from .schedulers import make_scheduler
-from .smga.sample import sample_poses
+from .smga.candidates import Score, sample_candidates
 from .vae import decode_latents, encode_picture, load_vae
 from .weights import load_mmhaa
 
@@ -99,15 +99,21 @@ def hears_wavlm(smga: Any) -> bool:
 
 
 def speak(
-    smga: Any, speech: SpeechFeatures, initial_pose: PoseSequence, seed: int, device: torch.device, progress: Progress
-) -> PoseSequence:
-    """SMGA's poses of the speech."""
-    return sample_poses(
+    smga: Any,
+    speech: SpeechFeatures,
+    initial_pose: PoseSequence,
+    seed: int,
+    num_candidates: int,
+    device: torch.device,
+    progress: Progress,
+) -> tuple[PoseSequence, list[Score]]:
+    """SMGA's poses of the speech, the best of so many seeds, and the scores of all."""
+    return sample_candidates(
         smga.to(device),
-        speech.gesture,
+        speech,
         initial_pose,
         seed=seed,
-        speaking=speech.speaking,
+        num_candidates=num_candidates,
         progress=progress("SMGA"),
     )
 

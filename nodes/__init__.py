@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import audio, host, mask, mmhaa, pose, pose_edit, pose_video, video
+from . import audio, host, mask, mmhaa, pose, pose_edit, pose_video, smga, video
 
 
 class MMGTExtension(ComfyExtension):
@@ -11,6 +11,7 @@ class MMGTExtension(ComfyExtension):
         return [
             *audio.NODES,
             *pose.NODES,
+            *smga.NODES,
             *pose_video.NODES,
             *pose_edit.NODES,
             *mask.NODES,

@@ -12,15 +12,12 @@ from ..mmgt.draw import draw_pose, draw_poses
 from ..mmgt.errors import InputError
 from ..mmgt.poses import load_poses, save_poses
 from ..mmgt.rhythm import Amplitudes, rhythm_poses
-from ..mmgt.smga.sample import MAX_OVERLAP, SamplerSettings, check_features, sample_poses
-from ..mmgt.weights import load_smga
-from ..mmgt.weights.catalog import DWPOSE, SMGA, YOLOX
+from ..mmgt.weights.catalog import DWPOSE, YOLOX
 from . import host, sockets, tensors
 from .mask import MAX_SIZE_PX
 
 AUTO = "auto"
 MAX_SEED = 2**64 - 1
-SMGA_MEMORY_BYTES = 512 * 2**20  # activations, keys and values of eight windows in float32
 
 
 def seed_input() -> io.Int.Input:
@@ -116,101 +113,6 @@ class DWPoseInitialPose(io.ComfyNode):
         progress(1, 1)
         drawn = draw_pose(pose.pixels[0].numpy(), pose.score[0].numpy(), *picture.shape[:2])
         return io.NodeOutput(pose, tensors.image(drawn[None]))
-
-
-class LoadSMGAModel(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="MMGT_LoadSMGAModel",
-            display_name="Load SMGA Model",
-            category="MMGT/pose",
-            description="Stage I of MMGT: the network that turns speech into poses.",
-            inputs=[
-                io.Combo.Input(
-                    "smga",
-                    options=host.model_files(SMGA),
-                    tooltip="In models/mmgt: the authors' audio2pose_best_model.pt, or the same as .safetensors.",
-                )
-            ],
-            outputs=[sockets.Smga.Output(display_name="smga")],
-        )
-
-    @classmethod
-    def validate_inputs(cls, smga=None) -> bool | str:
-        return host.problem_with(smga or SMGA.name, SMGA) or True
-
-    @classmethod
-    def execute(cls, smga) -> io.NodeOutput:
-        host.check_interrupt()
-        return io.NodeOutput(host.managed(load_smga(host.model_path(smga, SMGA), ops=host.OPERATIONS)))
-
-
-class SMGAAudio2PoseSampler(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="MMGT_SMGAAudio2PoseSampler",
-            display_name="SMGA Audio2Pose Sampler",
-            category="MMGT/pose",
-            description="Diffuse a pose sequence from speech (paper stage I). Any length: windows of 80 frames are "
-            "sampled together and agree where they overlap.",
-            inputs=[
-                sockets.Smga.Input("smga", tooltip="From Load SMGA Model."),
-                sockets.Speech.Input("speech", tooltip="From Encode Speech."),
-                sockets.poses_input(
-                    "initial_pose", "The person's pose in the photo; decides which points are visible."
-                ),
-                seed_input(),
-                io.Int.Input(
-                    "steps",
-                    default=SamplerSettings.num_steps,
-                    min=1,
-                    max=1000,
-                    tooltip="DDIM steps. The paper takes 50.",
-                ),
-                io.Float.Input(
-                    "guidance",
-                    default=SamplerSettings.guidance,
-                    min=0.0,
-                    max=10.0,
-                    step=0.1,
-                    tooltip="Classifier-free guidance: how strongly the poses follow the speech. The authors take 2.",
-                ),
-                io.Float.Input(
-                    "eta",
-                    default=SamplerSettings.eta,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Noise added back in each step: 1 as the authors sample, 0 for a deterministic path.",
-                ),
-                io.Int.Input(
-                    "window_overlap",
-                    default=SamplerSettings.overlap,
-                    min=1,
-                    max=MAX_OVERLAP,
-                    tooltip="Frames (40 ms) that neighbouring windows share in speech longer than 3.2 s.",
-                ),
-            ],
-            outputs=[sockets.Poses.Output(display_name="poses")],
-        )
-
-    @classmethod
-    def execute(cls, smga, speech, initial_pose, seed, steps, guidance, eta, window_overlap) -> io.NodeOutput:
-        check_features(smga.model, speech.gesture)
-        model, device = host.on_device(smga, SMGA_MEMORY_BYTES)
-        poses = sample_poses(
-            model,
-            speech.gesture,
-            tensors.poses(initial_pose).frames(0, 1),
-            seed=seed,
-            speaking=speech.speaking,
-            settings=SamplerSettings(steps, guidance, eta, window_overlap),
-            progress=host.progress(),
-            device=device,
-        )
-        return io.NodeOutput(poses)
 
 
 class RhythmAudio2Pose(io.ComfyNode):
@@ -379,8 +281,6 @@ class PoseKeypointToPoses(io.ComfyNode):
 NODES = [
     LoadPoseDetector,
     DWPoseInitialPose,
-    LoadSMGAModel,
-    SMGAAudio2PoseSampler,
     RhythmAudio2Pose,
     DrawPoses,
     LoadPoses,

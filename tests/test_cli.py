@@ -56,6 +56,12 @@ def test_demo_leaves_what_the_readme_promises(tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("number", "says"), [(17, "sample 1 to 16"), (2, "Rhythm makes the poses")])
+def test_candidates_that_cannot_be_are_one_sentence(inputs, capsys, number, says):
+    assert preview(inputs, candidates=number) == 2
+    assert says in one_sentence(capsys)
+
+
 def test_a_refused_demo_leaves_nothing(tmp_path, capsys):
     assert main(["demo", "--out", str(tmp_path / "demo"), "--seed", "-1"]) == 2
     assert "seed" in one_sentence(capsys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .candidates import add_candidates_option, check_candidates, show_scores
 from .terminal import Commands, show_progress
 from .video_options import add_video_options, check_seed, check_strengths, mask_options_of, preset_of, size_of
 
@@ -16,6 +17,7 @@ def add_parser(commands: Commands) -> None:
     generate.add_argument("--poses", type=Path, metavar="P.json", help="the portrait's pose, instead of detecting it")
     generate.add_argument("--poses-out", type=Path, metavar="Q.json", help="also write the generated poses")
     generate.add_argument("--rhythm", action="store_true", help="poses by rules (Rhythm Audio2Pose) instead of by SMGA")
+    add_candidates_option(generate)
     add_video_options(generate)
     generate.set_defaults(run=run)
 
@@ -35,6 +37,7 @@ def run(args: argparse.Namespace) -> None:
     for path in filter(None, (args.out, args.poses_out)):
         check_output(path)
     check_seed(args.seed)
+    check_candidates(args.candidates, has_smga=not args.rhythm)
     preset, strengths, device = preset_of(args), check_strengths(args.strengths), choose_device(args.device)
     masks = mask_options_of(args)
     picture, recording = read_picture(args.image), read_recording(args.audio)
@@ -62,7 +65,8 @@ def run(args: argparse.Namespace) -> None:
         poses = rhythm_poses(recording, initial_pose, seed=args.seed)
         print(f"Rhythm Audio2Pose: {poses.num_frames} frames (rule-based; without --rhythm: SMGA)", flush=True)
     else:
-        poses = speak(smga, speech, initial_pose, args.seed, device, show_progress)
+        poses, scores = speak(smga, speech, initial_pose, args.seed, args.candidates, device, show_progress)
+        show_scores(scores)
     del smga  # the video network needs its memory
     if args.poses_out is not None:
         save_poses(poses, args.poses_out)

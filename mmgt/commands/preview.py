@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .candidates import add_candidates_option, check_candidates, show_scores
 from .terminal import Commands, model_folders, show_progress
 
 
@@ -18,6 +19,7 @@ def add_parser(commands: Commands) -> None:
     preview.add_argument("--smga", type=Path, metavar="FILE", help="SMGA checkpoint; without it Rhythm makes the poses")
     preview.add_argument("--models", type=Path, metavar="DIR", help="folder with the DWPose .onnx files")
     preview.add_argument("--seed", type=int, default=0, help="other seeds, other gestures (default: 0)")
+    add_candidates_option(preview)
     preview.set_defaults(run=run)
 
 
@@ -32,6 +34,7 @@ def run(args: argparse.Namespace) -> None:
 
     for path in filter(None, (args.out, args.poses_out)):
         check_output(path)
+    check_candidates(args.candidates, has_smga=args.smga is not None)
     picture, recording = read_picture(args.image), read_recording(args.audio)
     height, width = picture.shape[:2]
     if args.poses is not None:
@@ -45,19 +48,20 @@ def run(args: argparse.Namespace) -> None:
         print(f"Rhythm Audio2Pose: {poses.num_frames} frames (rule-based; give --smga FILE for SMGA)", flush=True)
     else:
         from ..features import encode_speech
-        from ..smga.sample import sample_poses
+        from ..smga.candidates import sample_candidates
         from ..weights import load_smga
 
         model = load_smga(args.smga)
         speech = encode_speech(recording)
-        poses = sample_poses(
+        poses, scores = sample_candidates(
             model,
-            speech.gesture,
+            speech,
             initial_pose,
             seed=args.seed,
-            speaking=speech.speaking,
+            num_candidates=args.candidates,
             progress=show_progress("SMGA"),
         )
+        show_scores(scores)
     if args.poses_out is not None:
         save_poses(poses, args.poses_out)
     frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))

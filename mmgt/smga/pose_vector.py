@@ -54,10 +54,12 @@ class TrainingFrame:
 
     def condition(self) -> Tensor:
         """[402] float32: the initial pose as SMGA's condition frame, legs hidden."""
-        pose = self.initial_pose
-        xy = (pose.pixels[0].double() - self.corner_px) * (FRAME_PX / self.side_px)  # [134, 2]
-        vector = normalise(torch.cat([xy, pose.score[0].double()[:, None]], dim=-1))
-        return mask_legs(vector).float()
+        return mask_legs(self.vectors(self.initial_pose)[0]).float()
+
+    def vectors(self, poses: PoseSequence) -> Tensor:
+        """[T, 402] float64: poses on the same picture, as SMGA diffuses them."""
+        xy = (poses.pixels.double() - self.corner_px) * (FRAME_PX / self.side_px)  # [T, 134, 2]
+        return normalise(torch.cat([xy, poses.score.double()[..., None]], dim=-1))
 
     def poses(self, vectors: Tensor) -> PoseSequence:
         """[T, 402] -> poses on the whole picture; visibility is the initial pose's.

@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..lips import close_lips
 from ..poses import PoseSequence
 from ..windows import blend_weights, blend_windows, cut_windows, window_starts
+from .keep import KeptTrack
 from .model import SMGA, Conditions, SpeechTokens
 from .pose_vector import TrainingFrame
 
@@ -124,6 +125,7 @@ def sample_poses(
     seed: int,
     speaking: Tensor | None = None,
     settings: SamplerSettings = SamplerSettings(),
+    kept: KeptTrack | None = None,
     progress: Callable[[int, int], None] | None = None,
     device: torch.device | None = None,
 ) -> PoseSequence:
@@ -131,6 +133,7 @@ def sample_poses(
 
     features: [T, audio_channels] float32 at 25 fps. initial_pose: one frame; its score decides what is visible.
     speaking: [T] of ``SpeechFeatures``; lips close where it is 0 (None: they stay as they are sampled).
+    kept: what stays of a given track (``keep.kept_track``); the rest is made to fit to it.
     progress(step, num_steps) after each DDIM step. device: where to compute (default: where the model is).
     Returns T frames at 25 fps on the initial pose's picture. Same inputs and seed, same poses.
     """
@@ -138,7 +141,8 @@ def sample_poses(
     frame = TrainingFrame(initial_pose)
     noise = seeded_noise(seed, len(features), model.config.num_channels)
     start_s = time.perf_counter()
-    vectors = sample_track(model, features, frame.condition(), noise, settings, progress, device)
+    replaced = None if kept is None else kept.in_vectors(frame)
+    vectors = sample_track(model, features, frame.condition(), noise, settings, progress, device, replaced)
     seconds = time.perf_counter() - start_s
     log.info(
         "SMGA on %s, %s: %d frames, %d steps, %.3f s a step, %.1f frames a second",
@@ -150,7 +154,8 @@ def sample_poses(
         len(vectors) / seconds,
     )
     poses = frame.poses(vectors)
-    return poses if speaking is None else close_lips(poses, speaking)
+    poses = poses if speaking is None else close_lips(poses, speaking)
+    return poses if kept is None else kept.laid_over(poses)
 
 
 def sample_track(
@@ -161,11 +166,12 @@ def sample_track(
     settings: SamplerSettings = SamplerSettings(),
     progress: Callable[[int, int], None] | None = None,
     device: torch.device | None = None,
+    replaced: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """The joint sampler on pose vectors: features [T, C], initial_vector [402], noise draws [T, 402] -> [T, 402].
 
     A window that starts later than frame 0 takes the current track at its first frame as its initial pose, which is
-    what the network was trained to continue.
+    what the network was trained to continue. replaced: x0 [T, 402] -> x0 with what is kept, after every step.
     """
     device = device or model.null_tokens.device
     num_frames, length = len(features), model.config.num_frames
@@ -177,6 +183,8 @@ def sample_track(
     def denoise(x: Tensor, step_idx: int) -> Tensor:
         x0 = windows(cut_windows(x, starts, length), initial_poses, step_idx)
         track = blend_windows(x0, starts, weights, num_frames)
+        if replaced is not None:
+            track = replaced(track)
         initial_poses[1:] = track[starts[1:]]
         return track
 

@@ -1,0 +1,243 @@
+"""SMGA's nodes: load it, sample poses from speech, and make parts of a pose track anew."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io, ui
+
+from ..mmgt.errors import InputError
+from ..mmgt.smga.candidates import MAX_CANDIDATES, sample_candidates, score_table
+from ..mmgt.smga.keep import KEPT_POINTS, kept_track, parse_spans
+from ..mmgt.smga.sample import MAX_OVERLAP, SamplerSettings, check_features
+from ..mmgt.weights import load_smga
+from ..mmgt.weights.catalog import SMGA
+from . import host, sockets, tensors
+from .pose import seed_input
+
+SMGA_MEMORY_BYTES = 512 * 2**20  # activations, keys and values of eight windows in float32
+
+
+def sampler_inputs() -> list[io.Input]:
+    return [
+        io.Int.Input(
+            "steps",
+            default=SamplerSettings.num_steps,
+            min=1,
+            max=1000,
+            tooltip="DDIM steps. The paper takes 50.",
+        ),
+        io.Float.Input(
+            "guidance",
+            default=SamplerSettings.guidance,
+            min=0.0,
+            max=10.0,
+            step=0.1,
+            tooltip="Classifier-free guidance: how strongly the poses follow the speech. The authors take 2.",
+        ),
+        io.Float.Input(
+            "eta",
+            default=SamplerSettings.eta,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            tooltip="Noise added back in each step: 1 as the authors sample, 0 for a deterministic path.",
+        ),
+        io.Int.Input(
+            "window_overlap",
+            default=SamplerSettings.overlap,
+            min=1,
+            max=MAX_OVERLAP,
+            tooltip="Frames (40 ms) that neighbouring windows share in speech longer than 3.2 s.",
+        ),
+    ]
+
+
+def candidates_input() -> io.Int.Input:
+    tooltip = (
+        "How many seeds are tried, from this one up. The best is returned: head and arms meet the beats, lips open "
+        "with the voice. Each costs the same time."
+    )
+    return io.Int.Input("candidates", default=1, min=1, max=MAX_CANDIDATES, tooltip=tooltip, optional=True)
+
+
+class LoadSMGAModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_LoadSMGAModel",
+            display_name="Load SMGA Model",
+            category="MMGT/pose",
+            description="Stage I of MMGT: the network that turns speech into poses.",
+            inputs=[
+                io.Combo.Input(
+                    "smga",
+                    options=host.model_files(SMGA),
+                    tooltip="In models/mmgt: the authors' audio2pose_best_model.pt, or the same as .safetensors.",
+                )
+            ],
+            outputs=[sockets.Smga.Output(display_name="smga")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, smga=None) -> bool | str:
+        return host.problem_with(smga or SMGA.name, SMGA) or True
+
+    @classmethod
+    def execute(cls, smga) -> io.NodeOutput:
+        host.check_interrupt()
+        return io.NodeOutput(host.managed(load_smga(host.model_path(smga, SMGA), ops=host.OPERATIONS)))
+
+
+class SMGAAudio2PoseSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MMGT_SMGAAudio2PoseSampler",
+            display_name="SMGA Audio2Pose Sampler",
+            category="MMGT/pose",
+            description="Diffuse a pose sequence from speech (paper stage I). Any length: windows of 80 frames are "
+            "sampled together and agree where they overlap.",
+            inputs=[
+                sockets.Smga.Input("smga", tooltip="From Load SMGA Model."),
+                sockets.Speech.Input("speech", tooltip="From Encode Speech."),
+                sockets.poses_input(
+                    "initial_pose", "The person's pose in the photo; decides which points are visible."
+                ),
+                seed_input(),
+                *sampler_inputs(),
+                candidates_input(),
+            ],
+            outputs=[
+                sockets.Poses.Output(display_name="poses"),
+                io.String.Output(display_name="scores"),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, smga, speech, initial_pose, seed, steps, guidance, eta, window_overlap, candidates=1
+    ) -> io.NodeOutput:
+        check_features(smga.model, speech.gesture)
+        model, device = host.on_device(smga, SMGA_MEMORY_BYTES)
+        poses, scores = sample_candidates(
+            model,
+            speech,
+            tensors.poses(initial_pose).frames(0, 1),
+            seed=seed,
+            num_candidates=candidates,
+            settings=SamplerSettings(steps, guidance, eta, window_overlap),
+            progress=host.progress(),
+            device=device,
+        )
+        table = score_table(scores)
+        return io.NodeOutput(poses, table, ui=ui.PreviewText(table))
+
+
+class SMGAResample(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        def keep(region: str, default: bool, what: str) -> io.Boolean.Input:
+            tooltip = f"On: {what} of the given poses stay as they are, at all times. Off: made anew to the speech."
+            return io.Boolean.Input(f"keep_{region}", default=default, tooltip=tooltip)
+
+        return io.Schema(
+            node_id="MMGT_SMGAResample",
+            display_name="SMGA Re-sample",
+            category="MMGT/pose",
+            description="Keep some regions or seconds of a pose track and diffuse the rest anew to the speech; start "
+            "or end at a given pose.",
+            inputs=[
+                sockets.Smga.Input("smga", tooltip="From Load SMGA Model."),
+                sockets.Speech.Input("speech", tooltip="From Encode Speech. It decides the length."),
+                sockets.poses_input(
+                    "initial_pose", "The person's pose in the photo; decides which new points are visible."
+                ),
+                sockets.poses_input(
+                    "poses",
+                    "The pose sequence to keep parts of, of this person and on this picture (else Edit Poses first). "
+                    "Not connected: nothing but a start or end pose is kept.",
+                    optional=True,
+                ),
+                sockets.poses_input(
+                    "start_pose",
+                    "The first frame becomes exactly this pose (its first frame). Not connected: it begins near the "
+                    "initial pose.",
+                    optional=True,
+                ),
+                sockets.poses_input(
+                    "end_pose", "The last frame becomes exactly this pose (its first frame).", optional=True
+                ),
+                seed_input(),
+                keep("body", False, "body, arms and head turns"),
+                keep("hands", False, "hands, with the place of the wrists,"),
+                keep("face", True, "brows, eyes, jaw and the place of the head"),
+                keep("lips", True, "lips"),
+                io.String.Input(
+                    "keep_seconds",
+                    default="",
+                    tooltip="Spans of the given poses in which everything stays, in seconds: '0-1.2, 3-' keeps the "
+                    "first 1.2 s and all from 3 s on. Empty: none.",
+                ),
+                *sampler_inputs(),
+                candidates_input(),
+            ],
+            outputs=[
+                sockets.Poses.Output(display_name="poses"),
+                io.String.Output(display_name="scores"),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, keep_seconds=None) -> bool | str:
+        try:
+            parse_spans(keep_seconds or "")
+        except InputError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def execute(
+        cls,
+        smga,
+        speech,
+        initial_pose,
+        seed,
+        keep_seconds,
+        steps,
+        guidance,
+        eta,
+        window_overlap,
+        candidates=1,
+        poses=None,
+        start_pose=None,
+        end_pose=None,
+        **keep,
+    ) -> io.NodeOutput:
+        check_features(smga.model, speech.gesture)
+        initial_pose = tensors.poses(initial_pose).frames(0, 1)
+        given, start, end = (None if p is None else tensors.poses(p) for p in (poses, start_pose, end_pose))
+        kept = kept_track(
+            len(speech.gesture),
+            initial_pose,
+            given,
+            [region for region in KEPT_POINTS if keep[f"keep_{region}"]] if given is not None else [],
+            parse_spans(keep_seconds),
+            start,
+            end,
+        )
+        model, device = host.on_device(smga, SMGA_MEMORY_BYTES)
+        best, scores = sample_candidates(
+            model,
+            speech,
+            initial_pose,
+            seed=seed,
+            num_candidates=candidates,
+            settings=SamplerSettings(steps, guidance, eta, window_overlap),
+            kept=kept,
+            progress=host.progress(),
+            device=device,
+        )
+        table = score_table(scores)
+        return io.NodeOutput(best, table, ui=ui.PreviewText(table))
+
+
+NODES = [LoadSMGAModel, SMGAAudio2PoseSampler, SMGAResample]
