@@ -70,10 +70,12 @@ def run(args: argparse.Namespace) -> None:
     del smga  # the video network needs its memory
     if args.poses_out is not None:
         save_poses(poses, args.poses_out)
+    drive = drive_video(size, poses=poses, speech=speech, strengths=strengths, mask_options=masks)
+    del poses, speech  # what stage II reads of them is in drive
     make_video(
         args.out,
         picture,
-        drive_video(size, poses=poses, speech=speech, strengths=strengths, mask_options=masks),
+        drive,
         found,
         preset,
         seed=args.seed,

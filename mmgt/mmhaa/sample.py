@@ -251,7 +251,6 @@ class DDIM:
         return ddim_step_v(x, v, self.alpha_bar[now], self.alpha_bar[later] if later >= 0 else 1.0)
 
 
-@torch.inference_mode()
 def sample_latents(
     run: VideoRun,
     noise: Tensor,
@@ -264,15 +263,18 @@ def sample_latents(
     The latents are float32 between the steps too; only what the network sees is in its dtype. guidance 1 runs one row
     only, at half the cost. progress(step, num_steps, latents) after each step.
     """
-    x, num_steps = scheduler.start(noise.float()), len(scheduler.timesteps)
+    dtype, num_steps = noise.dtype, len(scheduler.timesteps)
     rows = GUIDED if guidance != 1 else (True,)
-    for step_idx, timestep in enumerate(scheduler.timesteps):
-        scaled = scheduler.scale(x, step_idx).to(noise)
-        where = f"step {step_idx + 1} of {num_steps}"
-        v = guided(run.predict(scaled, float(timestep), rows, where), guidance)
-        x = scheduler.step(x, v.to(x), step_idx)
-        if progress is not None:
-            progress(step_idx + 1, num_steps, x)
+    with torch.inference_mode():
+        x = scheduler.start(noise.float())
+        del noise  # a long video's latents are large
+        for step_idx, timestep in enumerate(scheduler.timesteps):
+            scaled = scheduler.scale(x, step_idx).to(dtype)
+            where = f"step {step_idx + 1} of {num_steps}"
+            v = guided(run.predict(scaled, float(timestep), rows, where), guidance)
+            x = scheduler.step(x, v.to(x), step_idx)
+            if progress is not None:
+                progress(step_idx + 1, num_steps, x)
     return x
 
 
