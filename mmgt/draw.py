@@ -1,9 +1,11 @@
-"""Poses -> pose pictures, as MM-HAA was trained on them (OpenPose body, swapped hand colours, dotted face)."""
+"""Poses -> pose pictures: as MM-HAA was trained on them, or as OpenPose ControlNets were."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from colorsys import hsv_to_rgb
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,9 +18,11 @@ from .skeleton import (
     HAND_EDGE_COLOURS,
     HAND_EDGES,
     HAND_POINT_COLOUR,
+    LEFT_EYE_CENTRE,
     LEFT_HAND,
     LEGS,
     LIMBS,
+    RIGHT_EYE_CENTRE,
     RIGHT_HAND,
     VISIBLE_SCORE,
 )
@@ -27,7 +31,34 @@ LIMB_HALF_WIDTH_PX = 4
 JOINT_RADIUS_PX = 4
 FACE_RADIUS_PX = 3
 HAND_LINE_PX = 2
-LIMB_BRIGHTNESS = 0.9
+
+
+@dataclass(frozen=True)
+class DrawingStyle:
+    """What the pose pictures that a network was trained on have of their own.
+
+    limb_brightness: of the limbs' colours. hand_edge_colours: RGB, one an edge. white_points: drawn as white dots.
+    hidden_points: never drawn. scaled: strokes grow with the picture.
+    """
+
+    limb_brightness: float
+    hand_edge_colours: tuple[tuple[int, ...], ...]
+    white_points: tuple[int, ...]
+    hidden_points: tuple[int, ...]
+    scaled: bool
+
+
+MMHAA_STYLE = DrawingStyle(0.9, HAND_EDGE_COLOURS, tuple(FACE), LEGS, scaled=True)
+OPENPOSE_STYLE = DrawingStyle(  # as DWPose of comfyui_controlnet_aux draws it; its 70 face points end with the eyes
+    0.6,
+    tuple(
+        tuple(round(255 * part) for part in hsv_to_rgb(edge / len(HAND_EDGES), 1, 1)) for edge in range(len(HAND_EDGES))
+    ),
+    (*FACE, RIGHT_EYE_CENTRE, LEFT_EYE_CENTRE),
+    (),
+    scaled=False,
+)
+STYLES = {"MM-HAA": MMHAA_STYLE, "OpenPose": OPENPOSE_STYLE}
 
 
 def pixel_points(xy_px: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -39,21 +70,29 @@ def pixel_points(xy_px: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.n
     return pixels, (score >= VISIBLE_SCORE) & (pixels > 0).all(axis=1)
 
 
-def draw_pose(xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int, scale: float = 1.0) -> np.ndarray:
+def draw_pose(
+    xy_px: np.ndarray,
+    score: np.ndarray,
+    height_px: int,
+    width_px: int,
+    scale: float = 1.0,
+    style: DrawingStyle = MMHAA_STYLE,
+) -> np.ndarray:
     """One pose -> [H, W, 3] uint8 RGB on black.
 
     xy_px: [134, 2] float32 in pixels of the picture. score: [134]. scale: stroke widths relative to those of a
-    512-pixel picture. Knees, ankles and feet are never drawn: MM-HAA has not seen them.
+    512-pixel picture. Feet are never drawn, nor knees and ankles for MM-HAA: it has not seen them.
     """
-    score = np.where(np.isin(np.arange(len(score)), LEGS), 0, score)
+    score = np.where(np.isin(np.arange(len(score)), style.hidden_points), 0, score)
     canvas = np.zeros((height_px, width_px, 3), np.uint8)
     _draw_limbs(canvas, xy_px, score, scale)
-    canvas = (canvas * LIMB_BRIGHTNESS).astype(np.uint8)
+    canvas = (canvas * style.limb_brightness).astype(np.uint8)
     _draw_joints(canvas, xy_px, score, scale)
     pixels, shown = pixel_points(xy_px, score)
     for hand in (LEFT_HAND, RIGHT_HAND):
-        _draw_hand(canvas, pixels[hand.start : hand.stop], shown[hand.start : hand.stop], scale)
-    for point in FACE:
+        of_hand = slice(hand.start, hand.stop)
+        _draw_hand(canvas, pixels[of_hand], shown[of_hand], style.hand_edge_colours, scale)
+    for point in style.white_points:
         if shown[point]:
             _circle(canvas, pixels[point], FACE_RADIUS_PX * scale, FACE_COLOUR)
     return canvas
@@ -80,10 +119,16 @@ def _draw_joints(canvas: np.ndarray, xy_px: np.ndarray, score: np.ndarray, scale
             _circle(canvas, xy_px[joint], JOINT_RADIUS_PX * scale, colour)
 
 
-def _draw_hand(canvas: np.ndarray, pixels: np.ndarray, shown: np.ndarray, scale: float) -> None:
+def _draw_hand(
+    canvas: np.ndarray,
+    pixels: np.ndarray,
+    shown: np.ndarray,
+    edge_colours: tuple[tuple[int, ...], ...],
+    scale: float,
+) -> None:
     import cv2
 
-    for (a, b), colour in zip(HAND_EDGES, HAND_EDGE_COLOURS, strict=True):
+    for (a, b), colour in zip(HAND_EDGES, edge_colours, strict=True):
         if shown[a] and shown[b]:
             start, end = ((int(x), int(y)) for x, y in pixels[[a, b]])
             cv2.line(canvas, start, end, colour, thickness=max(1, round(HAND_LINE_PX * scale)))
@@ -98,15 +143,19 @@ def _circle(canvas: np.ndarray, xy: np.ndarray, radius_px: float, colour: tuple[
 
 
 def draw_poses(
-    poses: PoseSequence, height_px: int, width_px: int, progress: Callable[[int, int], None] | None = None
+    poses: PoseSequence,
+    height_px: int,
+    width_px: int,
+    progress: Callable[[int, int], None] | None = None,
+    style: DrawingStyle = MMHAA_STYLE,
 ) -> Iterator[np.ndarray]:
     """Every frame of a sequence, one by one, as [H, W, 3] uint8 RGB on a picture of the given size.
 
-    Strokes keep their width relative to a short side of 512 px.
+    For MM-HAA strokes keep their width relative to a short side of 512 px; OpenPose's are as wide on any picture.
     """
-    scale = min(height_px, width_px) / 512
+    scale = min(height_px, width_px) / 512 if style.scaled else 1.0
     xy = poses.sized(height_px, width_px).pixels.numpy()  # [T, 134, 2]
     for t, (points, score) in enumerate(zip(xy, poses.score.numpy(), strict=True)):
-        yield draw_pose(points, score, height_px, width_px, scale)
+        yield draw_pose(points, score, height_px, width_px, scale, style)
         if progress is not None:
             progress(t + 1, poses.num_frames)

@@ -8,7 +8,7 @@ from comfy_api.latest import io, ui
 
 from ..mmgt import detect, openpose
 from ..mmgt.detectors import find_detector
-from ..mmgt.draw import draw_pose, draw_poses
+from ..mmgt.draw import STYLES, draw_pose, draw_poses
 from ..mmgt.errors import InputError
 from ..mmgt.poses import load_poses, save_poses
 from ..mmgt.rhythm import Amplitudes, rhythm_poses
@@ -160,19 +160,27 @@ class DrawPoses(io.ComfyNode):
             node_id="MMGT_DrawPoses",
             display_name="Draw Poses",
             category="MMGT/pose",
-            description="Pose pictures as the MMGT video network was trained on.",
+            description="Pose pictures as the MMGT video network was trained on, or as OpenPose ControlNets were.",
             inputs=[
                 sockets.poses_input("poses", "The pose sequence to draw."),
                 io.Int.Input("width", default=0, min=0, max=MAX_SIZE_PX, tooltip="Width in px. 0 = the picture's."),
                 io.Int.Input("height", default=0, min=0, max=MAX_SIZE_PX, tooltip="Height in px. 0 = the picture's."),
+                io.Combo.Input(
+                    "style",
+                    options=list(STYLES),
+                    default="MM-HAA",
+                    tooltip="MM-HAA: for the MMGT video network. OpenPose: for OpenPose ControlNets and other packs "
+                    "(darker limbs, legs, other hand colours).",
+                ),
             ],
             outputs=[io.Image.Output(display_name="image")],
         )
 
     @classmethod
-    def execute(cls, poses, width, height) -> io.NodeOutput:
+    def execute(cls, poses, width, height, style="MM-HAA") -> io.NodeOutput:
         poses = tensors.poses(poses)
-        frames = draw_poses(poses, height or poses.height_px, width or poses.width_px, host.progress())
+        height, width = height or poses.height_px, width or poses.width_px
+        frames = draw_poses(poses, height, width, host.progress(), STYLES[style])
         return io.NodeOutput(tensors.image_batch(frames, poses.num_frames))
 
 

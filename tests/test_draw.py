@@ -1,10 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from mmgt.assets import ASTRONAUT_POSE
-from mmgt.draw import draw_pose, draw_poses
-from mmgt.poses import load_poses
-from mmgt.skeleton import FACE, FACE_COLOUR, LEFT_KNEE, RIGHT_HIP, RIGHT_KNEE
+from mmgt.draw import OPENPOSE_STYLE, draw_pose, draw_poses
+from mmgt.media import read_picture
+from mmgt.poses import PoseSequence, load_poses
+from mmgt.skeleton import FACE, FACE_COLOUR, LEFT_HAND, LEFT_HIP, LEFT_KNEE, LEGS, RIGHT_ANKLE, RIGHT_HIP, RIGHT_KNEE
 
 
 def blank_pose():
@@ -49,3 +52,29 @@ def test_a_pose_far_outside_draws_nothing_and_does_not_fail():
     score[:] = 1
     assert not draw_pose(xy + 10_000, score, 64, 64).any()
     assert torch.tensor(draw_pose(xy - 10_000, score, 64, 64)).sum() == 0
+
+
+def standing_person():
+    """The astronaut with hips, legs and a left hand, on a picture of 700 x 600 px."""
+    pose = load_poses(ASTRONAUT_POSE)
+    keypoints, score = pose.keypoints.clone() * 0.6 + 0.1, pose.score.clone()
+    points = [RIGHT_HIP, LEFT_HIP, *LEGS]
+    keypoints[0, points] = torch.tensor([[0.3, 0.7], [0.45, 0.7], [0.28, 0.82], [0.25, 0.97], [0.47, 0.8], [0.5, 0.96]])
+    keypoints[0, LEFT_HAND.start : LEFT_HAND.stop] = torch.rand(21, 2, generator=torch.Generator().manual_seed(0)) / 5
+    score[0, [*points, *LEFT_HAND]] = 0.9
+    score[0, [RIGHT_ANKLE, LEFT_HAND.start + 3]] = 0.2
+    return PoseSequence(keypoints, score, 25.0, 700, 600)
+
+
+def test_the_openpose_style_is_what_openpose_controlnets_expect():
+    """openpose_picture.png was drawn by comfyui_controlnet_aux's own DWPose functions from the same pose."""
+    expected = read_picture(Path(__file__).parent / "openpose_picture.png")
+    (drawn,) = draw_poses(standing_person(), 700, 600, style=OPENPOSE_STYLE)
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_openpose_strokes_are_as_wide_on_any_picture():
+    pose = load_poses(ASTRONAUT_POSE)
+    (whole,) = draw_poses(pose, 512, 512, style=OPENPOSE_STYLE)
+    (double,) = draw_poses(pose, 1024, 1024, style=OPENPOSE_STYLE)
+    assert double.any(axis=-1).sum() < 3 * whole.any(axis=-1).sum()

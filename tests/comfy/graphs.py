@@ -5,6 +5,8 @@ from pathlib import Path
 
 import av
 
+from mmgt.poses import load_poses
+
 REPOSITORY = Path(__file__).parents[2]
 GRAPHS = sorted((REPOSITORY / "workflows").glob("*.json"))
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
@@ -50,6 +52,27 @@ def prompt_of(server, name):
 def nodes_of(prompt, class_type):
     """Inputs of the nodes of a class, to be changed."""
     return [node["inputs"] for node in prompt.values() if node["class_type"] == class_type]
+
+
+def without(prompt, class_type):
+    """The prompt without the nodes of a class, and without the links from them."""
+    gone = {key for key, node in prompt.items() if node["class_type"] == class_type}
+    for node in prompt.values():
+        node["inputs"] = {
+            name: value for name, value in node["inputs"].items() if not (isinstance(value, list) and value[0] in gone)
+        }
+    return {key: node for key, node in prompt.items() if key not in gone}
+
+
+def saving_poses(prompt, class_type, title):
+    """Adds a Save Poses behind the only node of a class; its file is what ``saved_poses`` reads."""
+    (key,) = (key for key, node in prompt.items() if node["class_type"] == class_type)
+    inputs = {"poses": [key, 0], "filename_prefix": f"seen/{title}"}
+    prompt[title] = {"class_type": "MMGT_SavePoses", "inputs": inputs}
+
+
+def saved_poses(outputs, key):
+    return load_poses(Path(outputs[key]["text"][0]))
 
 
 def video_of(server, output):

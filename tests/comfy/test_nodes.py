@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from graphs import GRAPHS, inputs_of, our_nodes, prompt_of, video_of
+from graphs import GRAPHS, inputs_of, our_nodes, prompt_of, video_of, without
 from safetensors.torch import save_file
 
 from mmgt.assets import ASTRONAUT_POSE
@@ -35,6 +35,39 @@ def test_every_input_has_a_tooltip_every_node_a_help_page_and_a_graph(server):
             text = page.read().decode()
         assert text.startswith(f"# {info['display_name']}")
         assert f'"{name}"' in graphs, f"{name} has no place in a bundled graph"
+
+
+@pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.stem)
+def test_a_bundled_graph_is_complete(server, path):
+    """Core nodes and ours with their origin, all links in place, a value for every widget, a note, a thumbnail."""
+    infos, graph = server.get("/object_info"), json.loads(path.read_text())
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    notes = [node for node in nodes.values() if node["type"] == "MarkdownNote"]
+    assert len(notes) == 1
+    assert "input" in notes[0]["widgets_values"][0]
+    for node in nodes.values():
+        if node in notes:
+            continue
+        pack = "comfyui-mmgt" if node["type"].startswith("MMGT_") else "comfy-core"
+        assert (node["properties"]["cnr_id"], node["type"] in infos) == (pack, True), node["type"]
+        assert node["properties"]["ver"]
+        (x, y), (width, height) = node["pos"], node["size"]
+        boxes = [group["bounding"] for group in graph["groups"]]
+        assert any(a <= x and b <= y and x + width <= a + w and y + height <= b + h for a, b, w, h in boxes), node[
+            "type"
+        ]
+        for model in node["properties"].get("models", []):
+            assert model["url"].startswith("https://huggingface.co/")
+            assert model["name"] in notes[0]["widgets_values"][0]
+    for link_id, source, output, target, slot, kind in graph["links"]:
+        assert nodes[target]["inputs"][slot]["link"] == link_id
+        assert link_id in nodes[source]["outputs"][output]["links"]
+        assert kind == infos[nodes[source]["type"]]["output"][output]
+    prompt_of(server, path.stem)  # has a value for every widget
+    assert path.stem in server.get("/workflow_templates")["comfyui-mmgt"]
+    thumbnail = path.with_suffix(".jpg").read_bytes()
+    assert thumbnail[:2] == b"\xff\xd8"
+    assert len(thumbnail) < 100_000
 
 
 def test_released_inputs_are_append_only(server):
@@ -92,7 +125,7 @@ def test_poses_for_other_packs_with_a_tiny_smga(server):
     tensors = {key: torch.randn_like(tensor) * 0.1 for key, tensor in to_authors(SMGA(config).state_dict()).items()}
     path = server.base / "models" / "mmgt" / "tiny_smga.safetensors"
     save_file(tensors, path, metadata={"config": json.dumps({"num_heads": 4})})
-    prompt = prompt_of(server, "poses_for_other_packs")
+    prompt = without(prompt_of(server, "poses_for_other_packs"), "MMGT_LoadAudioEncoder")  # as its note says
     (loader,) = (node for node in prompt.values() if node["class_type"] == "MMGT_LoadSMGAModel")
     loader["inputs"]["smga"] = path.name
     (sampler,) = (node for node in prompt.values() if node["class_type"] == "MMGT_SMGAAudio2PoseSampler")
@@ -160,7 +193,7 @@ def test_poses_of_a_video(server, source, num_poses):
 
 
 def test_a_missing_checkpoint_is_refused_before_anything_runs(server):
-    prompt = prompt_of(server, "poses_for_other_packs")
+    prompt = without(prompt_of(server, "poses_for_other_packs"), "MMGT_LoadAudioEncoder")
     with pytest.raises(RuntimeError, match=r"there is no audio2pose_best_model.pt .* in .*models/mmgt; put"):
         server.queue(prompt)
 
@@ -176,7 +209,7 @@ def test_a_missing_checkpoint_is_refused_before_anything_runs(server):
 )
 def test_a_wrong_checkpoint_is_one_sentence_and_the_server_goes_on(server, content, says):
     (server.base / "models" / "mmgt" / "wrong.safetensors").write_bytes(content)
-    prompt = prompt_of(server, "poses_for_other_packs")
+    prompt = without(prompt_of(server, "poses_for_other_packs"), "MMGT_LoadAudioEncoder")
     (loader,) = (node for node in prompt.values() if node["class_type"] == "MMGT_LoadSMGAModel")
     loader["inputs"]["smga"] = "wrong.safetensors"
     with pytest.raises(RuntimeError, match=says):

@@ -3,29 +3,38 @@
 import numpy as np
 import pytest
 import soundfile
-from graphs import decoded, nodes_of, prompt_of, video_of
+import torch
+from graphs import decoded, nodes_of, prompt_of, saved_poses, saving_poses, video_of
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
+<<<<<<< HEAD
 from mmgt.audio import Recording
 from mmgt.draw import draw_poses
+=======
+from mmgt.draw import OPENPOSE_STYLE, draw_poses
+>>>>>>> graphs
 from mmgt.media import read_picture, read_recording, write_video
 from mmgt.poses import load_poses
-from mmgt.rhythm import rhythm_poses
+from mmgt.skeleton import BODY, LIPS
 
 pytestmark = pytest.mark.comfy
 
 SECONDS = 0.6
 NUM_FRAMES = 15
+LONG_S = 3.6  # more than one window of SMGA's
+LONG_FRAMES = 90
 
 
 @pytest.fixture(scope="module")
 def inputs(networks):
-    """A short recording, and a short video of pose pictures, in ComfyUI's input folder."""
+    """Recordings, and a short video of a person who sits still, in ComfyUI's input folder."""
     speech = read_recording(SPEECH)
-    short = Recording(speech.samples[:, : round(SECONDS * speech.rate_hz)], speech.rate_hz)
-    soundfile.write(networks.base / "input" / "short.wav", short.samples.T, short.rate_hz)
-    poses = rhythm_poses(short, load_poses(ASTRONAUT_POSE), seed=0)
-    write_video(networks.base / "input" / "poses.mp4", draw_poses(poses, 128, 128), 25.0, short)
+    for name, start_s, end_s in (("short.wav", 0, SECONDS), ("other.wav", 2, 2 + SECONDS), ("long.wav", 0, LONG_S)):
+        samples = speech.samples[:, round(start_s * speech.rate_hz) : round(end_s * speech.rate_hz)]
+        soundfile.write(networks.base / "input" / name, samples.T, speech.rate_hz)
+    portrait = read_picture(networks.base / "input" / "portrait.png")
+    short = read_recording(networks.base / "input" / "short.wav")
+    write_video(networks.base / "input" / "filmed.mp4", [portrait] * (NUM_FRAMES * 2), 50.0, short)
     return networks
 
 
@@ -37,15 +46,16 @@ def small(prompt):
         if "steps" in node["inputs"]:
             node["inputs"]["steps"] = 2
     for loader in nodes_of(prompt, "LoadAudio"):
-        loader["audio"] = "short.wav"
+        if loader["audio"] == "speech.wav":
+            loader["audio"] = "short.wav"
     return prompt
 
 
-def run(server, prompt):
+def run(server, prompt, num_frames=NUM_FRAMES, size_px=64):
     (output,) = (output for output in server.run(prompt).values() if "images" in output)
     frames, seconds, sound_seconds = decoded(video_of(server, output))
-    assert len(frames) == NUM_FRAMES
-    assert frames[0].shape == (64, 64, 3)
+    assert len(frames) == num_frames
+    assert frames[0].shape == (size_px, size_px, 3)
     assert abs(seconds - sound_seconds) <= 1 / 25
     assert np.stack(frames).std() > 1
     return np.stack(frames).astype(float)
@@ -85,8 +95,89 @@ def test_the_seed_decides(inputs):
     assert np.abs(first.astype(float) - other).mean() > 1
 
 
+def test_audio_to_video_upscaled(inputs):
+    """Each frame is one of audio_to_video, twice as large; the sound is the recording's."""
+    small_frames = run(inputs, small(prompt_of(inputs, "audio_to_video")))
+    large = run(inputs, small(prompt_of(inputs, "audio_to_video_upscaled")), size_px=128)
+    halved = large.reshape(NUM_FRAMES, 64, 2, 64, 2, 3).mean(axis=(2, 4))
+    own, other = (np.abs(halved - frames).mean() for frames in (small_frames, small_frames[::-1]))
+    assert own < 0.5 * other
+
+
+def test_long_speech(inputs):
+    """Longer than a window of SMGA's and many of MM-HAA's: all frames, straight to a file with its sound."""
+    prompt = small(prompt_of(inputs, "long_speech"))
+    for loader in nodes_of(prompt, "LoadAudio"):
+        loader["audio"] = "long.wav"
+    (sampler,) = nodes_of(prompt, "MMGT_MMHAAVideoSampler")
+    sampler["steps"] = 1
+    frames = run(inputs, prompt, LONG_FRAMES)
+    assert np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3)).min() > 0.1  # no window stands still
+
+
 def test_pose_video_to_video(inputs):
-    run(inputs, small(prompt_of(inputs, "pose_video_to_video")))
+    """A filmed person, 30 frames at 50 a second: 15 frames at 25, fitted to the person of the photo."""
+    prompt = small(prompt_of(inputs, "pose_video_to_video"))
+    saving_poses(prompt, "MMGT_EditPoses", "fitted")
+    outputs = inputs.run(prompt)
+    poses = saved_poses(outputs, "fitted")
+    assert (poses.num_frames, poses.fps) == (NUM_FRAMES, 25)
+    assert (poses.pixels[:, BODY] - load_poses(ASTRONAUT_POSE).pixels[:, BODY]).abs().max() < 5.12  # 1 % of the photo
+    assert "the person was found in 30 of 30 frames" in str(outputs)
+    run(inputs, prompt)
+
+
+def lip_shapes(poses):
+    """[T, 20] lip points as complex numbers without place, size and turn."""
+    lips = torch.view_as_complex(poses.pixels[:, LIPS].contiguous())
+    lips = lips - lips.mean(dim=1, keepdim=True)
+    corners = lips[:, [6]] - lips[:, [0]]
+    return (lips / corners).numpy()
+
+
+def test_pose_body_audio_lips(inputs):
+    """The body is the filmed one to the last bit; the lips have SMGA's shapes, and others with other speech."""
+    prompt = small(prompt_of(inputs, "pose_body_audio_lips"))
+    for node, title in (
+        ("MMGT_EditPoses", "body"),
+        ("MMGT_SMGAAudio2PoseSampler", "speaking"),
+        ("MMGT_CombinePoses", "both"),
+    ):
+        saving_poses(prompt, node, title)
+    (combine,) = nodes_of(prompt, "MMGT_CombinePoses")
+    combine["rest_in_silence"] = 0.0
+    outputs = inputs.run(prompt)
+    body, speaking, both = (saved_poses(outputs, title) for title in ("body", "speaking", "both"))
+    assert both.num_frames == NUM_FRAMES
+    np.testing.assert_array_equal(both.keypoints[:, BODY], body.keypoints[:, BODY])
+    np.testing.assert_allclose(lip_shapes(both), lip_shapes(speaking), atol=1e-2)
+    assert np.abs(np.diff(lip_shapes(both), axis=0)).max() > 0.1  # they move; the filmed person's do not
+    for key, node in prompt.items():
+        if node["class_type"] == "SaveVideo":
+            frames, seconds, sound_seconds = decoded(video_of(inputs, outputs[key]))
+            assert len(frames) == NUM_FRAMES
+            assert abs(seconds - sound_seconds) <= 1 / 25
+    for loader in nodes_of(prompt, "LoadAudio"):
+        loader["audio"] = "other.wav"
+    prompt = {key: node for key, node in prompt.items() if node["class_type"] != "SaveVideo"}  # the poses will do
+    other = saved_poses(inputs.run(prompt), "both")
+    np.testing.assert_array_equal(other.keypoints[:, BODY], body.keypoints[:, BODY])
+    assert np.abs(lip_shapes(other) - lip_shapes(both)).max() > 0.1
+
+
+def test_poses_for_other_packs(inputs):
+    """An SMGA that hears WavLM; the pictures are OpenPose's of the saved poses, pixel by pixel."""
+    prompt = small(prompt_of(inputs, "poses_for_other_packs"))
+    (key,) = (key for key, node in prompt.items() if node["class_type"] == "MMGT_DrawPoses")
+    prompt["pictures"] = {"class_type": "SaveImage", "inputs": {"images": [key, 0], "filename_prefix": "openpose"}}
+    outputs = inputs.run(prompt)
+    (keep,) = (key for key, node in prompt.items() if node["class_type"] == "MMGT_SavePoses")
+    poses = saved_poses(outputs, keep)
+    assert len(outputs["pictures"]["images"]) == poses.num_frames == NUM_FRAMES
+    for saved, drawn in zip(
+        outputs["pictures"]["images"], draw_poses(poses, 512, 512, style=OPENPOSE_STYLE), strict=True
+    ):
+        np.testing.assert_array_equal(read_picture(inputs.base / "output" / saved["filename"]), drawn)
 
 
 def test_swap_sampler_and_scheduler(inputs):
