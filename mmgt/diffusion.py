@@ -45,13 +45,16 @@ def trailing_times(num_steps: int) -> list[int]:
 
 
 def ddim_step_v(x: Tensor, v: Tensor, now: Tensor | float, later: Tensor | float) -> Tensor:
-    """One deterministic DDIM step of a network that predicts v: alpha_bar now and later (1 at the end)."""
+    """One deterministic DDIM step of a network that predicts v: alpha_bar now and later (1 at the end).
+
+    The answer takes the place of v, as a long video's latents are large.
+    """
     now, later = torch.as_tensor(now, dtype=torch.float64), torch.as_tensor(later, dtype=torch.float64)
     # later.sqrt() * x0 + (1 - later).sqrt() * epsilon, where x0 = now.sqrt() * x - (1 - now).sqrt() * v and
     # epsilon = now.sqrt() * v + (1 - now).sqrt() * x: a turn in the plane of x and v.
     of_x = (later * now).sqrt() + ((1 - later) * (1 - now)).sqrt()
     of_v = ((1 - later) * now).sqrt() - (later * (1 - now)).sqrt()
-    return (of_x.item() * x).add_(v, alpha=of_v.item())
+    return v.mul_(of_v.item()).add_(x, alpha=of_x.item())
 
 
 def ddim_times(num_steps: int) -> list[int]:

@@ -6,6 +6,7 @@ This module is what the networks take as ``ops``; in ComfyUI it is ``comfy.ops``
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 import torch
@@ -31,6 +32,7 @@ def reuse_freed_memory() -> None:
     """Give back what was freed until now; from now on let glibc keep what tensors free (up to 2 GiB), for the rest of
     the process. Clearing new pages for each costs a tenth of the time on a CPU. Elsewhere than on glibc nothing happens.
     """
+    gc.collect()
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is None or not hasattr(libc, "mallopt"):
         return
