@@ -29,8 +29,10 @@ class Linear(nn.Linear):
 
 
 def reuse_freed_memory() -> None:
-    """Give back what was freed until now; from now on let glibc keep what tensors free (up to 2 GiB), for the rest of
-    the process. Clearing new pages for each costs a tenth of the time on a CPU. Elsewhere than on glibc nothing happens.
+    """Give back what was freed until now, and let glibc keep what tensors free from now on (up to 2 GiB).
+
+    Clearing new pages for each tensor costs a tenth of the time on a CPU. It holds for the rest of the process;
+    elsewhere than on glibc nothing happens.
     """
     gc.collect()
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -7,12 +7,7 @@ import torch
 from graphs import decoded, nodes_of, prompt_of, saved_poses, saving_poses, video_of
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
-<<<<<<< HEAD
-from mmgt.audio import Recording
-from mmgt.draw import draw_poses
-=======
 from mmgt.draw import OPENPOSE_STYLE, draw_poses
->>>>>>> graphs
 from mmgt.media import read_picture, read_recording, write_video
 from mmgt.poses import load_poses
 from mmgt.skeleton import BODY, LIPS
