@@ -71,9 +71,8 @@ class SpeechEncoder(nn.Module, ABC):
         progress: Callable[[int, int], None] | None = None,
         *,
         whole: bool = False,
-        dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        """The rows [T, ...] of ``dtype`` on the CPU, T = num_frames.
+        """The rows [T, ...], float32 on the CPU, T = num_frames.
 
         More than ``CHUNK_FRAMES`` are made in chunks, unless ``whole``. progress(chunk, num_chunks) after each; it may
         raise to cancel.
@@ -90,7 +89,7 @@ class SpeechEncoder(nn.Module, ABC):
             rows = self.rows(self.conv_features(speech, layers, first, last + 1), heard - first)
             rows = rows[before : before + length].float().cpu()
             if chunk_idx == 0:
-                encoded = torch.zeros(num_frames, *rows.shape[1:], dtype=dtype)
+                encoded = torch.zeros(num_frames, *rows.shape[1:])
             encoded[start : start + length] += rows * weight.reshape(-1, *[1] * (rows.ndim - 1))
             if progress is not None:
                 progress(chunk_idx + 1, len(starts))
