@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -33,8 +32,12 @@ def _cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def peak_rss_mib() -> float:
-    """Largest resident memory of this process so far, in MiB."""
+def peak_rss_mib() -> float | None:
+    """Largest resident memory of this process so far, in MiB; None on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
 
