@@ -65,7 +65,7 @@ def test_diffusers_ddim_takes_the_authors_steps(num_steps):
     x = y = torch.randn(2, 4, 3, 3, generator=generator)
     for step_idx in range(num_steps):
         v = torch.randn(2, 4, 3, 3, generator=generator)
-        x, y = ours.step(x, v, step_idx), theirs.step(y, v, step_idx)
+        x, y = ours.step(x, v.clone(), step_idx), theirs.step(y, v, step_idx)
     torch.testing.assert_close(x, y, atol=1e-5, rtol=0)  # a step to another timestep is off by 1e-2
 
 

@@ -230,7 +230,8 @@ class Scheduler(Protocol):
 class DDIM:
     """The authors' sampler: trailing timesteps, zero terminal SNR, v-prediction.
 
-    The step from t leads to t - 1000 // num_steps, which is not always the next timestep of the list.
+    The step from t leads to t - 1000 // num_steps, which is not always the next timestep of the list. v's memory is
+    used up by a step.
     """
 
     def __init__(self, num_steps: int = 30) -> None:

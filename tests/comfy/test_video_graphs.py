@@ -65,49 +65,45 @@ def test_audio_to_video(inputs):
     assert np.abs(run(inputs, prompt) - first).mean() > 1
 
 
+def pictures(server, prompt):
+    """The frames of a graph that ends in Decode Video, [T, H, W, 3] uint8, as pictures.
+
+    Core's encoder gives unequal files of equal pictures of 64 x 64 px.
+    """
+    (decoder,) = (number for number, node in prompt.items() if node["class_type"] == "MMGT_DecodeVideo")
+    saver = {"class_type": "SaveImage", "inputs": {"images": [decoder, 0], "filename_prefix": "p"}}
+    rest = {number: node for number, node in prompt.items() if node["class_type"] != "SaveVideo"}
+    files = server.run({**rest, "pictures": saver})["pictures"]["images"]
+    return np.stack([read_picture(server.base / f["type"] / f["subfolder"] / f["filename"]) for f in files])
+
+
 def test_the_seed_decides(inputs):
-    """Pictures, not the file: core's encoder gives unequal files of equal pictures of 64 x 64 px."""
     prompt = small(prompt_of(inputs, "audio_to_video"))
     (sampler,) = nodes_of(prompt, "MMGT_MMHAAVideoSampler")
-    (decoder,) = (number for number, node in prompt.items() if node["class_type"] == "MMGT_DecodeVideo")
-    for number, node in list(prompt.items()):
-        if node["class_type"] == "SaveVideo":
-            prompt[number] = {"class_type": "SaveImage", "inputs": {"images": [decoder, 0], "filename_prefix": "p"}}
     shown = []
     for seed in (5, 6, 5):
         sampler["seed"] = seed
-        (output,) = (output for output in inputs.run(prompt).values() if "images" in output)
-        shown.append(
-            np.stack(
-                [
-                    read_picture(inputs.base / file["type"] / file["subfolder"] / file["filename"])
-                    for file in output["images"]
-                ]
-            )
-        )
+        shown.append(pictures(inputs, prompt).astype(float))
     first, other, again = shown
     np.testing.assert_array_equal(first, again)
-    assert np.abs(first.astype(float) - other).mean() > 1
+    assert np.abs(first - other).mean() > 1
 
 
-def test_audio_to_video_upscaled(inputs):
-    """Each frame is one of audio_to_video, twice as large; the sound is the recording's."""
-    small_frames = run(inputs, small(prompt_of(inputs, "audio_to_video")))
-    large = run(inputs, small(prompt_of(inputs, "audio_to_video_upscaled")), size_px=128)
-    halved = large.reshape(NUM_FRAMES, 64, 2, 64, 2, 3).mean(axis=(2, 4))
-    own, other = (np.abs(halved - frames).mean() for frames in (small_frames, small_frames[::-1]))
-    assert own < 0.5 * other
-
-
-def test_long_speech(inputs):
-    """Longer than a window of SMGA's and many of MM-HAA's: all frames, straight to a file with its sound."""
-    prompt = small(prompt_of(inputs, "long_speech"))
-    for loader in nodes_of(prompt, "LoadAudio"):
-        loader["audio"] = "long.wav"
+def test_masks_go_through_core_nodes(inputs):
+    """Masks that a core node leaves as they are change nothing; grown ones, and hands in a branch, do."""
+    prompt = small(prompt_of(inputs, "audio_to_video"))
     (sampler,) = nodes_of(prompt, "MMGT_MMHAAVideoSampler")
-    sampler["steps"] = 1
-    frames = run(inputs, prompt, LONG_FRAMES)
-    assert np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3)).min() > 0.1  # no window stands still
+    first = pictures(inputs, prompt).astype(float)
+    grown = {"mask": sampler["lips"], "expand": 0, "tapered_corners": True}
+    prompt["grown"] = {"class_type": "GrowMask", "inputs": grown}
+    sampler["lips"] = ["grown", 0]
+    np.testing.assert_array_equal(pictures(inputs, prompt), first)
+    grown["expand"] = 100
+    assert np.abs(pictures(inputs, prompt) - first).mean() > 0.01
+    grown["expand"] = 0
+    background = [sampler["face"][0], 3]  # the portrait shows no hands
+    sampler["hands"], sampler["hands_branch"] = background, "face"
+    assert np.abs(pictures(inputs, prompt) - first).mean() > 0.01
 
 
 def test_pose_video_to_video(inputs):
