@@ -8,17 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .audio import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording
-from .encoders import Speech, Wav2Vec2, WavLM, padded_as_reference
 from .errors import InputError
 from .loudness import speaking
 from .poses import POSE_FPS
 from .spectra import constant_q, mel_db, tempo_bpm, tuning
+
+if TYPE_CHECKING:
+    from .encoders import Wav2Vec2, WavLM
 
 NUM_MFCC = 20
 NUM_CHROMA = 12
@@ -124,6 +127,8 @@ def encode_speech(
     progress(step, num_steps): at least once for each chunk of 30 s; it may raise to cancel.
     Raises InputError if the vocals are longer or shorter than the recording.
     """
+    from .encoders import Speech, padded_as_reference
+
     if compat not in (None, "reference"):
         raise InputError(f'compat is "{compat}"; it must be "reference", for the authors\' way, or None.')
     reference = compat == "reference"

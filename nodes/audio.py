@@ -7,7 +7,6 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..mmgt.encoders import load_wav2vec2, load_wavlm
 from ..mmgt.errors import InputError
 from ..mmgt.features import encode_speech
 from ..mmgt.weights.catalog import WAV2VEC2, WAVLM
@@ -69,6 +68,8 @@ class LoadAudioEncoder(io.ComfyNode):
 
     @classmethod
     def execute(cls, wavlm, wav2vec2, weight_dtype) -> io.NodeOutput:
+        from ..mmgt.encoders import load_wav2vec2, load_wavlm  # here: a tenth of the pack's import
+
         host.check_interrupt()
         if (wavlm, wav2vec2) == (NO_WAVLM, NO_WAV2VEC2):
             raise InputError(

@@ -7,11 +7,9 @@ from typing import get_args
 from comfy_api.latest import io, ui
 
 from ..mmgt import detect, openpose
-from ..mmgt.detectors import find_detector
 from ..mmgt.draw import STYLES, draw_pose, draw_poses
 from ..mmgt.errors import InputError
 from ..mmgt.poses import load_poses, save_poses
-from ..mmgt.rhythm import Amplitudes, rhythm_poses
 from ..mmgt.weights.catalog import DWPOSE, YOLOX
 from . import host, sockets, tensors
 from .mask import MAX_SIZE_PX
@@ -60,6 +58,8 @@ class LoadPoseDetector(io.ComfyNode):
 
     @classmethod
     def execute(cls, detector, pose, provider) -> io.NodeOutput:
+        from ..mmgt.detectors import find_detector  # here, as other imports in execute: the pack starts quickly
+
         host.check_interrupt()
         providers = None if provider == AUTO else [f"{provider}ExecutionProvider"]
         if AUTO in (detector, pose):
@@ -143,6 +143,8 @@ class RhythmAudio2Pose(io.ComfyNode):
 
     @classmethod
     def execute(cls, audio, initial_pose, seed, body, head, hands, face, lips) -> io.NodeOutput:
+        from ..mmgt.rhythm import Amplitudes, rhythm_poses  # here: a tenth of the pack's import
+
         host.check_interrupt()
         poses = rhythm_poses(
             tensors.recording(audio),

@@ -1,6 +1,8 @@
 """The pack inside a real ComfyUI: schemas, bundled graphs, errors, cancel."""
 
 import json
+import os
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -9,6 +11,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from comfyui import COMFYUI, PYTHON, REPOSITORY
 from graphs import GRAPHS, inputs_of, our_nodes, prompt_of, video_of, without
 from safetensors.torch import save_file
 
@@ -144,7 +147,7 @@ def test_poses_for_other_packs_with_a_tiny_smga(server):
 @pytest.mark.parametrize(("source", "num_poses"), [("file", 5), ("components", 8), ("images", 8)])
 def test_poses_of_a_video(server, source, num_poses):
     """A VIDEO file of 10 frames at 50 fps, a VIDEO made in the graph and an IMAGE batch of 4 frames at 12.5 fps."""
-    portrait, path = read_picture(server.base / "input" / "portrait.png"), server.base / "input" / "filmed.mp4"
+    portrait, path = read_picture(server.base / "input" / "portrait.png"), server.base / "input" / "person.mp4"
     if not path.exists():
         write_video(path, [portrait] * 10, 50)
     images = {"class_type": "RepeatImageBatch", "inputs": {"image": ["photo", 0], "amount": 4}}
@@ -246,8 +249,17 @@ def test_cancel_takes_effect_at_once(server):
     assert any(name == "execution_interrupted" for name, _ in history["status"]["messages"])
 
 
-def test_import_is_cheap_and_quiet(server):
-    """The pack's own import: no heavy library, no warning, no failure."""
+def test_import_is_quiet(server):
     assert "IMPORT FAILED" not in server.log
-    (line,) = [line for line in server.log.splitlines() if line.strip().endswith("comfyui-mmgt")]
-    assert float(line.split()[0]) <= 0.1
+
+
+def test_import_is_cheap(server, tmp_path):
+    """The pack's own import at the second start: at the first one python compiles it, which takes as long again."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [PYTHON, str(Path(__file__).with_name("importing.py")), str(COMFYUI), str(REPOSITORY)]
+    seconds = []
+    for _ in range(3):
+        done = subprocess.run(command, cwd=COMFYUI, env=environment, capture_output=True, text=True, check=True)
+        seconds.append(float(done.stdout.splitlines()[-1]))
+    assert min(seconds[1:]) <= 0.1
