@@ -178,14 +178,19 @@ def make_video(
     if device.type == "cpu":
         reuse_freed_memory()
     generator = torch.Generator("cpu").manual_seed(seed)
-    noise = [start_noise(drive.num_frames, drive.size, generator).to(device, dtype)]
     scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator)
     vae = load_vae(weights["vae"], dtype).to(device)
     network, photo = _load_and_read(weights, vae, picture, drive.size, device, dtype)
     check_speech(network, drive.speech)
     run, show = VideoRun(network, Video(photo, drive, preset.options)), progress("sampling")
     try:
-        latents = sample_latents(run, noise.pop(), scheduler, preset.guidance, lambda step, total, _: show(step, total))
+        latents = sample_latents(
+            run,
+            start_noise(drive.num_frames, drive.size, generator).to(device, dtype),
+            scheduler,
+            preset.guidance,
+            lambda step, total, _: show(step, total),
+        )
     except NumericalError as error:
         raise InputError(str(error)) from error
     del run, network, photo

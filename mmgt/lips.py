@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,10 +30,18 @@ def close_lips(poses: PoseSequence, speaking: Tensor) -> PoseSequence:
     ease_in = (torch.arange(poses.num_frames) / (EASE_IN_S * poses.fps)).clamp(max=1)
     closed = ((1 - speaking) * ease_in)[:, None].to(poses.keypoints)  # [T, 1]
     keypoints = poses.keypoints.clone()
-    for upper, lower, upper_outer, lower_outer in LIP_COLUMNS:
-        to_lower = closed * (poses.keypoints[:, lower] - poses.keypoints[:, upper]) / 2  # [T, 2]
-        keypoints[:, upper] += to_lower
-        keypoints[:, lower] -= to_lower
-        keypoints[:, upper_outer] += OUTER_LIP_FOLLOWS * to_lower
-        keypoints[:, lower_outer] -= OUTER_LIP_FOLLOWS * to_lower
+    move_lips_together(keypoints, closed)
     return replace(poses, keypoints=keypoints)
+
+
+def move_lips_together(points: Any, share: Any) -> None:
+    """Move the lips of points [T, 134, ...] in place, column by column: 0 = as they are, 1 = they meet.
+
+    points and share (a number, or what broadcasts to [T, ...]) are torch's or numpy's, real or complex.
+    """
+    for upper, lower, upper_outer, lower_outer in LIP_COLUMNS:
+        to_lower = share * (points[:, lower] - points[:, upper]) / 2
+        points[:, upper] += to_lower
+        points[:, lower] -= to_lower
+        points[:, upper_outer] += OUTER_LIP_FOLLOWS * to_lower
+        points[:, lower_outer] -= OUTER_LIP_FOLLOWS * to_lower

@@ -16,9 +16,6 @@ from ..mmgt.mmhaa.sample import Video, VideoOptions
 from ..mmgt.weights.catalog import MMHAA
 from . import host, sockets, tensors
 
-MAX_SEED = 2**64 - 1
-
-
 AS_SET = "as set here"
 
 
@@ -257,13 +254,8 @@ class MMHAAVideoSampler(io.ComfyNode):
             "The same as MM-HAA Conditioning with a KSampler.",
             inputs=[
                 *video_inputs(),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=MAX_SEED,
-                    control_after_generate=True,
-                    tooltip="Of the noise that the video is made from. Same inputs and seed give the same video.",
+                sockets.seed_input(
+                    "Of the noise that the video is made from. Same inputs and seed give the same video."
                 ),
                 io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps. The authors take 30."),
                 io.Float.Input(

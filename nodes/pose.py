@@ -15,12 +15,6 @@ from . import host, sockets, tensors
 from .mask import MAX_SIZE_PX
 
 AUTO = "auto"
-MAX_SEED = 2**64 - 1
-
-
-def seed_input() -> io.Int.Input:
-    tooltip = "Other seeds, other gestures. Same inputs and seed give the same poses."
-    return io.Int.Input("seed", default=0, min=0, max=MAX_SEED, control_after_generate=True, tooltip=tooltip)
 
 
 class LoadPoseDetector(io.ComfyNode):
@@ -131,7 +125,7 @@ class RhythmAudio2Pose(io.ComfyNode):
             inputs=[
                 io.Audio.Input("audio", tooltip="The speech recording; any rate, any number of channels."),
                 sockets.poses_input("initial_pose", "The person's pose in the photo; its first frame is used."),
-                seed_input(),
+                sockets.seed_input(),
                 amplitude("body", "the torso"),
                 amplitude("head", "the head"),
                 amplitude("hands", "arms and hands"),

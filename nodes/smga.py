@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io, ui
 
 from ..mmgt.errors import InputError
+from ..mmgt.features import SpeechFeatures
+from ..mmgt.poses import PoseSequence
 from ..mmgt.smga.candidates import MAX_CANDIDATES, sample_candidates, score_table
-from ..mmgt.smga.keep import KEPT_POINTS, kept_track, parse_spans
+from ..mmgt.smga.keep import KEPT_POINTS, KeptTrack, kept_track, parse_spans
 from ..mmgt.smga.sample import MAX_OVERLAP, SamplerSettings, check_features
 from ..mmgt.weights import load_smga
 from ..mmgt.weights.catalog import SMGA
 from . import host, sockets, tensors
-from .pose import seed_input
 
 SMGA_MEMORY_BYTES = 512 * 2**20  # activations, keys and values of eight windows in float32
 
@@ -102,7 +105,7 @@ class SMGAAudio2PoseSampler(io.ComfyNode):
                 sockets.poses_input(
                     "initial_pose", "The person's pose in the photo; decides which points are visible."
                 ),
-                seed_input(),
+                sockets.seed_input(),
                 *sampler_inputs(),
                 candidates_input(),
             ],
@@ -117,19 +120,8 @@ class SMGAAudio2PoseSampler(io.ComfyNode):
         cls, smga, speech, initial_pose, seed, steps, guidance, eta, window_overlap, candidates=1
     ) -> io.NodeOutput:
         check_features(smga.model, speech.gesture)
-        model, device = host.on_device(smga, SMGA_MEMORY_BYTES)
-        poses, scores = sample_candidates(
-            model,
-            speech,
-            tensors.poses(initial_pose).frames(0, 1),
-            seed=seed,
-            num_candidates=candidates,
-            settings=SamplerSettings(steps, guidance, eta, window_overlap),
-            progress=host.progress(),
-            device=device,
-        )
-        table = score_table(scores)
-        return io.NodeOutput(poses, table, ui=ui.PreviewText(table))
+        settings = SamplerSettings(steps, guidance, eta, window_overlap)
+        return _sampled(smga, speech, tensors.poses(initial_pose).frames(0, 1), seed, candidates, settings)
 
 
 class SMGAResample(io.ComfyNode):
@@ -166,7 +158,7 @@ class SMGAResample(io.ComfyNode):
                 sockets.poses_input(
                     "end_pose", "The last frame becomes exactly this pose (its first frame).", optional=True
                 ),
-                seed_input(),
+                sockets.seed_input(),
                 keep("body", False, "body, arms and head turns"),
                 keep("hands", False, "hands, with the place of the wrists,"),
                 keep("face", True, "brows, eyes, jaw and the place of the head"),
@@ -224,20 +216,34 @@ class SMGAResample(io.ComfyNode):
             start,
             end,
         )
-        model, device = host.on_device(smga, SMGA_MEMORY_BYTES)
-        best, scores = sample_candidates(
-            model,
-            speech,
-            initial_pose,
-            seed=seed,
-            num_candidates=candidates,
-            settings=SamplerSettings(steps, guidance, eta, window_overlap),
-            kept=kept,
-            progress=host.progress(),
-            device=device,
-        )
-        table = score_table(scores)
-        return io.NodeOutput(best, table, ui=ui.PreviewText(table))
+        settings = SamplerSettings(steps, guidance, eta, window_overlap)
+        return _sampled(smga, speech, initial_pose, seed, candidates, settings, kept)
+
+
+def _sampled(
+    smga: Any,
+    speech: SpeechFeatures,
+    initial_pose: PoseSequence,
+    seed: int,
+    num_candidates: int,
+    settings: SamplerSettings,
+    kept: KeptTrack | None = None,
+) -> io.NodeOutput:
+    """What both samplers return: the best poses, and the scores of all candidates, which the node also shows."""
+    model, device = host.on_device(smga, SMGA_MEMORY_BYTES)
+    poses, scores = sample_candidates(
+        model,
+        speech,
+        initial_pose,
+        seed=seed,
+        num_candidates=num_candidates,
+        settings=settings,
+        kept=kept,
+        progress=host.progress(),
+        device=device,
+    )
+    table = score_table(scores)
+    return io.NodeOutput(poses, table, ui=ui.PreviewText(table))
 
 
 NODES = [LoadSMGAModel, SMGAAudio2PoseSampler, SMGAResample]

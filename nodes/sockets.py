@@ -10,6 +10,15 @@ Smga = io.Custom("MMGT_SMGA")  # ComfyUI ModelPatcher around mmgt.smga.model.SMG
 PoseKeypoint = io.Custom("POSE_KEYPOINT")  # OpenPose list of frames, as comfyui_controlnet_aux and SDPose emit it
 
 
+MAX_SEED = 2**64 - 1
+
+
+def seed_input(
+    tooltip: str = "Other seeds, other gestures. Same inputs and seed give the same poses.",
+) -> io.Int.Input:
+    return io.Int.Input("seed", default=0, min=0, max=MAX_SEED, control_after_generate=True, tooltip=tooltip)
+
+
 def poses_input(name: str, tooltip: str, optional: bool = False) -> io.MultiType.Input:
     """An input for poses of ours or of any other pack. Read it with ``tensors.poses``."""
     tooltip += " Takes MMGT_POSES, or POSE_KEYPOINT of any other pose detector."

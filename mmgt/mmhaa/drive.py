@@ -126,7 +126,8 @@ def _masks(
 ) -> FrameSource:
     """The branches' masks: of each region the given one, else the poses' boxes. Raises InputError."""
     regions: dict[str, RegionMasks] = {}
-    for (name, mask), boxes in zip(given.items(), (face_box, lip_box, hand_boxes), strict=True):
+    for name, boxes in (("face", face_box), ("lips", lip_box), ("hands", hand_boxes)):
+        mask = given[name]
         if mask is not None:
             _check_length(f"the {name} masks", len(mask), num_frames, may_hold=True)
             regions[name] = GivenMasks(mask, size)

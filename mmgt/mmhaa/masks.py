@@ -185,19 +185,17 @@ def network_masks(
 
     face_levels = pyramid(with_hands("face", face), FACE_BLUR)
     lip_levels = pyramid(with_hands("lips", lips), LIP_BLUR)
-    hand_levels = pyramid(hands, LIP_BLUR) if hands is not None else face_levels
-    return tuple(
-        torch.stack([_full(options, *regions), *regions[:2]])
-        for regions in zip(face_levels, lip_levels, hand_levels, strict=True)
-    )
+    full_levels = [_without_hands(options, *regions) for regions in zip(face_levels, lip_levels, strict=True)]
+    if hands is not None and (options.third_mask == "hands" or options.hands_branch == "full"):
+        full_levels = [a + b for a, b in zip(full_levels, pyramid(hands, LIP_BLUR), strict=True)]
+    return tuple(torch.stack(levels) for levels in zip(full_levels, face_levels, lip_levels, strict=True))
 
 
-def _full(options: MaskOptions, face: Tensor, lips: Tensor, hands: Tensor) -> Tensor:
-    """The full branch's mask of one level."""
+def _without_hands(options: MaskOptions, face: Tensor, lips: Tensor) -> Tensor:
+    """What the full branch's mask of one level is apart from hands."""
     if options.third_mask == "hands":
-        return hands
-    everywhere = 1 + lips if options.third_mask == "1 + lips" else (1 - face + lips).clamp(0, 1)
-    return everywhere + hands if options.hands_branch == "full" else everywhere
+        return torch.zeros_like(lips)
+    return 1 + lips if options.third_mask == "1 + lips" else (1 - face + lips).clamp(0, 1)
 
 
 def _union(masks: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from ..lips import move_lips_together
 from ..poses import PoseSequence
-from ..rhythm import LIP_COLUMNS, OUTER_LIP_FOLLOWS
 from ..skeleton import (
     BODY,
     BROWS,
@@ -195,12 +195,7 @@ def similarity(
 def close_lips(z: np.ndarray, share: np.ndarray | float) -> np.ndarray:
     """[T, 134] with the inner lips moved towards each other, column by column: 0 = as they are, 1 = they meet."""
     z = z.copy()
-    for upper, lower, upper_outer, lower_outer in LIP_COLUMNS:
-        way = share * (z[:, lower] - z[:, upper]) / 2
-        z[:, upper] += way
-        z[:, lower] -= way
-        z[:, upper_outer] += OUTER_LIP_FOLLOWS * way
-        z[:, lower_outer] -= OUTER_LIP_FOLLOWS * way
+    move_lips_together(z, share)
     return z
 
 

@@ -11,24 +11,11 @@ from mmgt.poses import PoseSequence, load_poses
 from mmgt.skeleton import LOWER_INNER_LIP, UPPER_INNER_LIP
 from mmgt.smga import candidates
 from mmgt.smga.candidates import beat_alignment, lip_correlation, sample_candidates, score_poses, score_table
-from mmgt.smga.config import SMGAConfig
-from mmgt.smga.model import SMGA
 from mmgt.smga.sample import SamplerSettings, sample_poses
 
 SETTINGS = SamplerSettings(num_steps=3)
 PERSON = load_poses(ASTRONAUT_POSE)
 NUM_FRAMES = 100
-
-
-@pytest.fixture(scope="module")
-def model():
-    torch.manual_seed(0)
-    config = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
-    model = SMGA(config).eval().requires_grad_(False)
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
-    return model
 
 
 def speech(beats=(10, 30, 55, 80), seed=2):

@@ -9,9 +9,7 @@ from mmgt.errors import InputError
 from mmgt.motion_edit.tree import FIRM_HEAD, HANDS, REGIONS, similarity, to_complex
 from mmgt.poses import PoseSequence
 from mmgt.skeleton import LEGS, LIPS
-from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keep import FADE_FRAMES, KEPT_POINTS, kept_track, parse_spans
-from mmgt.smga.model import SMGA
 from mmgt.smga.pose_vector import TrainingFrame
 from mmgt.smga.sample import SamplerSettings, sample_poses, sample_track, seeded_noise
 
@@ -24,13 +22,7 @@ SPEECH = 3 * torch.nn.functional.avg_pool1d(NOISE, 11, 1)[0].T.contiguous()
 
 
 @pytest.fixture(scope="module")
-def model():
-    torch.manual_seed(0)
-    config = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
-    model = SMGA(config).eval().requires_grad_(False)
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
+def model(model):
     torch.nn.init.normal_(model.output_projection.weight, std=0.02 * 32**-0.5)  # sways by some 10 px a frame
     model.output_projection.bias.copy_(TrainingFrame(PERSON).condition())
     return model

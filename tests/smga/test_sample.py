@@ -5,23 +5,10 @@ import torch
 from mmgt.errors import InputError
 from mmgt.poses import PoseSequence
 from mmgt.skeleton import FACE, LEGS, LOWER_INNER_LIP, UPPER_INNER_LIP
-from mmgt.smga.config import SMGAConfig
-from mmgt.smga.model import SMGA
 from mmgt.smga.sample import SamplerSettings, sample_poses
 from mmgt.windows import window_starts
 
 FEW_STEPS = SamplerSettings(num_steps=8)
-
-
-@pytest.fixture(scope="module")
-def model():
-    torch.manual_seed(0)
-    config = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
-    model = SMGA(config).eval().requires_grad_(False)
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
-    return model
 
 
 def person(height_px=512, width_px=512):
