@@ -88,6 +88,12 @@ def fill(sightings: Sightings, times_s: np.ndarray, max_gap_s: float) -> tuple[n
     return points[nearest], score[nearest], state
 
 
+def runs(is_inside: np.ndarray) -> list[tuple[int, int]]:
+    """[T] bool -> first frame and the one after the last, of every stretch that is inside."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_inside, [False]])))
+    return [(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]
+
+
 def _nearest_known(is_known: np.ndarray) -> np.ndarray:
     """The place of the last known entry at or before each, or else of the first one: [N] int."""
     last = np.maximum.accumulate(np.where(is_known, np.arange(len(is_known)), -1))

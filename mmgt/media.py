@@ -77,19 +77,7 @@ class VideoReader:
     def __init__(self, path: Path, fps: float) -> None:
         _check_file(path, "video", "an mp4, mov or webm file")
         self.path = path
-        try:
-            with import_av().open(str(path)) as container:
-                if not container.streams.video:
-                    raise InputError(f"{path} has no picture in it; give a video, or a pose file (.json).")
-                stream = container.streams.video[0]
-                num_stored = sum(1 for packet in container.demux(stream) if packet.size)
-                rate = stream.average_rate
-        except import_av().FFmpegError as error:
-            raise InputError(
-                f"{path} cannot be read as a video ({error.strerror}); give an mp4, mov or webm."
-            ) from error
-        if not num_stored or not rate:
-            raise InputError(f"{path} is a video without frames; give an mp4, mov or webm file.")
+        num_stored, rate = _stored_frames(path, str(path), "give a video, or a pose file (.json)")
         self.num_frames = max(1, round(num_stored / rate * Fraction(fps).limit_denominator(1001)))
         self._stored_per_frame = float(rate) / fps
         self._last_stored = num_stored - 1
@@ -97,7 +85,7 @@ class VideoReader:
         self._start_over()
 
     def _start_over(self) -> None:
-        self._decoder: Iterator[Any] = self._decode()
+        self._decoder = _decoded_frames(self.path, str(self.path))
         self._decoded: Any = None
         self._next_stored = 0
 
@@ -119,14 +107,6 @@ class VideoReader:
             self._kept[stored_idx] = self._decoded.to_ndarray(format="rgb24")
         return self._kept[stored_idx]
 
-    def _decode(self) -> Iterator[Any]:
-        av = import_av()
-        try:
-            with av.open(str(self.path)) as container:
-                yield from container.decode(video=0)
-        except av.FFmpegError as error:
-            raise InputError(f"{self.path} cannot be read as a video ({error.strerror}); export it again.") from error
-
 
 class VideoStream:
     """The frames of a video one after another, each at its own time: nothing but one frame is held.
@@ -140,43 +120,53 @@ class VideoStream:
         self._name = str(source) if isinstance(source, Path) else "the video"
         if isinstance(source, Path):
             _check_file(source, "video", "an mp4, mov or webm file")
-        av = import_av()
-        try:
-            with self._open() as container:
-                if not container.streams.video:
-                    raise InputError(f"{self._name} has no picture in it; give a video.")
-                stream = container.streams.video[0]
-                self.num_frames = sum(1 for packet in container.demux(stream) if packet.size)
-                rate = stream.average_rate
-        except av.FFmpegError as error:
-            raise InputError(
-                f"{self._name} cannot be read as a video ({error.strerror}); give an mp4, mov or webm."
-            ) from error
-        if not self.num_frames or not rate:
-            raise InputError(f"{self._name} is a video without frames; give an mp4, mov or webm file.")
+        self.num_frames, rate = _stored_frames(source, self._name, "give a video")
         self.fps = float(rate)
         self.seconds = self.num_frames / self.fps
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         """Time in s from the first frame on, rising, and the frame [H, W, 3] uint8 RGB, upright."""
-        av = import_av()
         step_s = 1 / self.fps
         first_s, last_s = None, -step_s
-        try:
-            with self._open() as container:
-                for frame in container.decode(video=0):
-                    first_s = (frame.time or 0.0) if first_s is None else first_s
-                    time_s = last_s + step_s if frame.time is None else frame.time - first_s
-                    last_s = time_s if time_s > last_s else last_s + step_s
-                    yield last_s, upright(frame)
-        except av.FFmpegError as error:
-            raise InputError(f"{self._name} cannot be read as a video ({error.strerror}); export it again.") from error
+        for frame in _decoded_frames(self._source, self._name):
+            first_s = (frame.time or 0.0) if first_s is None else first_s
+            time_s = last_s + step_s if frame.time is None else frame.time - first_s
+            last_s = time_s if time_s > last_s else last_s + step_s
+            yield last_s, upright(frame)
 
-    def _open(self) -> Any:
-        if isinstance(self._source, Path):
-            return import_av().open(str(self._source))
-        self._source.seek(0)
-        return import_av().open(self._source)
+
+def _stored_frames(source: Path | IO[bytes], name: str, otherwise: str) -> tuple[int, Fraction]:
+    """How many frames a video holds, and their mean rate. Raises InputError if it is none."""
+    av = import_av()
+    try:
+        with _opened(source) as container:
+            if not container.streams.video:
+                raise InputError(f"{name} has no picture in it; {otherwise}.")
+            stream = container.streams.video[0]
+            num_stored = sum(1 for packet in container.demux(stream) if packet.size)
+            rate = stream.average_rate
+    except av.FFmpegError as error:
+        raise InputError(f"{name} cannot be read as a video ({error.strerror}); give an mp4, mov or webm.") from error
+    if not num_stored or not rate:
+        raise InputError(f"{name} is a video without frames; give an mp4, mov or webm file.")
+    return num_stored, rate
+
+
+def _decoded_frames(source: Path | IO[bytes], name: str) -> Iterator[Any]:
+    """Every frame of a video, as PyAV decodes it. Raises InputError where that ends early."""
+    av = import_av()
+    try:
+        with _opened(source) as container:
+            yield from container.decode(video=0)
+    except av.FFmpegError as error:
+        raise InputError(f"{name} cannot be read as a video ({error.strerror}); export it again.") from error
+
+
+def _opened(source: Path | IO[bytes]) -> Any:
+    if isinstance(source, Path):
+        return import_av().open(str(source))
+    source.seek(0)
+    return import_av().open(source)
 
 
 def upright(frame: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 
 from .detect import Detection, Detector, PersonOrder, check_person_order, detect_each
 from .errors import InputError
-from .gaps import HELD, INTERPOLATED, Sightings, fill
+from .gaps import HELD, INTERPOLATED, Sightings, fill, runs
 from .poses import POSE_FPS, PoseSequence
 from .shots import shot_numbers, thumbnail
 from .skeleton import LIPS, NUM_KEYPOINTS
@@ -141,8 +141,7 @@ def _places(times_s: np.ndarray, wanted_s: np.ndarray) -> np.ndarray:
 
 def _spans(is_inside: np.ndarray) -> tuple[Span, ...]:
     """Runs of poses as spans of time."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_inside, [False]]).astype(int))).reshape(-1, 2)
-    return tuple((start / POSE_FPS, stop / POSE_FPS) for start, stop in edges.tolist())
+    return tuple((start / POSE_FPS, stop / POSE_FPS) for start, stop in runs(is_inside))
 
 
 def _detect(

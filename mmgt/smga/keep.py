@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..gaps import runs
 from ..motion_edit.silence import smooth_step
 from ..motion_edit.tree import (
     FIRM_HEAD,
@@ -252,8 +253,7 @@ def _joined_in_time(new: np.ndarray, given: np.ndarray, known: np.ndarray) -> np
         alike.setdefault(known[:, point].tobytes(), []).append(point)
     for points in alike.values():
         times = known[:, points[0]]
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], ~times, [False]])))
-        for start, stop in edges.reshape(-1, 2):
+        for start, stop in runs(~times):
             num_frames = stop - start
             fade = 1 - smooth_step(np.arange(1, num_frames + 1) / (min(FADE_FRAMES, num_frames) + 1))[:, None]
             pace = min(1.0, (num_frames - 1) / FADE_FRAMES)  # a short gap has its way from the frames beside it
