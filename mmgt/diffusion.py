@@ -44,6 +44,15 @@ def trailing_times(num_steps: int) -> list[int]:
     return [int(t) for t in np.round(np.arange(NUM_TRAIN_STEPS, 0, -NUM_TRAIN_STEPS / num_steps)) - 1]
 
 
+def trailing_levels(num_steps: int) -> list[int]:
+    """num_steps + 1 noise levels that DDIM's sample has at trailing_times(num_steps), and at the end; < 0 is clean.
+
+    The released model steps from t to t - 1000 // num_steps, so its network is at times told one less than the level.
+    """
+    times = trailing_times(num_steps)
+    return [times[0], *(t - NUM_TRAIN_STEPS // num_steps for t in times)]
+
+
 def ddim_step_v(x: Tensor, v: Tensor, now: Tensor | float, later: Tensor | float) -> Tensor:
     """One deterministic DDIM step of a network that predicts v: alpha_bar now and later (1 at the end).
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ..diffusion import NUM_TRAIN_STEPS, ddim_step_v, linear_alpha_bar_zero_snr, trailing_times
+from ..diffusion import NUM_TRAIN_STEPS, ddim_step_v, linear_alpha_bar_zero_snr, trailing_levels, trailing_times
 from ..errors import InputError
 from ..windows import looped_windows, open_windows
 from .attention import AudioOutput, Reference, Rows
@@ -237,7 +237,7 @@ class DDIM:
     def __init__(self, num_steps: int = 30) -> None:
         if not 1 <= num_steps <= NUM_TRAIN_STEPS:
             raise InputError(f"steps is {num_steps}; it must be 1 to {NUM_TRAIN_STEPS} (the authors take 30).")
-        self.timesteps = trailing_times(num_steps)
+        self.timesteps, self.levels = trailing_times(num_steps), trailing_levels(num_steps)
         self.alpha_bar = linear_alpha_bar_zero_snr()
 
     def start(self, noise: Tensor) -> Tensor:
@@ -247,8 +247,7 @@ class DDIM:
         return x
 
     def step(self, x: Tensor, v: Tensor, step_idx: int) -> Tensor:
-        now = self.timesteps[step_idx]
-        later = now - NUM_TRAIN_STEPS // len(self.timesteps)
+        now, later = self.timesteps[step_idx], self.levels[step_idx + 1]
         return ddim_step_v(x, v, self.alpha_bar[now], self.alpha_bar[later] if later >= 0 else 1.0)
 
 

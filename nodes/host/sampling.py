@@ -11,6 +11,7 @@ import comfy.conds
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_management
+import comfy.model_sampling
 import comfy.sample
 import comfy.samplers
 import comfy.supported_models_base
@@ -21,7 +22,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP
 from torch import Tensor
 
-from ...mmgt.diffusion import trailing_times
+from ...mmgt.diffusion import NUM_TRAIN_STEPS, trailing_levels, trailing_times
 from ...mmgt.errors import InputError
 from ...mmgt.mmhaa.network import VideoNetwork
 from ...mmgt.mmhaa.sample import MAX_KEPT_WINDOWS, Video, VideoRun
@@ -43,6 +44,8 @@ WEIGHT_DTYPES = {
 VIDEO_KEY = "mmgt_video"
 # Counted on meta: numbers held at once in a window, for each frame, latent cell and channel of the first level.
 ACTIVATIONS = 36
+# Relative error of a sigma that a sampler may have computed itself; two neighbouring levels are 0.3 % apart or more.
+ROUNDING = 2e-5
 
 
 class VideoConfig(comfy.supported_models_base.BASE):
@@ -56,6 +59,21 @@ class VideoConfig(comfy.supported_models_base.BASE):
         "zsnr": True,
     }
     unet_extra_config = {}  # noqa: RUF012
+
+
+class VideoSampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.V_PREDICTION):
+    """MM-HAA's noise levels. Between two of them the network is told the less noisy one's timestep, not the nearest's.
+
+    So a schedule can name both: the released model is at times told t when its sample has the noise of t + 1.
+    """
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        log_sigma = sigma.log().to(self.log_sigmas) + ROUNDING
+        return (torch.searchsorted(self.log_sigmas, log_sigma, right=True) - 1).clamp(min=0).to(sigma.device)
+
+    def just_below(self, level: int) -> Tensor:
+        """The sigma of a level, so little less that the network is told the timestep before."""
+        return self.sigmas[level] * (1 - 4 * ROUNDING)
 
 
 @dataclass(frozen=True)
@@ -89,6 +107,7 @@ class VideoModel(comfy.model_base.BaseModel):
 
     def __init__(self, network: VideoNetwork, config: VideoConfig) -> None:
         super().__init__(config, comfy.model_base.ModelType.V_PREDICTION)
+        self.model_sampling = VideoSampling(config)
         self.diffusion_model = network
         self.runs: dict[int, VideoRun] = {}
 
@@ -187,12 +206,20 @@ def conditioning(video: Video, sees: bool) -> list:
 
 
 def trailing_sigmas(model: ModelPatcher, steps: int, denoise: float = 1.0) -> Tensor:
-    """SIGMAS [steps + 1] of the paper's timesteps; denoise below 1 takes the last ``steps`` of steps / denoise."""
+    """SIGMAS [steps + 1] of the paper's timesteps; denoise below 1 takes the last ``steps`` of steps / denoise.
+
+    They are the levels that the authors' DDIM reaches; another model than ours, which could not be told the timestep
+    beside its level, gets the timesteps' own.
+    """
     if denoise <= 0:
         return torch.zeros(0)
-    times = trailing_times(max(steps, int(steps / denoise)))[-steps:]
-    sigmas = model.get_model_object("model_sampling").sigmas
-    return torch.cat([sigmas[times].cpu(), torch.zeros(1)])
+    num_steps = min(NUM_TRAIN_STEPS, max(steps, int(steps / denoise)))
+    sampling = model.get_model_object("model_sampling")
+    sigmas = [
+        sampling.just_below(level) if isinstance(sampling, VideoSampling) and level > time else sampling.sigmas[time]
+        for time, level in zip(trailing_times(num_steps), trailing_levels(num_steps), strict=False)
+    ]
+    return torch.stack([*sigmas[-steps:], torch.zeros_like(sampling.sigmas[0])]).cpu()
 
 
 def schedule(model: ModelPatcher, sampler_name: str, scheduler: str, steps: int, denoise: float = 1.0) -> Tensor:

@@ -4,6 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from comfyui import COMFYUI, PYTHON, REPOSITORY, can_run
 from golden import golden_folder
@@ -49,8 +50,26 @@ def test_the_fast_preset_is_its_parts(facts):
     assert facts["fast_equals_its_parts"] == 0
 
 
-def test_trailing_sigmas_are_the_papers(facts):
-    assert facts["trailing"] == facts["trailing_expected"]
+def test_the_network_is_told_the_less_noisy_timestep(facts):
+    assert facts["told_at_every_level"] == list(range(1000))
+    assert facts["told_between_levels"] == [332, 333]
+
+
+@pytest.mark.parametrize(
+    ("steps", "denoise", "listed"), [(3, 1.0, 3), (25, 1.0, 25), (30, 1.0, 30), (10, 0.4, 25), (30, 0.01, 1000)]
+)
+def test_trailing_sigmas_are_the_papers(facts, steps, denoise, listed):
+    """Timesteps of the authors' list, at the noise levels that their DDIM reaches: t - 1000 // N."""
+    times = [int(t) for t in np.round(np.arange(1000, 0, -1000 / listed)) - 1]
+    told, levels, off, end = facts["trailing"][f"{steps} {denoise}"]
+    assert told == times[-steps:]
+    assert levels == [999, *(t - 1000 // listed for t in times[:-1])][-steps:]
+    assert off < 1e-4
+    assert end == 0
+
+
+def test_trailing_sigmas_of_another_model_are_its_own(facts):
+    assert facts["trailing_of_another"] == facts["trailing_of_another_expected"]
 
 
 def test_another_seed_reads_the_photo_once_and_a_run_leaves_nothing(facts):
@@ -126,8 +145,8 @@ def test_bad_input_is_one_sentence(facts, what, says):
 
 
 def test_ddim_with_our_sigmas_is_the_authors_pipeline(facts):
-    """Core steps to the next timestep (the authors to t - 1000 // N, one less here) and clamps the last sigma."""
+    """Core's last sigma is large where the authors' is infinite; the rest is theirs."""
     if "golden_rms" not in facts:
         pytest.skip("no golden pipeline (set MMGT_GOLDEN)")
-    assert facts["golden_rms"] < 1e-2 * facts["golden_std"]
-    assert facts["golden_max"] < 2e-2
+    assert facts["golden_rms"] < 3e-3
+    assert facts["golden_max"] < 1e-2
