@@ -158,16 +158,16 @@ def guided_call(latent: int, num_frames: int, device: torch.device, dtype: torch
     for parameter in unet.parameters():
         if parameter.ndim > 1 and device.type != "meta":
             parameter.normal_(std=parameter[0].numel() ** -0.5)
-    tokens, photo = torch.zeros(num_frames, 32, config.audio_channels or 0, **kw), torch.zeros(1, 1, 768, **kw)
+    tokens, photo = torch.randn(num_frames, 32, config.audio_channels or 0, **kw), torch.randn(1, 1, 768, **kw)
     features = {
         path: torch.randn(1, (latent >> _level(path, len(config.widths))) ** 2, module.norm.num_channels, **kw)
         for path, module in unet.named_modules()
         if path.split(".")[-2:-1] == ["attentions"]
     }
-    masks = tuple(torch.ones(3, num_frames, (latent >> level) ** 2, **kw) for level in range(3))
+    masks = tuple(torch.rand(3, num_frames, (latent >> level) ** 2, **kw) for level in range(3))
     with torch.inference_mode():
         context = VideoContext(
-            torch.zeros(num_frames, config.widths[0], latent, latent, **kw),
+            torch.randn(num_frames, config.widths[0], latent, latent, **kw),
             unet.remember(features, photo),
             unet.listen(tokens, unet.fold(tokens)),
             masks,
@@ -198,6 +198,7 @@ def bench_unet(
 
     tflop: counted on ``meta``. Unless only counting: seconds of the call and of plain 4096-cube matrix products in the
     same process, and merit: the authors' FLOP for this call over our seconds, as a share of the plain products' FLOP/s.
+    window_gpu_mib: on a GPU, the most memory in use beyond weights and inputs.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -210,11 +211,15 @@ def bench_unet(
     sizes = {"bench": "unet", "latent": latent, "num_frames": num_frames, "tflop": round(tflop, 3)}
     if count:
         return sizes
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    on_gpu = torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
     kind = getattr(torch, dtype)
     matrix = torch.randn(MATRIX_SIDE, MATRIX_SIDE, device=device, dtype=kind)
     call = guided_call(latent, num_frames, device, kind)
-    if device.type == "cpu":
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+        held = torch.cuda.memory_allocated()
+    else:
         reuse_freed_memory()
     call_s, plain_s = (_least_seconds(run, num_runs, device) for run in (call, lambda: matrix @ matrix))
     plain_flops = 2 * MATRIX_SIDE**3 / plain_s
@@ -222,10 +227,11 @@ def bench_unet(
     return {
         **sizes,
         "dtype": dtype,
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "seconds": round(call_s, 3),
         "plain_tflop_per_s": round(plain_flops / 1e12, 4),
         "merit": None if authors is None else round(authors * 1e12 / call_s / plain_flops, 3),
+        "window_gpu_mib": round((torch.cuda.max_memory_allocated() - held) / 2**20) if on_gpu else None,
         "peak_rss_mib": peak_rss_mib(),
         **machine(),
     }

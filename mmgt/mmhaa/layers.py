@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 NUM_GROUPS = 32
-HIDDEN_SIZE = 6 * 2**20  # numbers inside of a feed-forward at once: as many as a cache holds
+# Numbers inside of a feed-forward at once: as many as a processor's cache holds, or as keep a GPU busy.
+CPU_HIDDEN_SIZE = 6 * 2**20
+GPU_HIDDEN_SIZE = 2**26
 
 
 class Attention(nn.Module):
@@ -53,8 +56,9 @@ class FeedForward(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens [N, L, C], some at a time: what lies between is eight times as wide."""
-        parts = tokens.flatten(0, 1).chunk(math.ceil(8 * tokens.numel() / HIDDEN_SIZE))
-        return torch.cat([self.net(part) for part in parts]).view_as(tokens)
+        hidden_size = CPU_HIDDEN_SIZE if tokens.device.type == "cpu" else GPU_HIDDEN_SIZE
+        rows = tokens.flatten(0, 1)
+        return in_parts(self.net, rows, math.ceil(rows.numel() * 8 / hidden_size)).view_as(tokens)
 
 
 class Resnet(nn.Module):
@@ -92,6 +96,12 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:
         return self.conv(F.interpolate(x, size=(height, width), mode="nearest"))
+
+
+def in_parts(run: Callable[[Tensor], Tensor], x: Tensor, num_parts: int) -> Tensor:
+    """run(x) for a run that treats the rows of x alike, some of them at a time."""
+    parts = x.chunk(num_parts) if num_parts > 1 else ()
+    return torch.cat([run(part) for part in parts]) if len(parts) > 1 else run(x)
 
 
 def to_tokens(x: Tensor) -> Tensor:

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .layers import NUM_GROUPS, Attention, FeedForward, to_frames, to_tokens
+from .layers import NUM_GROUPS, Attention, FeedForward, in_parts, to_frames, to_tokens
 
 MAX_FRAMES = 32  # length of the position table
 NUM_ATTENTIONS = 2
+MAX_PLACES = 2**15  # at once: CUDA's attention kernels take a batch below 65,536
 
 
 class Positions(nn.Module):
@@ -64,7 +65,8 @@ class TemporalTransformer(nn.Module):
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         tokens = self.proj_in(to_tokens(self.norm(x)))  # [(R F), h w, C]
         by_place = tokens.unflatten(0, (-1, num_frames)).transpose(1, 2)  # [R, h w, F, C]
-        mixed = self.transformer_blocks[0](by_place.flatten(0, 1)).view(by_place.shape)
+        places = by_place.flatten(0, 1)
+        mixed = in_parts(self.transformer_blocks[0], places, math.ceil(len(places) / MAX_PLACES)).view(by_place.shape)
         return x + to_frames(self.proj_out(mixed.transpose(1, 2).flatten(0, 1)), like=x)
 
 

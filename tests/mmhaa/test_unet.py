@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from mmgt.mmhaa import layers, motion
 from mmgt.mmhaa.config import UNetConfig
+from mmgt.mmhaa.motion import TemporalBlock
 from mmgt.mmhaa.unet import UNet, VideoContext
 
 CONFIG = UNetConfig((32, 64, 64, 64), num_heads=4, image_channels=24, audio_channels=16, motion_heads=4)
@@ -49,6 +51,17 @@ def test_shared_latents_give_what_repeated_latents_give(networks):
     shared, repeated = run(networks, latents, context), run(networks, latents.repeat(2, 1, 1, 1), context)
     assert shared.shape == (6, 4, HEIGHT, WIDTH)
     torch.testing.assert_close(shared, repeated, atol=2e-5, rtol=0)
+
+
+def test_parts_of_a_large_window_give_what_the_whole_gives(networks, monkeypatch):
+    context, latents = context_of(networks, 3), draw(3, 4, HEIGHT, WIDTH)
+    whole, sizes = run(networks, latents, context), []
+    forward = TemporalBlock.forward
+    monkeypatch.setattr(TemporalBlock, "forward", lambda self, x: (sizes.append(len(x)), forward(self, x))[1])
+    monkeypatch.setattr(motion, "MAX_PLACES", 100)
+    monkeypatch.setattr(layers, "CPU_HIDDEN_SIZE", 10_000)
+    torch.testing.assert_close(run(networks, latents, context), whole, atol=2e-5, rtol=0)
+    assert 50 < max(sizes) <= 100
 
 
 def test_only_the_second_row_sees_the_photo_and_hears_the_speech(networks):
