@@ -52,7 +52,7 @@ class LoadPoseDetector(io.ComfyNode):
 
     @classmethod
     def execute(cls, detector, pose, provider) -> io.NodeOutput:
-        from ..mmgt.detectors import find_detector  # here, as other imports in execute: the pack starts quickly
+        from ..mmgt.detect.find import find_detector  # here, as other imports in execute: the pack starts quickly
 
         host.check_interrupt()
         providers = None if provider == AUTO else [f"{provider}ExecutionProvider"]

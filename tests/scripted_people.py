@@ -1,21 +1,19 @@
 """People who move as a script says, and a detector that finds them without looking."""
 
-from pathlib import Path
-
 import numpy as np
 
+from mmgt.assets import ASTRONAUT_POSE
 from mmgt.detect import Detection
 from mmgt.poses import load_poses
 from mmgt.skeleton import VISIBLE_SCORE
 
 HEIGHT, WIDTH = 480, 640
-ASTRONAUT = Path(__file__).parents[1] / "mmgt" / "assets" / "astronaut_pose.json"
 
 
 def standing(height_px, centres_px, arm=0.0):
     """The astronaut's pose, ``height_px`` tall around centres [T, 2], arms raised by ``arm`` of the height:
     keypoints [T, 134, 2]."""
-    pose = load_poses(ASTRONAUT)
+    pose = load_poses(ASTRONAUT_POSE)
     points, visible = pose.pixels[0].double().numpy(), pose.score[0].numpy() > VISIBLE_SCORE
     points = (points - points[visible].mean(axis=0)) / np.ptp(points[visible, 1])
     points[[3, 6], 1] -= arm / 2
@@ -24,7 +22,7 @@ def standing(height_px, centres_px, arm=0.0):
 
 
 def astronaut_score():
-    return load_poses(ASTRONAUT).score[0].numpy()
+    return load_poses(ASTRONAUT_POSE).score[0].numpy()
 
 
 def detection(*people, height_px=HEIGHT, width_px=WIDTH):

@@ -140,7 +140,7 @@ def test_frames_are_taken_one_by_one():
 
 
 def test_dwpose_reads_two_pictures_at_a_time_in_order(monkeypatch):
-    monkeypatch.setattr("mmgt.detect.detect_people", lambda _model, picture: int(picture[0, 0, 0]))
+    monkeypatch.setattr("mmgt.detect.dwpose.detect_people", lambda _model, picture: int(picture[0, 0, 0]))
     pictures = (np.full((4, 4, 3), t, np.uint8) for t in range(9))
     assert list(detect_each(DWPose(None, None, "test"), pictures)) == list(range(9))
 

@@ -25,7 +25,7 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Portrait + recording -> poses (SMGA, or Rhythm) -> video (MM-HAA) with the recording."""
     from ..detect import initial_pose_of
-    from ..detectors import find_detector
+    from ..detect.find import find_detector
     from ..generate import VIDEO_WEIGHTS, choose_device, choose_dtype, hear, hears_wavlm, make_video, speak
     from ..media import check_output, read_picture, read_recording
     from ..mmhaa.drive import drive_video

@@ -26,7 +26,7 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Portrait + recording -> video, by SMGA where a checkpoint is given, else by Rhythm."""
     from ..detect import initial_pose_of
-    from ..detectors import find_detector
+    from ..detect.find import find_detector
     from ..media import check_output, read_picture, read_recording, write_video
     from ..poses import load_poses, save_poses
     from ..rhythm import rhythm_poses

@@ -8,18 +8,10 @@ import pytest
 import torch
 from golden import golden_files, read
 
-from mmgt.detect import (
-    centre_and_scale,
-    crop_person,
-    decode_simcc,
-    decode_yolox,
-    detect_people,
-    letterbox,
-    load_dwpose,
-    person_boxes,
-    prepare_picture,
-    suppress_overlaps,
-)
+from mmgt.detect import load_dwpose
+from mmgt.detect.boxes import decode_yolox, letterbox, person_boxes, suppress_overlaps
+from mmgt.detect.dwpose import detect_people, prepare_picture
+from mmgt.detect.keypoints import centre_and_scale, crop_person, decode_simcc
 from mmgt.media import read_picture
 from mmgt.smga.pose_vector import mask_legs, normalise
 

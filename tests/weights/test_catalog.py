@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mmgt.detect import DETECTOR_FILE, POSE_FILE
+from mmgt.detect.sessions import DETECTOR_FILE, POSE_FILE
 from mmgt.weights import CATALOG, MMHAA_FILE, SMGA_FILE, WeightFile, find, missing_sentence, signatures
 from mmgt.weights.files import human_size
 

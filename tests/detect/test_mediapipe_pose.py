@@ -1,19 +1,19 @@
 """mmgt/mediapipe_pose.py. Landmarks are made up, so MediaPipe is needed by the last test only."""
 
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mmgt import skeleton as sk
-from mmgt.detect import choose_person, coco_to_openpose, initial_pose_of
+from mmgt.assets import ASTRONAUT_POSE
+from mmgt.detect.coco import coco_to_openpose
+from mmgt.detect.mediapipe_pose import MediaPipePose, face_68, landmarks_to_coco, load_mediapipe, spread_evenly
+from mmgt.detect.people import choose_person, initial_pose_of
 from mmgt.errors import InputError
-from mmgt.mediapipe_pose import MediaPipePose, face_68, landmarks_to_coco, load_mediapipe, spread_evenly
 from mmgt.poses import load_poses
 
-ASTRONAUT = Path(__file__).parents[1] / "mmgt" / "assets" / "astronaut_pose.json"
 HEIGHT, WIDTH = 100, 200
 
 
@@ -134,7 +134,7 @@ def test_the_astronaut_is_where_the_example_pose_has_her():
         detector = load_mediapipe()
     except InputError as error:
         pytest.skip(str(error))
-    pose, example = initial_pose_of(detector, astronaut), load_poses(ASTRONAUT)
+    pose, example = initial_pose_of(detector, astronaut), load_poses(ASTRONAUT_POSE)
     distance_px = (pose.pixels - example.pixels).norm(dim=-1)[0]
     assert distance_px[list(sk.FACE)].max() < 3
     assert distance_px[[sk.NECK, sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]].max() < 5

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .assets import ASTRONAUT_POSE, ASTRONAUT_THUMBNAIL
-from .detect import Detection
-from .errors import InputError
-from .poses import load_poses
+from ..assets import ASTRONAUT_POSE, ASTRONAUT_THUMBNAIL
+from ..errors import InputError
+from ..poses import load_poses
+from .people import Detection
 
 THUMBNAIL_PX = 32
 MAX_DIFFERENCE = 6.0  # mean grey levels: another file format or size stays below, another picture lies far above
@@ -28,7 +28,7 @@ class ExamplePortrait:
         """picture: [H, W, 3] uint8 RGB. Raises InputError with the advice if it is not the example."""
         import cv2
 
-        from .media import read_picture
+        from ..media import read_picture
 
         height_px, width_px = picture.shape[:2]
         seen = cv2.resize(picture, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA)

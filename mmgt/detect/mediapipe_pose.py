@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .detect import Detection, check_picture, coco_to_openpose
-from .errors import InputError
+from ..errors import InputError
+from .coco import coco_to_openpose
+from .people import Detection, check_picture
 
 TWO_LINE_INSTALL = (
     "`pip install --no-deps mediapipe==0.10.21` and then `pip install absl-py attrs flatbuffers matplotlib sounddevice`"

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from .detect import DETECTOR_FILE, POSE_FILE, Detector, load_dwpose
-from .errors import InputError
+from ..errors import InputError
+from ..weights.catalog import DWPOSE, YOLOX, find
+from .dwpose import load_dwpose
 from .example_portrait import ExamplePortrait
 from .mediapipe_pose import TWO_LINE_INSTALL, load_mediapipe
-from .weights.catalog import DWPOSE, YOLOX, find
+from .people import Detector
+from .sessions import DETECTOR_FILE, POSE_FILE
 
 log = logging.getLogger("mmgt")
 

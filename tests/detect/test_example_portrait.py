@@ -6,8 +6,8 @@ from PIL import Image
 from skimage.data import astronaut
 
 from mmgt.assets import ASTRONAUT_POSE
+from mmgt.detect.example_portrait import ExamplePortrait
 from mmgt.errors import InputError
-from mmgt.example_portrait import ExamplePortrait
 from mmgt.poses import load_poses
 
 ADVICE = "put a detector there"
