@@ -1,9 +1,10 @@
-"""Overlapping windows over time, and their blending. Used by both stages."""
+"""Overlapping windows over time, and their blending, used by both stages; stretches of frames."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -75,3 +76,9 @@ def open_windows(num_frames: int, length: int, overlap: int) -> list[list[int]]:
     if num_frames <= length:
         return [list(range(num_frames))]
     return [list(range(start, start + length)) for start in window_starts(num_frames, length, overlap)]
+
+
+def stretches(is_inside: np.ndarray) -> list[tuple[int, int]]:
+    """[T] bool -> first frame and the one after the last, of every stretch that is inside."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_inside, [False]])))
+    return [(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]

@@ -1,10 +1,12 @@
 import itertools
 
+import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmgt.windows import blend_weights, blend_windows, cut_windows, window_starts
+from mmgt.windows import blend_weights, blend_windows, cut_windows, stretches, window_starts
 
 LENGTH = 80
 
@@ -47,3 +49,10 @@ def test_a_short_sequence_is_padded_by_its_last_frame():
     frames = torch.arange(3.0)[:, None]
     (window,) = cut_windows(frames, [0], 5)
     assert window[:, 0].tolist() == [0, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("is_inside", [[], [0, 0], [1, 1, 1], [0, 1, 1, 0, 1], [1, 0, 0, 1, 0]])
+def test_stretches_are_what_is_inside_and_do_not_touch(is_inside):
+    found = stretches(np.array(is_inside, bool))
+    assert [t for start, stop in found for t in range(start, stop)] == np.flatnonzero(is_inside).tolist()
+    assert all(stop < start for (_, stop), (start, _) in itertools.pairwise(found))

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..audio import SPEECH_RATE_HZ, Recording
 from ..features import SpeechFeatures
-from ..gaps import runs
 from ..loudness import frame_rms, voice_loudness
 from ..poses import POSE_FPS
+from ..windows import stretches
 
 
 def silent_frames(speech: SpeechFeatures | Recording) -> np.ndarray:
@@ -26,7 +26,7 @@ def pauses(silent: np.ndarray, shortest_frames: float, ease_frames: float) -> np
     """[T] 0..1: how deep in a pause this frame is. Exactly 0 outside of pauses of ``shortest_frames``, 1 from
     ``ease_frames`` within one; a recording that begins or ends silent begins or ends at 1."""
     share = np.zeros(len(silent))
-    for start, stop in runs(silent):
+    for start, stop in stretches(silent):
         if stop - start < shortest_frames:
             continue
         frames = np.arange(start, stop)

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..gaps import runs
 from ..motion_edit.silence import smooth_step
 from ..motion_edit.tree import (
     FIRM_HEAD,
@@ -44,6 +43,7 @@ from ..skeleton import (
     RIGHT_EYE_CENTRE,
     RIGHT_WRIST,
 )
+from ..windows import stretches
 from .pose_vector import TrainingFrame
 
 log = logging.getLogger("mmgt")
@@ -253,7 +253,7 @@ def _joined_in_time(new: np.ndarray, given: np.ndarray, known: np.ndarray) -> np
         alike.setdefault(known[:, point].tobytes(), []).append(point)
     for points in alike.values():
         times = known[:, points[0]]
-        for start, stop in runs(~times):
+        for start, stop in stretches(~times):
             num_frames = stop - start
             fade = 1 - smooth_step(np.arange(1, num_frames + 1) / (min(FADE_FRAMES, num_frames) + 1))[:, None]
             pace = min(1.0, (num_frames - 1) / FADE_FRAMES)  # a short gap has its way from the frames beside it

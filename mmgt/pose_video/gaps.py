@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .skeleton import BODY, NUM_KEYPOINTS, VISIBLE_SCORE
+from ..skeleton import BODY, NUM_KEYPOINTS, VISIBLE_SCORE
 
 SEEN, INTERPOLATED, HELD = range(3)
 
@@ -86,12 +86,6 @@ def fill(sightings: Sightings, times_s: np.ndarray, max_gap_s: float) -> tuple[n
         points[0], score[0], is_known[0] = sightings.points_px[0], sightings.score[0], True
     nearest = _nearest_known(is_known)
     return points[nearest], score[nearest], state
-
-
-def runs(is_inside: np.ndarray) -> list[tuple[int, int]]:
-    """[T] bool -> first frame and the one after the last, of every stretch that is inside."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_inside, [False]])))
-    return [(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]
 
 
 def _nearest_known(is_known: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from mmgt.shots import shot_numbers, thumbnail
+from mmgt.pose_video.shots import shot_numbers, thumbnail
 
 
 def shots_of(pictures):

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .detect import Detection, Detector, PersonOrder, check_person_order, detect_each
-from .errors import InputError
-from .gaps import HELD, INTERPOLATED, Sightings, fill, runs
-from .poses import POSE_FPS, PoseSequence
+from ..detect import Detection, Detector, PersonOrder, check_person_order, detect_each
+from ..errors import InputError
+from ..poses import POSE_FPS, PoseSequence
+from ..skeleton import LIPS, NUM_KEYPOINTS
+from ..windows import stretches
+from .gaps import HELD, INTERPOLATED, Sightings, fill
 from .shots import shot_numbers, thumbnail
-from .skeleton import LIPS, NUM_KEYPOINTS
 from .smoothing import smooth
 from .tracking import NOT_SEEN, first_choice, follow
 
@@ -141,7 +142,7 @@ def _places(times_s: np.ndarray, wanted_s: np.ndarray) -> np.ndarray:
 
 def _spans(is_inside: np.ndarray) -> tuple[Span, ...]:
     """Runs of poses as spans of time."""
-    return tuple((start / POSE_FPS, stop / POSE_FPS) for start, stop in runs(is_inside))
+    return tuple((start / POSE_FPS, stop / POSE_FPS) for start, stop in stretches(is_inside))
 
 
 def _detect(

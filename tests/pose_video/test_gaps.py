@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmgt.gaps import HELD, INTERPOLATED, SEEN, Sightings, fill
+from mmgt.pose_video.gaps import HELD, INTERPOLATED, SEEN, Sightings, fill
 from mmgt.skeleton import LEFT_HAND
 
 FPS = 25

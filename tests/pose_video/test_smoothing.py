@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from mmgt.smoothing import smooth
+from mmgt.pose_video.smoothing import smooth
 
 FPS, SIZE_PX = 25, 400
 
