@@ -1,11 +1,11 @@
 import pytest
 
-from mmgt.bench import AUTHORS_VIDEO_TFLOP
+from mmgt.bench.video import AUTHORS_VIDEO_TFLOP
+from mmgt.bench.video_cost import FullSize, count_calls, video_flop
 from mmgt.errors import InputError
 from mmgt.mmhaa.presets import PRESETS, Preset
 from mmgt.mmhaa.sample import DDIM, VideoOptions
 from mmgt.schedulers import check_scheduler
-from mmgt.video_cost import FullSize, count_calls, video_flop
 
 BOTH, ONE = (False, True), (True,)
 

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from .mmhaa.attention import Rows
-from .mmhaa.config import UNetConfig
-from .mmhaa.drive import Drive
-from .mmhaa.network import MMHAA, Photo, VideoNetwork
-from .mmhaa.pictures import CLIP_PX, LATENT_PX, PictureSize
-from .mmhaa.presets import Preset
-from .mmhaa.sample import Video, VideoRun, sample_latents
-from .mmhaa.unet import UNet, VideoContext
-from .schedulers import import_diffusers, make_scheduler
+from ..mmhaa.attention import Rows
+from ..mmhaa.config import UNetConfig
+from ..mmhaa.drive import Drive
+from ..mmhaa.network import MMHAA, Photo, VideoNetwork
+from ..mmhaa.pictures import CLIP_PX, LATENT_PX, PictureSize
+from ..mmhaa.presets import Preset
+from ..mmhaa.sample import Video, VideoRun, sample_latents
+from ..mmhaa.unet import UNet, VideoContext
+from ..schedulers import import_diffusers, make_scheduler
 
 # The published sizes of what feeds the UNet.
 POSE_SIZES = ([16, 32, 96, 256], 320)

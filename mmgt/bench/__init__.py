@@ -1,0 +1,18 @@
+"""Measurements behind ``mmgt bench``: speed and memory, never part of a test."""
+
+from collections.abc import Callable
+from typing import Any
+
+from .encoders import bench_encoders
+from .preview import bench_preview
+from .smga import bench_smga
+from .unet import bench_unet
+from .video import bench_video
+
+BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
+    "smga": bench_smga,
+    "preview": bench_preview,
+    "unet": bench_unet,
+    "video": bench_video,
+    "encoders": bench_encoders,
+}

@@ -1,0 +1,50 @@
+"""``mmgt bench video``: what a whole video of stage II costs, counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..mmhaa.presets import PRESETS
+from .video_cost import FullSize, video_flop
+
+AUTHORS_VIDEO_TFLOP = 10_730  # of their denoising calls for 80 frames at 512 x 512 px
+
+
+def bench_video(
+    num_runs: int = 0, latent: int = 64, num_frames: int = 80, preset: str = "fast", count: bool = True
+) -> dict[str, Any]:
+    """FLOP of a whole video by stage II, from the photo to the decoded frames.
+
+    Counted on ``meta`` whatever ``num_runs`` and ``count`` say: nothing is timed.
+
+    tflop: of the preset, and of each of its parts. alone_tflop: of the paper's preset with only one thing of this one.
+    """
+    full_size, paper, chosen = FullSize(latent), PRESETS["paper"], PRESETS[preset]
+
+    def option(**values: Any) -> Any:
+        return replace(paper, options=replace(paper.options, **values))
+
+    theirs = chosen.options
+    alone = {
+        "none": paper,
+        "steps": replace(paper, scheduler=chosen.scheduler, num_steps=chosen.num_steps),
+        "guidance interval": option(guidance_start=theirs.guidance_start, guidance_end=theirs.guidance_end),
+        "feature reuse": option(reuse_every=theirs.reuse_every),
+        "windows": option(window=theirs.window, overlap=theirs.overlap, looped=theirs.looped),
+    }
+
+    def tflop(preset: Any) -> float:
+        return round(sum(video_flop(full_size, preset, num_frames).values()) / 1e12, 1)
+
+    parts = video_flop(full_size, chosen, num_frames)
+    return {
+        "bench": "video",
+        "preset": preset,
+        "latent": latent,
+        "num_frames": num_frames,
+        "tflop": tflop(chosen),
+        "share_of_authors": round(tflop(chosen) / AUTHORS_VIDEO_TFLOP, 4) if (latent, num_frames) == (64, 80) else None,
+        "parts_tflop": {name: round(cost / 1e12, 3) for name, cost in parts.items()},
+        "alone_tflop": {name: tflop(variant) for name, variant in alone.items()},
+    }
