@@ -90,7 +90,7 @@ class VideoReader:
         self._next_stored = 0
 
     def __call__(self, frames: Sequence[int]) -> list[np.ndarray]:
-        """The frames of these places, [H, W, 3] uint8 RGB each: what is shown in the middle of each one's time."""
+        """The frames of these places, [H, W, 3] uint8 RGB, upright: what each one's middle shows."""
         wanted = [min(int((t + 0.5) * self._stored_per_frame), self._last_stored) for t in frames]
         found = {stored_idx: self._read(stored_idx) for stored_idx in sorted(set(wanted))}
         return [found[stored_idx] for stored_idx in wanted]
@@ -104,7 +104,7 @@ class VideoReader:
                 self._next_stored += 1
             if len(self._kept) == self.KEPT_FRAMES:
                 del self._kept[next(iter(self._kept))]
-            self._kept[stored_idx] = self._decoded.to_ndarray(format="rgb24")
+            self._kept[stored_idx] = upright(self._decoded)
         return self._kept[stored_idx]
 
 

@@ -240,11 +240,12 @@ def test_a_phone_video_is_upright(tmp_path, matrix, corner):
     a, b, c, d = (one * value for value in matrix)
     turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, w)
     (tmp_path / "turned.mp4").write_bytes(data[:start] + turned + data[start + len(stored) :])
-    ((_, frame), *_) = VideoStream(tmp_path / "turned.mp4")
-    white = {"top right": frame[:16, -16:], "bottom right": frame[-16:, -16:]}[corner]
-    assert frame.shape == ((48, 32, 3) if corner == "top right" else (32, 48, 3))
-    assert white.mean() > 240
-    assert frame.mean() < 70
+    ((_, streamed), *_) = VideoStream(tmp_path / "turned.mp4")
+    for frame in (streamed, VideoReader(tmp_path / "turned.mp4", 25)([1])[0]):
+        white = {"top right": frame[:16, -16:], "bottom right": frame[-16:, -16:]}[corner]
+        assert frame.shape == ((48, 32, 3) if corner == "top right" else (32, 48, 3))
+        assert white.mean() > 240
+        assert frame.mean() < 70
 
 
 def test_no_stream_is_one_sentence(tmp_path):
