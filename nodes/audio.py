@@ -15,7 +15,7 @@ from . import host, sockets, tensors
 NO_WAVLM = "none: hand-crafted features only"
 NO_WAV2VEC2 = "none: no video from speech"
 DTYPES = ("fp32", "fp16", "bf16")
-ENCODER_MEMORY_BYTES = 768 * 2**20  # activations of one chunk of 20 s in float32
+ENCODER_MEMORY_BYTES = 768 * 2**20  # activations of one chunk (30 s) in float32
 
 
 @dataclass(frozen=True)

@@ -109,14 +109,14 @@ class BranchMasks:
     options: MaskOptions = MaskOptions()
 
     def __call__(self, frames: Sequence[int]) -> tuple[Tensor, ...]:
-        hands = self.hands(frames) if self.hands is not None and self.options.needs_hands else None
+        hands = self.hands if self.options.needs_hands else None
         return network_masks(
             self.face(frames),
             self.lips(frames),
             *self.size.latent_shape,
-            hands,
+            None if hands is None else hands(frames),
             self.options,
-            keep_range=any(isinstance(region, GivenMasks) for region in (self.face, self.lips, self.hands)),
+            keep_range=any(isinstance(region, GivenMasks) for region in (self.face, self.lips, hands)),
         )
 
 

@@ -7,7 +7,7 @@ import torch
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.errors import InputError
 from mmgt.mmhaa.drive import drive_video
-from mmgt.mmhaa.masks import FACE_BLUR, MaskOptions, mask_pyramid, network_masks
+from mmgt.mmhaa.masks import FACE_BLUR, BranchMasks, GivenMasks, MaskOptions, mask_pyramid, network_masks
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.motion_mask import motion_masks
 from mmgt.poses import PoseSequence, load_poses
@@ -81,6 +81,16 @@ def test_the_mask_builders_masks_are_those_of_the_poses(options):
 def given(face):
     drive = drive_video(SIZE, pose_pictures=torch.zeros(1, 8, 8, 3), face_mask=face, lip_mask=torch.zeros(1, 8, 8))
     return drive.masks([0])[0][1, 0].unflatten(0, (SIDE, SIDE))
+
+
+def test_masks_that_nothing_reads_change_nothing():
+    def everywhere(frames):
+        return np.full((len(frames), 128, 128), 255, np.uint8)
+
+    regions = {"size": SIZE, "face": everywhere, "lips": everywhere}
+    given = GivenMasks(torch.full((1, 128, 128), 0.5), SIZE)
+    for with_hands, without in zip(BranchMasks(**regions, hands=given)([0]), BranchMasks(**regions)([0]), strict=True):
+        torch.testing.assert_close(with_hands, without, atol=0, rtol=0)
 
 
 def test_a_mask_keeps_its_meaning():
