@@ -114,6 +114,19 @@ def test_the_best_of_several_seeds_is_returned_with_all_scores(model):
     assert best.split()[0] == str(scores[int(np.argmax(totals))].seed)
 
 
+def test_a_cancel_in_a_later_candidate_ends_them_all(model):
+    steps = []
+
+    def progress(step, num_steps):
+        steps.append(step)
+        if step == SETTINGS.num_steps + 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample_candidates(model, speech(), PERSON, seed=0, num_candidates=3, settings=SETTINGS, progress=progress)
+    assert steps == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize("number", [0, 17])
 def test_another_number_of_candidates_is_one_sentence(model, number):
     with pytest.raises(InputError, match=f"cannot be {number} candidates; sample 1 to 16"):
