@@ -3,7 +3,6 @@
 `python inside.py COMFYUI REPOSITORY CHECKPOINT GOLDEN_OR_-`; ``test_sampling.py`` calls it and checks the facts.
 """
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -24,12 +23,9 @@ import nodes as core
 import numpy as np
 import torch
 from comfy_extras import nodes_custom_sampler as custom
+from load_pack import load_pack
 
-spec = importlib.util.spec_from_file_location(
-    "mmgt_pack", Path(REPOSITORY) / "__init__.py", submodule_search_locations=[REPOSITORY]
-)
-pack = sys.modules["mmgt_pack"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(pack)
+load_pack(REPOSITORY)
 
 from mmgt_pack.mmgt.mmhaa.drive import Drive
 from mmgt_pack.mmgt.mmhaa.network import Photo
