@@ -113,8 +113,8 @@ def bench_preview(num_runs: int = 3, num_frames: int = 50) -> dict[str, Any]:
     from .assets import ASTRONAUT_POSE, SPEECH
     from .media import read_recording
     from .poses import load_poses
+    from .preview import prepare_preview, preview_motion
     from .rhythm import rhythm_poses
-    from .warp import prepare_preview, preview_motion
 
     cv2.setNumThreads(1)
     picture, initial_pose = astronaut(), load_poses(ASTRONAUT_POSE)

@@ -13,11 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from .arm_layer import ArmLayer, arm_mask, arm_motion_px, as_complex, make_arm, place_arm, similarity, visible_arms
-from .errors import InputError
-from .matte import background_plate, clean_colours, face_height, fill, person_matte, soften
-from .poses import PoseSequence
-from .skeleton import (
+from ..errors import InputError
+from ..poses import PoseSequence
+from ..skeleton import (
     FACE,
     LEFT_ELBOW,
     LEFT_HIP,
@@ -28,6 +26,8 @@ from .skeleton import (
     RIGHT_SHOULDER,
     VISIBLE_SCORE,
 )
+from .arm import ArmLayer, arm_mask, arm_motion_px, as_complex, make_arm, place_arm, similarity, visible_arms
+from .matte import background_plate, clean_colours, face_height, fill, person_matte, soften
 
 log = logging.getLogger("mmgt")
 

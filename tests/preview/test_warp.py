@@ -11,10 +11,9 @@ import torch
 from scipy.interpolate import RBFInterpolator
 
 from mmgt.errors import InputError
-from mmgt.matte import person_matte
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import FACE, LEFT_HAND, LOWER_INNER_LIP, NUM_KEYPOINTS, RIGHT_HAND, UPPER_INNER_LIP
-from mmgt.warp import (
+from mmgt.preview.matte import person_matte
+from mmgt.preview.warp import (
     evaluate_spline,
     eye_closing,
     face_targets,
@@ -23,6 +22,7 @@ from mmgt.warp import (
     render_frame,
     thin_plate,
 )
+from mmgt.skeleton import FACE, LEFT_HAND, LOWER_INNER_LIP, NUM_KEYPOINTS, RIGHT_HAND, UPPER_INNER_LIP
 
 SIDE_PX = 320
 SKIN, SLEEVE, SHIRT, HAIR = (225, 180, 150), (190, 70, 60), (60, 90, 160), (60, 40, 30)

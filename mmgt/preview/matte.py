@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .skeleton import FACE, LEFT_SHOULDER, RIGHT_SHOULDER, VISIBLE_SCORE
+from ..skeleton import FACE, LEFT_SHOULDER, RIGHT_SHOULDER, VISIBLE_SCORE
 
 GRABCUT_SIDE_PX = 384  # GrabCut takes 0.3 s at this size; smaller lost the top of a hat, larger gains nothing
 PLATE_SHRINK = 4  # Telea's cost grows with the hole's area; behind a person a soft fill is enough

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmgt.matte import background_plate, clean_colours, soften
+from mmgt.preview.matte import background_plate, clean_colours, soften
 
 
 def test_plate_is_the_picture_without_the_person():
