@@ -38,7 +38,7 @@ class PreviewMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, poses, initial_pose, person_mask=None, audio=None) -> io.NodeOutput:
-        from ..mmgt.warp import preview_motion  # here: a sixth of the pack's import
+        from ..mmgt.preview import preview_motion  # here: a sixth of the pack's import
 
         poses = tensors.poses(poses)
         picture = tensors.picture(image)

@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> None:
     from ..draw import draw_poses
     from ..media import check_output, contact_sheet, read_recording, write_png, write_video
     from ..poses import load_poses, save_poses
+    from ..preview import preview_motion
     from ..rhythm import rhythm_poses
-    from ..warp import preview_motion
 
     try:
         from skimage.data import astronaut

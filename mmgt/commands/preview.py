@@ -29,8 +29,8 @@ def run(args: argparse.Namespace) -> None:
     from ..detect.find import find_detector
     from ..media import check_output, read_picture, read_recording, write_video
     from ..poses import load_poses, save_poses
+    from ..preview import preview_motion
     from ..rhythm import rhythm_poses
-    from ..warp import preview_motion
 
     for path in filter(None, (args.out, args.poses_out)):
         check_output(path)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .skeleton import FACE, LEFT_SHOULDER, RIGHT_SHOULDER, VISIBLE_SCORE
+from ..skeleton import FACE, LEFT_SHOULDER, RIGHT_SHOULDER, VISIBLE_SCORE
+from .geometry import face_height
 
 GRABCUT_SIDE_PX = 384  # GrabCut takes 0.3 s at this size; smaller lost the top of a hat, larger gains nothing
 PLATE_SHRINK = 4  # Telea's cost grows with the hole's area; behind a person a soft fill is enough
 EDGE_FRACTION = 0.004  # softness of the matte's edge as a fraction of the picture's longer side: 2 px at 512
 
 ARMS = ((2, 3), (3, 4), (5, 6), (6, 7))  # limbs of the skeleton: shoulder to elbow to wrist
-
-
-def face_height(points_px: np.ndarray) -> float:
-    """Brows to chin in pixels, of keypoints [134, 2]."""
-    brow_centre, chin = points_px[41:51].mean(axis=0), points_px[32]
-    return float(np.hypot(*(chin - brow_centre)))
 
 
 def person_matte(picture: np.ndarray, points_px: np.ndarray, score: np.ndarray) -> np.ndarray:

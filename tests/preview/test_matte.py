@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from drawn_person import draw, drawn_pose
 
-from mmgt.matte import background_plate, clean_colours, soften
+from mmgt.preview.matte import background_plate, clean_colours, person_matte, soften
 
 
 def test_plate_is_the_picture_without_the_person():
@@ -39,3 +40,14 @@ def test_soft_edge_keeps_the_middle_and_the_area():
     assert soft[5, 5] == 0
     assert 0 < soft[20, 50] < 1
     assert abs(soft.sum() - mask.sum()) < 0.01 * mask.sum()
+
+
+def test_matte_finds_the_drawn_person():
+    xy, score = drawn_pose()
+    matte = person_matte(draw(xy), xy, score)
+    truth = draw(xy, person_only=True)[..., 0] / 255.0
+    overlap = np.minimum(matte, truth).sum() / np.maximum(matte, truth).sum()
+    assert matte.dtype == np.float32
+    assert matte.min() >= 0
+    assert matte.max() <= 1
+    assert overlap > 0.85

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..skeleton import HAND_EDGES, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, VISIBLE_SCORE
+from .geometry import as_complex, as_points, similarity
 from .matte import clean_colours, soften
-from .skeleton import HAND_EDGES, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, VISIBLE_SCORE
 
 Arm = tuple[int, int, int]  # keypoint indices of shoulder, elbow and wrist
 ARMS = ((2, 3, 4, RIGHT_HAND), (5, 6, 7, LEFT_HAND))  # shoulder, elbow, wrist, hand
@@ -33,21 +34,6 @@ class ArmLayer:
     rest_px: np.ndarray
     radii_px: np.ndarray
     texture: np.ndarray
-
-
-def similarity(source: np.ndarray, target: np.ndarray, scale_range: tuple[float, float]) -> tuple[complex, complex]:
-    """Least-squares (a, b) with target = a * source + b, points [N] as complex x + iy; |a| kept in scale_range."""
-    source_mean, target_mean = source.mean(), target.mean()
-    centred = source - source_mean
-    power = float((abs(centred) ** 2).sum())
-    a = complex((centred.conj() * (target - target_mean)).sum() / power) if power > 1e-9 else 1 + 0j
-    a = a / abs(a) * min(max(abs(a), scale_range[0]), scale_range[1]) if abs(a) > 1e-6 else complex(scale_range[0])
-    return a, complex(target_mean - a * source_mean)
-
-
-def as_complex(xy: np.ndarray) -> np.ndarray:
-    """[N, 2] -> [N] complex128."""
-    return xy[..., 0].astype(np.float64) + 1j * xy[..., 1]
 
 
 def visible_arms(points_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int) -> list[Arm]:
@@ -213,8 +199,7 @@ def _hand_backward(grid: np.ndarray, layer: ArmLayer, posed: np.ndarray) -> np.n
     """Where grid points [N, 2] come from when the hand moves as one rigid piece."""
     points = [layer.wrist, *layer.hand]
     a, b = similarity(as_complex(posed[points]), as_complex(layer.rest_px[points]), (1 / 1.4, 1 / 0.7))
-    moved = a * as_complex(grid) + b
-    return np.stack([moved.real, moved.imag], axis=-1)
+    return as_points(a * as_complex(grid) + b)
 
 
 def _distance(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -1,0 +1,258 @@
+"""Instant preview of a pose sequence: one picture is warped in layers, without any diffusion or weights.
+
+Background plate, torso and head by one thin-plate spline (Bookstein 1989), each visible arm on its own bones, a mouth
+cavity between the moved lips. The layers follow what arXiv 2502.07239 leaves to learned masks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from ..poses import PoseSequence
+from ..skeleton import FACE
+from .arm import ArmLayer, arm_mask, arm_motion_px, make_arm, place_arm, visible_arms
+from .checks import checked_mask, checked_picture, face_problem, matte_problem, shoulder_problem, within_reach
+from .face import close_eyes, draw_mouth, eye_closing, face_targets
+from .geometry import as_complex, as_points
+from .head import attached_head, head_ring
+from .matte import background_plate, clean_colours, fill, person_matte, soften
+from .spline import backward_map
+from .torso import body_shifts, torso_controls, torso_polygon
+
+log = logging.getLogger("mmgt")
+
+BODY_STIFFNESS, FACE_STIFFNESS = 2e-3, 2e-5  # spline smoothing per control (face heights): lips and lids are exact
+REST_RADIUS_PX = 2.5  # at 512 px: the picture's own detail fades out as the person leaves its first pose
+
+
+@dataclass(frozen=True)
+class MotionPreview:
+    """One picture, cut into layers; built once by ``prepare_preview``.
+
+    picture: [H, W, 3] uint8 RGB. rest_px: [134, 2] and score: [134], its keypoints in pixels.
+    head_px: [M, 2] points around the head that go with the skull. torso_px: [N, 2] points of the torso, whose shifts
+    torso_mix [N, 5] mixes from those of neck, shoulders and hips.
+    body: [H, W, 4] uint8 RGBA without the arms, None when the whole picture is warped. plate: [H, W, 3] uint8, the
+    background. residual: [H, W, 3] float32, picture minus the layers at rest. still: no face to move.
+    fallback_reason: why the picture is warped as a whole, or stays still; None when the layers work.
+    """
+
+    picture: np.ndarray
+    rest_px: np.ndarray
+    score: np.ndarray
+    head_px: np.ndarray
+    torso_px: np.ndarray
+    torso_mix: np.ndarray
+    body: np.ndarray | None
+    plate: np.ndarray
+    arms: tuple[ArmLayer, ...]
+    residual: np.ndarray
+    still: bool
+    fallback_reason: str | None
+
+
+def prepare_preview(
+    picture: np.ndarray, initial_pose: PoseSequence, person_mask: np.ndarray | None = None
+) -> MotionPreview:
+    """Cut a picture into background, body and arms.
+
+    picture: [H, W, 3] uint8 RGB, any size. initial_pose: the person in it; frame 0 counts, and its scores decide what
+    is visible. person_mask: [H, W] 0..1, 1 on the person; without it GrabCut looks for the person.
+    Raises InputError for another shape or type. A picture or pose that cannot be cut is no error: see
+    ``MotionPreview.fallback_reason`` (also logged).
+    """
+    picture = checked_picture(picture)
+    height_px, width_px = picture.shape[:2]
+    mask = checked_mask(person_mask, height_px, width_px)
+    rest_px = within_reach(initial_pose.sized(height_px, width_px).pixels[0].numpy(), height_px, width_px)
+    score = initial_pose.score[0].numpy()
+
+    nothing = np.zeros((0, 2))
+    still = MotionPreview(
+        picture,
+        rest_px,
+        score,
+        nothing,
+        nothing,
+        np.zeros((0, 5)),
+        None,
+        picture,
+        (),
+        np.zeros((0, 0, 3), np.float32),
+        still=True,
+        fallback_reason=None,
+    )
+    problem = face_problem(rest_px, score, height_px, width_px)
+    if problem:
+        return _fallback(still, f"{problem}; the picture stays still")
+    head_only = replace(still, head_px=head_ring(rest_px, None), still=False)
+    problem = shoulder_problem(rest_px, score, height_px, width_px)
+    if problem:
+        return _fallback(head_only, f"{problem}; the whole picture is warped instead of layers")
+    torso_px, torso_mix = torso_controls(rest_px, score, height_px)
+    whole = replace(head_only, torso_px=torso_px, torso_mix=torso_mix)
+    matte = soften(mask) if mask is not None else person_matte(picture, rest_px, score)
+    problem = matte_problem(matte)
+    if problem:
+        return _fallback(whole, f"{problem}; the whole picture is warped instead of layers")
+    return _cut_layers(whole, matte)
+
+
+def render_frame(preview: MotionPreview, keypoints_px: np.ndarray) -> np.ndarray:
+    """One frame [H, W, 3] uint8 RGB of the picture in another pose.
+
+    keypoints_px: [134, 2] pixels of the picture; points that are not finite or far outside are pulled back.
+    A generated pose's own score is not trusted: what is visible was decided by the initial pose.
+    """
+    import cv2
+
+    if preview.still:
+        return preview.picture.copy()
+    height_px, width_px = preview.picture.shape[:2]
+    posed = within_reach(np.asarray(keypoints_px), height_px, width_px)
+    rest_face, posed_face = preview.rest_px[FACE.start : FACE.stop], posed[FACE.start : FACE.stop]
+    has_torso = len(preview.torso_px) > 0
+    shifts = body_shifts(preview.rest_px, preview.score, posed) if has_torso else np.zeros((5, 2))
+    face, head_a, head_b = face_targets(rest_face, posed_face)
+    face, head_b = attached_head(preview.rest_px, face, head_b, carried=shifts[0])
+    rest, target, stiffness = _controls(preview, shifts, face, head_a, head_b)
+    map_x, map_y, drift = backward_map(rest, target, stiffness, face, height_px, width_px)
+    close_eyes(map_x, map_y, rest_face, face, eye_closing(rest_face, posed_face))
+
+    if preview.body is None:
+        frame = cv2.remap(preview.picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        draw_mouth(frame, preview.picture, rest_face, face)
+        return frame
+    # the border's pixels go on outside: where the picture cuts the person off, no gap opens
+    moved = cv2.remap(preview.body, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.extractChannel(moved, 3) * np.float32(1 / 255)
+    frame = cv2.blendLinear(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), preview.plate, alpha, 1 - alpha)
+    draw_mouth(frame, preview.picture, rest_face, face)
+
+    rest_radius_px = REST_RADIUS_PX * max(height_px, width_px) / 512
+    at_rest = cv2.resize(np.exp(-(drift**2) / (2 * rest_radius_px**2)), (width_px, height_px))
+    for arm in preview.arms:
+        still = float(np.exp(-(arm_motion_px(arm, posed) ** 2) / (2 * rest_radius_px**2)))
+        at_rest *= 1 - (1 - still) * (arm.texture[..., 3] * np.float32(1 / 255))
+        placed = place_arm(arm, posed)
+        if placed is not None:
+            rows, columns, colours, cover = placed
+            frame[rows, columns] = cv2.blendLinear(
+                np.ascontiguousarray(colours), np.ascontiguousarray(frame[rows, columns]), cover, 1 - cover
+            )
+            at_rest[rows, columns] *= 1 - (1 - still) * cover
+    if at_rest.max() < 0.02:
+        return frame
+    detail = cv2.multiply(preview.residual, cv2.merge([at_rest] * 3))
+    return cv2.add(frame, detail, dtype=cv2.CV_8U)
+
+
+def preview_motion(
+    picture: np.ndarray,
+    initial_pose: PoseSequence,
+    poses: PoseSequence,
+    person_mask: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[np.ndarray]:
+    """Frames [H, W, 3] uint8 RGB one after the other, as ``prepare_preview`` and ``render_frame`` make them.
+
+    The memory used does not grow with the number of poses.
+    """
+    preview = prepare_preview(picture, initial_pose, person_mask)
+    points_px = poses.sized(*picture.shape[:2]).pixels
+    for frame_idx in range(poses.num_frames):
+        yield render_frame(preview, points_px[frame_idx].numpy())
+        if progress is not None:
+            progress(frame_idx + 1, poses.num_frames)
+
+
+def _cut_layers(whole: MotionPreview, matte: np.ndarray) -> MotionPreview:
+    """Plate, body without arms, arms, and what they miss of the picture."""
+    picture, rest_px, score = whole.picture, whole.rest_px, whole.score
+    height_px, width_px = matte.shape
+    plate = background_plate(picture, matte)
+    torso = torso_polygon(rest_px, score, matte.shape)
+    arms = [
+        (arm, *arm_mask(rest_px, score, arm, matte, torso)) for arm in visible_arms(rest_px, score, height_px, width_px)
+    ]
+    body_colours, body_alpha = clean_colours(picture, matte, plate), matte
+    if arms:
+        taken = np.max([mask for _, mask, *_ in arms], axis=0)
+        body_colours, body_alpha = _without_arms(body_colours, matte, taken, torso)
+    body = np.dstack([body_colours, np.rint(255 * body_alpha).astype(np.uint8)])
+    alpha = body_alpha[..., None]
+    behind = np.rint(body_colours * alpha + plate * (1 - alpha)).astype(np.uint8)
+    layers = tuple(make_arm(picture, behind, mask, rest_px, arm, hand, reach) for arm, mask, hand, reach in arms)
+    cut = replace(
+        whole,
+        head_px=head_ring(rest_px, matte),
+        body=body,
+        plate=plate,
+        arms=layers,
+        residual=np.zeros(picture.shape, np.float32),
+    )
+    return replace(cut, residual=picture.astype(np.float32) - render_frame(cut, rest_px))
+
+
+def _without_arms(
+    picture: np.ndarray, matte: np.ndarray, taken: np.ndarray, torso: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colours and alpha of the body with the arms painted out: filled inside the torso, transparent outside."""
+    import cv2
+
+    margin_px = max(2, round(0.012 * max(matte.shape)))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin_px + 1,) * 2)
+    near_arm = cv2.dilate((taken > 0.02).astype(np.uint8), kernel)
+    outside = cv2.dilate((matte < 0.9).astype(np.uint8), kernel)  # the background must not flow into the torso
+    filled = fill(picture, near_arm | outside)
+    gone = near_arm > 0
+    colours = np.where(gone[..., None], filled, picture)
+    return colours, np.where(gone, soften(torso) * matte, matte).astype(np.float32)
+
+
+def _controls(
+    preview: MotionPreview, shifts: np.ndarray, face: np.ndarray, head_a: complex, head_b: complex
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The spline's points: (in the picture [N, 2], in the new pose [N, 2], stiffness [N])."""
+    height_px, width_px = preview.picture.shape[:2]
+    head = as_points(head_a * as_complex(preview.head_px) + head_b)
+    rest, target = [preview.rest_px[FACE.start : FACE.stop], preview.head_px], [face, head]
+    stiffness = [np.full(68, FACE_STIFFNESS), np.full(len(head), BODY_STIFFNESS)]
+    if len(preview.torso_px):
+        body = preview.torso_px + preview.torso_mix @ shifts
+        rest.append(preview.torso_px)
+        target.append(body)
+        stiffness.append(np.full(len(body), BODY_STIFFNESS))
+    if preview.body is None:  # the whole picture bends: its border holds still
+        border = _border(height_px, width_px)
+        rest.append(border)
+        target.append(border)
+        stiffness.append(np.full(len(border), FACE_STIFFNESS))
+    return np.vstack(rest), np.vstack(target), np.concatenate(stiffness)
+
+
+@lru_cache(maxsize=8)
+def _border(height_px: int, width_px: int) -> np.ndarray:
+    """[28, 2] points around the picture's border."""
+    t = np.linspace(0, 1, 8)[:-1, None] * [width_px - 1, height_px - 1]
+    x, y = t.T
+    corner = np.array([width_px - 1.0, height_px - 1.0])
+    zero = np.zeros(7)
+    return np.vstack(
+        [
+            np.stack([x, zero], 1),
+            np.stack([zero + corner[0], y], 1),
+            np.stack([corner[0] - x, zero + corner[1]], 1),
+            np.stack([zero, corner[1] - y], 1),
+        ]
+    )
+
+
+def _fallback(preview: MotionPreview, reason: str) -> MotionPreview:
+    log.warning("motion preview: %s", reason)
+    return replace(preview, fallback_reason=reason)
