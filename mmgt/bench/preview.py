@@ -7,8 +7,8 @@ from typing import Any
 from ..assets import ASTRONAUT_POSE, SPEECH
 from ..media import read_recording
 from ..poses import load_poses
-from ..rhythm import rhythm_poses
 from ..preview import prepare_preview, preview_motion
+from ..rhythm import rhythm_poses
 from .measure import interleaved, machine, peak_rss_mib
 
 
