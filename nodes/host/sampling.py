@@ -62,9 +62,10 @@ class VideoConfig(comfy.supported_models_base.BASE):
 
 
 class VideoSampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.V_PREDICTION):
-    """MM-HAA's noise levels. Between two of them the network is told the less noisy one's timestep, not the nearest's.
+    """MM-HAA's noise levels, of which a schedule may name two at once.
 
-    So a schedule can name both: the released model is at times told t when its sample has the noise of t + 1.
+    The released model's DDIM at times takes a sample with the noise of t + 1 for one of timestep t. ``just_below`` is a
+    sigma for that: between two levels the network is told the less noisy one's timestep, not the nearest's.
     """
 
     def timestep(self, sigma: Tensor) -> Tensor:
@@ -72,8 +73,17 @@ class VideoSampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_samp
         return (torch.searchsorted(self.log_sigmas, log_sigma, right=True) - 1).clamp(min=0).to(sigma.device)
 
     def just_below(self, level: int) -> Tensor:
-        """The sigma of a level, so little less that the network is told the timestep before."""
+        """The sigma of a level, so little less that it names the timestep before as well."""
         return self.sigmas[level] * (1 - 4 * ROUNDING)
+
+    def calculate_denoised(self, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
+        """x0 from v: where sigma names two levels, by the one of the timestep that the network was told."""
+        sigmas, time = self.sigmas.to(sigma), self.timestep(sigma)
+        above = sigmas[(time + 1).clamp(max=len(sigmas) - 1)]
+        taken = torch.where((sigma < above) & (sigma > above * (1 - 8 * ROUNDING)), sigmas[time], sigma)
+        scale = ((taken**2 + 1) / (sigma**2 + 1)).sqrt()
+        scaled = model_input * scale.view(-1, *[1] * (model_input.ndim - 1))
+        return super().calculate_denoised(taken, model_output, scaled)
 
 
 @dataclass(frozen=True)
