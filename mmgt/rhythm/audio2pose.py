@@ -15,12 +15,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from .audio import FRAME_SAMPLES, SPEECH_RATE_HZ, Recording, fit_length
-from .errors import InputError
-from .lips import LIP_COLUMNS, OUTER_LIP_FOLLOWS
-from .loudness import frame_rms, voice_loudness
-from .poses import POSE_FPS, PoseSequence
-from .skeleton import (
+from ..audio import FRAME_SAMPLES, SPEECH_RATE_HZ, Recording, fit_length
+from ..errors import InputError
+from ..lips import LIP_COLUMNS, OUTER_LIP_FOLLOWS
+from ..loudness import frame_rms, voice_loudness
+from ..poses import POSE_FPS, PoseSequence
+from ..skeleton import (
     BODY,
     BROWS,
     FACE,

@@ -1,4 +1,4 @@
-"""mmgt/rhythm.py: speech -> poses by rules. Oracles: the recording's own RMS, limb lengths, the still itself."""
+"""mmgt/rhythm: speech -> poses by rules. Oracles: the recording's own RMS, limb lengths, the still itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmgt.errors import InputError
 from mmgt.poses import PoseSequence, load_poses
 from mmgt.rhythm import Amplitudes, rhythm_poses
 
-ASTRONAUT = Path(__file__).parents[1] / "mmgt" / "assets" / "astronaut_pose.json"
+ASTRONAUT = Path(__file__).parents[2] / "mmgt" / "assets" / "astronaut_pose.json"
 TEXT = (
     "Hello, and welcome. Today we talk about how people move when they speak. They nod, they blink, and they wave "
     "their hands; but most of all, the lips follow the sound."
