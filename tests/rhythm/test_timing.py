@@ -1,0 +1,45 @@
+"""mmgt/rhythm/timing.py: drivers keep the bounds that they promise."""
+
+import numpy as np
+import pytest
+
+from mmgt.rhythm.cues import SpeechCues
+from mmgt.rhythm.timing import choose_beats, ease_in, pulses, sway
+
+
+def test_ease_in_starts_and_ends_without_a_jerk():
+    share = ease_in(51, 1.0)
+    assert share[0] == 0
+    assert (share[25:] == 1).all()
+    assert (np.diff(share) >= 0).all()
+    assert max(share[1], 1 - share[24]) < 0.01  # a straight line would go 0.04
+
+
+def test_sway_is_bounded_noise_of_its_band():
+    rng = np.random.default_rng(0)
+    noise = np.stack([sway(2500, rng, (0.1, 0.4)) for _ in range(200)])  # 100 s each
+    assert np.mean(noise**2) == pytest.approx(1, abs=0.05)
+    assert np.abs(noise).max() <= 3.2
+    power = (np.abs(np.fft.rfft(noise * np.hanning(2500))) ** 2).sum(axis=0)
+    rates_hz = np.fft.rfftfreq(2500, 1 / 25)
+    assert power[(rates_hz > 0.08) & (rates_hz < 0.42)].sum() > 0.99 * power.sum()
+
+
+def test_a_pulse_has_its_height_at_its_frame_and_none_comes_from_outside():
+    train = pulses(100, np.array([-3, 40, 120]), np.array([5.0, 2.0, 5.0]), 0.12)
+    expected = 2 * np.exp(-0.5 * ((np.arange(100) - 40) / 3) ** 2)  # 0.12 s: 3 frames
+    np.testing.assert_allclose(train, expected, atol=2e-3)
+
+
+def test_beats_are_onsets_apart_from_each_other_and_the_strong_are_likelier():
+    frames = np.arange(0, 20_000, 5)
+    strength = np.tile([0.1, 1.0], len(frames) // 2)
+    still = np.zeros(20_000)
+    cues = SpeechCues(still, still, still, np.array([]), frames, strength)
+    chosen, heights = choose_beats(cues, np.random.default_rng(0), spacing_s=0.6, share=0.5)
+    assert np.isin(chosen, frames).all()
+    assert np.diff(chosen).min() >= 15
+    assert 0.3 <= heights.min() < heights.max() <= 1.2
+    strong = chosen % 10 == 5
+    assert strong.sum() > 1.5 * (~strong).sum()
+    assert heights[strong].mean() > heights[~strong].mean()
