@@ -66,7 +66,7 @@ def rhythm_poses(
     ]
 
     xy_px = np.repeat(person.xy_px[None], num_frames, axis=0)  # [T, 134, 2]
-    turns_deg = head_turns(cues, head_rng) * amplitudes.head  # [T, 3]
+    turns_deg = head_turns(cues, head_rng, amplitudes.head)  # [T, 3]
     if person.face_unit_px > 0:
         face = person.to_face(xy_px)
         if person.mostly_visible(FACE):

@@ -19,8 +19,11 @@ HEAD_LIMIT_DEG = 14.0  # beyond it the generic depth of the face is no longer go
 SKULL_JOINT = (0.0, 0.8, -1.5)  # face units right, down of and behind (-) the point between the eyes
 
 
-def head_turns(cues: SpeechCues, rng: np.random.Generator) -> np.ndarray:
-    """[T, 3] degrees, within +-14: pitch (down), yaw (to the picture's right), roll (clockwise in the picture)."""
+def head_turns(cues: SpeechCues, rng: np.random.Generator, amplitude: float = 1.0) -> np.ndarray:
+    """[T, 3] degrees, within +-14: pitch (down), yaw (to the picture's right), roll (clockwise in the picture).
+
+    amplitude: 0..2, 1 is natural.
+    """
     num_frames = len(cues.opening)
     liveliness = IDLE_SHARE + (1 - IDLE_SHARE) * cues.activity
     swaying = np.stack([sway(num_frames, rng, HEAD_SWAY_HZ) for _ in HEAD_SWAY_DEG], axis=1)
@@ -33,7 +36,7 @@ def head_turns(cues: SpeechCues, rng: np.random.Generator) -> np.ndarray:
     aside = rng.normal(0, 0.5, len(frames)) * heights  # no two nods in the same direction
     turns[:, 1] += NOD_DEG * pulses(num_frames, frames, aside, 0.14)
     turns[:, 2] += 0.5 * NOD_DEG * pulses(num_frames, frames, -aside, 0.14)
-    turns *= ease_in(num_frames)[:, None]
+    turns *= amplitude * ease_in(num_frames)[:, None]
     return HEAD_LIMIT_DEG * np.tanh(turns / HEAD_LIMIT_DEG)
 
 
