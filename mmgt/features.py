@@ -19,32 +19,13 @@ from .errors import InputError
 from .loudness import speaking
 from .poses import POSE_FPS
 from .spectra import constant_q, mel_db, tempo_bpm, tuning
+from .speech import NUM_CHROMA, NUM_MFCC, SpeechFeatures
 
 if TYPE_CHECKING:
     from .encoders import Wav2Vec2, WavLM
 
-NUM_MFCC = 20
-NUM_CHROMA = 12
-NUM_HANDCRAFTED = 1 + NUM_MFCC + NUM_CHROMA + 2  # envelope, MFCC, chroma, onset peak, beat
 NUM_STAGES = 4  # of ``handcrafted``, as its progress counts them
 MIN_SECONDS = 3.2  # shorter recordings are padded with silence: one SMGA window
-
-
-@dataclass(frozen=True)
-class SpeechFeatures:
-    """What the networks hear, one row per video frame.
-
-    gesture: [T, 1059] (WavLM ++ hand-crafted) or [T, 35] (hand-crafted only) float32, for SMGA.
-    video: [T, 12, 768] float32 wav2vec2 layers for MM-HAA, or None where no wav2vec2 was loaded.
-    num_frames = ceil(recording seconds x fps).
-    speaking: [T] float32, 1 where a voice sounds, 0 in silence and noise: there lips close (``lips.close_lips``).
-    """
-
-    gesture: Tensor
-    video: Tensor | None
-    num_frames: int
-    fps: float
-    speaking: Tensor
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .audio import Recording
 from .errors import InputError
-from .features import NUM_HANDCRAFTED, SpeechFeatures, encode_speech
+from .features import encode_speech
 from .image_encoder import encode_photo, load_image_encoder
 from .layers import reuse_freed_memory
 from .media import VideoReader, write_video
@@ -31,6 +31,7 @@ from .mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
 from .poses import POSE_FPS, PoseSequence
 from .schedulers import make_scheduler
 from .smga.candidates import Score, sample_candidates
+from .speech import NUM_HANDCRAFTED, SpeechFeatures
 from .vae import decode_latents, encode_picture, load_vae
 from .weights import load_mmhaa
 

@@ -9,8 +9,9 @@ from tiny_encoders import tiny_wav2vec2, tiny_wavlm
 from mmgt.assets import SPEECH
 from mmgt.audio import FEATURE_RATE_HZ, Recording
 from mmgt.errors import InputError
-from mmgt.features import NUM_HANDCRAFTED, encode_speech, handcrafted
+from mmgt.features import encode_speech, handcrafted
 from mmgt.media import read_recording
+from mmgt.speech import NUM_HANDCRAFTED
 
 
 def noise(seconds, rate_hz, num_channels=1, seed=0):

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ..draw import draw_pose
 from ..errors import InputError
-from ..features import SpeechFeatures
 from ..motion_mask import face_box, hand_boxes, lip_box
 from ..poses import POSE_FPS, PoseSequence
+from ..speech import SpeechFeatures
 from .masks import BoxMasks, BranchMasks, EvenMasks, GivenMasks, MaskOptions, RegionMasks
 from .pictures import PictureSize, picture_for_network
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from ..audio import Recording
 from ..errors import InputError
-from ..features import SpeechFeatures
 from ..poses import POSE_FPS, PoseSequence
 from ..skeleton import LEFT_SHOULDER, LIPS, RIGHT_SHOULDER
+from ..speech import SpeechFeatures
 from .local import LocalPoses, replaced_where_moved, to_local
 from .silence import pauses, silent_frames, smooth_step
 from .tree import (

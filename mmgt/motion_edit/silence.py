@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..audio import SPEECH_RATE_HZ, Recording
-from ..features import SpeechFeatures
 from ..loudness import frame_rms, voice_loudness
 from ..poses import POSE_FPS
+from ..speech import SpeechFeatures
 from ..windows import stretches
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..features import NUM_HANDCRAFTED, NUM_MFCC, SpeechFeatures
 from ..loudness import LOUDNESS_POWER
 from ..poses import PoseSequence
 from ..skeleton import (
@@ -25,6 +24,7 @@ from ..skeleton import (
     UPPER_INNER_LIP,
 )
 from ..spectra import NUM_MELS
+from ..speech import BEAT, MFCC, NUM_HANDCRAFTED, ONSET, SpeechFeatures
 from .keep import KeptTrack
 from .model import SMGA
 from .sample import SamplerSettings, check_features, sample_poses
@@ -36,7 +36,6 @@ MOVING_JOINTS = [NOSE, NECK, RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST, LEFT_SHOU
 BEAT_SIGMA_S = 3 / 60  # AIST++ (Li et al. 2021): 3 frames at 60 fps
 SPEED_SIGMA_S = 5 / 60  # the same: jitter of a frame is no beat
 WAVLM_WIDTH = 1024
-MFCC, ONSET, BEAT = slice(1, 1 + NUM_MFCC), NUM_HANDCRAFTED - 2, NUM_HANDCRAFTED - 1  # hand-crafted columns
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from golden import config, golden_files, golden_folder, part, read
 
 from mmgt.audio import Recording
 from mmgt.encoders import Speech, build_wav2vec2, build_wavlm, padded_as_reference
-from mmgt.features import NUM_HANDCRAFTED, encode_speech
+from mmgt.features import encode_speech
+from mmgt.speech import NUM_HANDCRAFTED
 
 WAVLM_ATOL, WAV2VEC2_ATOL, MFCC_ATOL = 1e-5, 2e-5, 2e-3
 
