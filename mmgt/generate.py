@@ -169,7 +169,7 @@ def make_video(
     seed: int,
     device: torch.device,
     dtype: torch.dtype,
-    sound: Recording | None,
+    sound: Recording | Path | None,
     progress: Progress,
 ) -> None:
     """Stage II: photo [H, W, 3] uint8 and drive -> a video file with ``sound``. Same inputs and seed, same video.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +18,7 @@ from .errors import InputError
 log = logging.getLogger("mmgt")
 
 AAC_RATE_HZ = 48_000
+SOUND_ADVICE = "give a wav, flac, mp3, m4a or ogg file with speech"
 # FFmpeg's encoder of each codec, with a constant rate factor for visually lossless pictures. x264's mbtree reads memory
 # that it never wrote (with AVX-512, at widths such as 64 or 130): equal frames gave unequal files. x265 does the
 # like at a width of 64, with every setting tried.
@@ -44,25 +47,36 @@ def read_recording(path: Path) -> Recording:
 
     Rate and channels are kept; integer samples become float32 in -1..1.
     """
+    chunks, rate_hz = [], 0
+    for frame in _decoded_sound(path):
+        chunks.append(frame.to_ndarray())
+        rate_hz = frame.sample_rate
+    if not chunks:
+        raise InputError(f"{path} has a sound track without samples; {SOUND_ADVICE}.")
+    return Recording(np.concatenate(chunks, axis=1).astype(np.float32, copy=False), rate_hz)
+
+
+def _decoded_sound(path: Path, rate_hz: int | None = None, layout: str | None = None) -> Iterator[Any]:
+    """PyAV frames of float32 samples of a file's first sound track, at its own rate and layout if none is given."""
+    with _opened_sound(path) as (container, stream):
+        resampler = import_av().AudioResampler("fltp", layout or stream.layout, rate_hz or stream.rate)
+        for decoded in container.decode(stream):
+            yield from resampler.resample(decoded)
+        yield from resampler.resample(None)
+
+
+@contextmanager
+def _opened_sound(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The file and its first sound track. Raises InputError for a file that has none or cannot be read."""
     _check_file(path, "recording", "a wav, flac, mp3, m4a or ogg file")
     av = import_av()
-    advice = "give a wav, flac, mp3, m4a or ogg file with speech"
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
-                raise InputError(f"{path} has no sound in it; {advice}.")
-            stream = container.streams.audio[0]
-            resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
-            chunks = [
-                frame.to_ndarray() for decoded in container.decode(stream) for frame in resampler.resample(decoded)
-            ]
-            chunks += [frame.to_ndarray() for frame in resampler.resample(None)]
-            rate_hz = stream.rate
+                raise InputError(f"{path} has no sound in it; {SOUND_ADVICE}.")
+            yield container, container.streams.audio[0]
     except av.FFmpegError as error:
-        raise InputError(f"{path} cannot be read as sound ({error.strerror}); {advice}.") from error
-    if not chunks:
-        raise InputError(f"{path} has a sound track without samples; {advice}.")
-    return Recording(np.concatenate(chunks, axis=1).astype(np.float32, copy=False), rate_hz)
+        raise InputError(f"{path} cannot be read as sound ({error.strerror}); {SOUND_ADVICE}.") from error
 
 
 class VideoReader:
@@ -176,18 +190,19 @@ def upright(frame: Any) -> np.ndarray:
 
 
 def write_video(
-    path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | None = None, codec: str = "h264"
+    path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | Path | None = None, codec: str = "h264"
 ) -> int:
     """Write [H, W, 3] uint8 RGB frames as mp4, with ``sound`` as AAC at its own rate and channels.
 
-    Frames are taken one by one, so memory does not grow with length. An odd last row or column is repeated (the
-    codecs need even sizes). A sound longer than the picture is cut to it; one that AAC cannot hold is converted (see
-    ``sound_for_aac``). The file appears under its name when it is complete. Returns the number of frames written.
+    sound: a recording, or the file of one, which is read while it is written. Frames are taken one by one, so memory
+    does not grow with length. An odd last row or column is repeated (the codecs need even sizes). A sound longer than
+    the picture is cut to it; one that AAC cannot hold is converted (see ``_sound_for_aac``). The file appears under its
+    name when it is complete. Returns the number of frames written.
     """
     check_output(path)
     unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
     try:
-        num_frames = _encode_video(unfinished, frames, fps, None if sound is None else sound_for_aac(sound), codec)
+        num_frames = _encode_video(unfinished, frames, fps, None if sound is None else _sound_for_aac(sound), codec)
         check_output(path)
         unfinished.rename(path)
     finally:
@@ -196,17 +211,38 @@ def write_video(
     return num_frames
 
 
-def sound_for_aac(sound: Recording) -> Recording:
-    """The recording as AAC can hold it: unchanged where it can; more than two channels become one, a rate that AAC
-    does not know becomes 48 kHz."""
-    samples = sound.samples if sound.samples.shape[0] <= 2 else sound.mono()[None]
-    if sound.rate_hz in import_av().Codec("aac", "w").audio_rates:
-        return Recording(samples, sound.rate_hz)
-    log.info("the video's sound is resampled from %d to %d Hz, which AAC knows", sound.rate_hz, AAC_RATE_HZ)
-    return Recording(resample(samples, sound.rate_hz, AAC_RATE_HZ), AAC_RATE_HZ)
+@dataclass(frozen=True)
+class _Sound:
+    """Sound as a video's track takes it: PyAV frames of float32 samples, one after another."""
+
+    rate_hz: int
+    layout: str
+    frames: Iterator[Any]
 
 
-def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | None, codec: str) -> int:
+def _sound_for_aac(sound: Recording | Path) -> _Sound:
+    """A sound as AAC can hold it: unchanged where it can; more than two channels become one, a rate that AAC does not
+    know becomes 48 kHz."""
+    if isinstance(sound, Path):
+        with _opened_sound(sound) as (_, stream):
+            own_rate_hz, num_channels = stream.rate, stream.channels
+    else:
+        own_rate_hz, num_channels = sound.rate_hz, sound.samples.shape[0]
+    rate_hz = own_rate_hz if own_rate_hz in import_av().Codec("aac", "w").audio_rates else AAC_RATE_HZ
+    if rate_hz != own_rate_hz:
+        log.info("the video's sound is resampled from %d to %d Hz, which AAC knows", own_rate_hz, rate_hz)
+    layout = "stereo" if num_channels == 2 else "mono"
+    if isinstance(sound, Path):
+        if num_channels <= 2:
+            return _Sound(rate_hz, layout, _decoded_sound(sound, rate_hz, layout))
+        mono = (frame.to_ndarray().mean(axis=0, keepdims=True) for frame in _decoded_sound(sound, rate_hz))
+        return _Sound(rate_hz, layout, (_frame_of(samples, rate_hz, layout) for samples in mono))
+    samples = sound.samples if num_channels <= 2 else sound.mono()[None]
+    samples = samples if rate_hz == own_rate_hz else resample(samples, own_rate_hz, rate_hz)
+    return _Sound(rate_hz, layout, _frames_of(samples, rate_hz, layout))
+
+
+def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: _Sound | None, codec: str) -> int:
     av, (encoder, options) = import_av(), CODECS[codec]
     if encoder not in av.codecs_available:
         raise InputError(f"this PyAV has no {encoder} for codec '{codec}'; take h264, or install PyAV from PyPI.")
@@ -220,7 +256,7 @@ def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: R
                 video.height, video.width, video.pix_fmt = even.shape[0], even.shape[1], "yuv420p"
                 if sound is not None:
                     audio = container.add_stream("aac", rate=sound.rate_hz)
-                    audio.layout = _layout(sound)
+                    audio.layout = sound.layout
             container.mux(video.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
             num_frames += 1
         if video is None:
@@ -228,7 +264,8 @@ def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: R
         container.mux(video.encode(None))
         if audio is not None and sound is not None:
             num_samples = round(num_frames / rate * sound.rate_hz)
-            container.mux([packet for chunk in _sound_frames(sound, num_samples) for packet in audio.encode(chunk)])
+            for chunk in _cut(sound, num_samples):
+                container.mux(audio.encode(chunk))
             container.mux(audio.encode(None))
     return num_frames
 
@@ -275,16 +312,26 @@ def _check_file(path: Path, kind: str, wanted: str) -> None:
         raise InputError(f"the {kind} {path} is empty (0 bytes); give {wanted}.")
 
 
-def _layout(sound: Recording) -> str:
-    return "mono" if sound.samples.shape[0] == 1 else "stereo"
+def _frames_of(samples: np.ndarray, rate_hz: int, layout: str) -> Iterator[Any]:
+    """Samples [C, S] as PyAV frames of at most 1024."""
+    for start in range(0, samples.shape[1], 1024):
+        yield _frame_of(samples[:, start : start + 1024], rate_hz, layout)
 
 
-def _sound_frames(sound: Recording, num_samples: int):  # type: ignore[no-untyped-def]
-    """PyAV audio frames of the first ``num_samples`` samples."""
-    av = import_av()
-    chunk_samples = 1024
-    for start in range(0, min(num_samples, sound.samples.shape[1]), chunk_samples):
-        chunk = np.ascontiguousarray(sound.samples[:, start : min(start + chunk_samples, num_samples)])
-        frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout=_layout(sound))
-        frame.sample_rate, frame.pts, frame.time_base = sound.rate_hz, start, Fraction(1, sound.rate_hz)
+def _frame_of(samples: np.ndarray, rate_hz: int, layout: str) -> Any:
+    frame = import_av().AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+    frame.sample_rate = rate_hz
+    return frame
+
+
+def _cut(sound: _Sound, num_samples: int) -> Iterator[Any]:
+    """The frames of the first samples, each with its time."""
+    start = 0
+    for frame in sound.frames:
+        if start >= num_samples:
+            return
+        if start + frame.samples > num_samples:
+            frame = _frame_of(frame.to_ndarray()[:, : num_samples - start], sound.rate_hz, sound.layout)
+        frame.pts, frame.time_base = start, Fraction(1, sound.rate_hz)
+        start += frame.samples
         yield frame

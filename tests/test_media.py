@@ -31,13 +31,23 @@ def test_recordings_keep_rate_and_channels(tmp_path, suffix, rate_hz, num_channe
         assert recording.seconds == pytest.approx(0.5, abs=0.1)
 
 
+def held(sound, folder):
+    return sound
+
+
+def filed(sound, folder):
+    soundfile.write(folder / "s.wav", sound.samples.T, sound.rate_hz)
+    return folder / "s.wav"
+
+
+@pytest.mark.parametrize("given", [held, filed])
 @pytest.mark.parametrize(("height", "width", "num_channels"), [(64, 96, 1), (65, 97, 2)])
-def test_video_and_sound_end_together(tmp_path, height, width, num_channels):
+def test_video_and_sound_end_together(tmp_path, height, width, num_channels, given):
     path = tmp_path / "v.mp4"
     sound = Recording(tone(1.23, 22050, num_channels), 22050)
     num_frames = sound.num_frames(25)
     frames = (np.full((height, width, 3), 8 * t, np.uint8) for t in range(num_frames))
-    assert write_video(path, frames, 25, sound) == num_frames == 31
+    assert write_video(path, frames, 25, given(sound, tmp_path)) == num_frames == 31
     with av.open(str(path)) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert (video.width, video.height) == (width + width % 2, height + height % 2)
@@ -54,6 +64,7 @@ def test_video_and_sound_end_together(tmp_path, height, width, num_channels):
     assert np.corrcoef(aligned, sound.samples[0, 5000:14000])[0, 1] > 0.95
 
 
+@pytest.mark.parametrize("given", [held, filed])
 @pytest.mark.parametrize(
     ("rate_hz", "num_channels", "kept"),
     [
@@ -64,13 +75,22 @@ def test_video_and_sound_end_together(tmp_path, height, width, num_channels):
         (48000, 6, (48000, 1)),
     ],
 )
-def test_any_rate_and_channels_become_sound_of_a_video(tmp_path, rate_hz, num_channels, kept):
+def test_any_rate_and_channels_become_sound_of_a_video(tmp_path, rate_hz, num_channels, kept, given):
     path = tmp_path / "v.mp4"
     sound = Recording(tone(0.5, rate_hz, num_channels), rate_hz)
-    write_video(path, [np.zeros((32, 32, 3), np.uint8)] * sound.num_frames(25), 25, sound)
+    write_video(path, [np.zeros((32, 32, 3), np.uint8)] * sound.num_frames(25), 25, given(sound, tmp_path))
     back = read_recording(path)
     assert (back.rate_hz, back.samples.shape[0]) == kept
+    assert 0.3 < back.samples.std() / sound.samples.std() < 1.1
     assert abs(back.seconds - 0.52) < 0.04 + 2048 / kept[0]
+
+
+def test_a_sound_longer_than_the_picture_is_cut(tmp_path):
+    sound = Recording(tone(3.0, 44100, 2), 44100)
+    for number, given in enumerate((held, filed)):
+        path = tmp_path / f"{number}.mp4"
+        write_video(path, [np.zeros((32, 32, 3), np.uint8)] * 25, 25, given(sound, tmp_path))
+        assert abs(read_recording(path).seconds - 1) < 2048 / 44100
 
 
 @pytest.mark.parametrize("codec", ["h264", "av1"])

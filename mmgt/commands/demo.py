@@ -63,9 +63,9 @@ def run(args: argparse.Namespace) -> None:
             yield frame
 
     frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
-    write_video(video, keep(frames, "preview"), poses.fps, recording)
+    write_video(video, keep(frames, "preview"), poses.fps, SPEECH)
     height, width = picture.shape[:2]
-    write_video(pose_video, keep(draw_poses(poses, height, width), "poses"), poses.fps, recording)
+    write_video(pose_video, keep(draw_poses(poses, height, width), "poses"), poses.fps, SPEECH)
     write_png(sheet, contact_sheet(kept["preview"] + kept["poses"], CONTACT_SHEET_COLUMNS))
     print(f"done: {video} (with sound), {pose_video}, {pose_file}, {sheet}")
 

@@ -61,8 +61,10 @@ def run(args: argparse.Namespace) -> None:
 
     encoders = {name: found[name] for name in (*stage_one, "wav2vec2") if name != "smga"}
     speech = hear(recording, encoders, device, show_progress("speech"))
-    if smga is None:
-        poses = rhythm_poses(recording, initial_pose, seed=args.seed)
+    ruled = rhythm_poses(recording, initial_pose, seed=args.seed) if smga is None else None
+    del recording  # the video's sound is read from its file
+    if ruled is not None:
+        poses = ruled
         print(f"Rhythm Audio2Pose: {poses.num_frames} frames (rule-based; without --rhythm: SMGA)", flush=True)
     else:
         poses, scores = speak(smga, speech, initial_pose, args.seed, args.candidates, device, show_progress)
@@ -81,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         device=device,
         dtype=choose_dtype(args.dtype, device),
-        sound=recording,
+        sound=args.audio,
         progress=show_progress,
     )
     print(f"done: {args.out}")

@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> None:
         drive = drive_video(size, poses=poses, speech=speech, strengths=strengths, mask_options=masks)
     else:
         drive = filmed_drive(args.poses, size, speech, strengths)
+    del poses, speech, recording  # what is read of them is in drive
     print(f"{drive.num_frames} frames of {size.width_px}x{size.height_px} px", flush=True)
     make_video(
         args.out,
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         device=device,
         dtype=choose_dtype(args.dtype, device),
-        sound=recording,
+        sound=args.audio,
         progress=show_progress,
     )
     print(f"done: {args.out}")

@@ -65,5 +65,5 @@ def run(args: argparse.Namespace) -> None:
     if args.poses_out is not None:
         save_poses(poses, args.poses_out)
     frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
-    write_video(args.out, frames, poses.fps, recording)
+    write_video(args.out, frames, poses.fps, args.audio)
     print(f"done: {args.out}")
