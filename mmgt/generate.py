@@ -22,6 +22,7 @@ from .features import encode_speech
 from .image_encoder import encode_photo, load_image_encoder
 from .layers import reuse_freed_memory
 from .media import VideoReader, write_video
+from .media.sound import sound_for_aac
 from .mmhaa.drive import Drive
 from .mmhaa.masks import EvenMasks
 from .mmhaa.network import MMHAA, Photo, VideoNetwork
@@ -178,6 +179,7 @@ def make_video(
     """
     if device.type == "cpu":
         reuse_freed_memory()
+    track = None if sound is None else sound_for_aac(sound)  # before hours of work: a file without sound is refused
     generator = torch.Generator("cpu").manual_seed(seed)
     scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator)
     vae = load_vae(weights["vae"], dtype).to(device)
@@ -195,7 +197,7 @@ def make_video(
     except NumericalError as error:
         raise InputError(str(error)) from error
     del run, network, photo
-    write_video(out, frames_of(vae, latents, drive.size, progress("decoding")), POSE_FPS, sound)
+    write_video(out, frames_of(vae, latents, drive.size, progress("decoding")), POSE_FPS, track)
 
 
 def _load_and_read(

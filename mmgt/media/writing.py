@@ -27,19 +27,26 @@ CODECS = {
 
 
 def write_video(
-    path: Path, frames: Iterable[np.ndarray], fps: float, sound: Recording | Path | None = None, codec: str = "h264"
+    path: Path,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    sound: Recording | Path | VideoSound | None = None,
+    codec: str = "h264",
 ) -> int:
     """Write [H, W, 3] uint8 RGB frames as mp4, with ``sound`` as AAC at its own rate and channels.
 
-    sound: a recording, or the file of one, which is read while it is written. Frames are taken one by one, so memory
-    does not grow with length. An odd last row or column is repeated (the codecs need even sizes). A sound longer than
-    the picture is cut to it; one that AAC cannot hold is converted (see ``sound_for_aac``). The file appears under its
-    name when it is complete. Returns the number of frames written.
+    sound: a recording, or the file of one, which is read behind the last frame; one whose file is gone by then ends
+    early, with a warning. A sound longer than the picture is cut to it; one that AAC cannot hold is converted (see
+    ``sound_for_aac``). Frames are taken one by one, so memory does not grow with length. An odd last row or column is
+    repeated (the codecs need even sizes). The video appears under its name when it is complete. Returns the number of
+    frames written.
     """
+    if isinstance(sound, (Recording, Path)):
+        sound = sound_for_aac(sound)
     check_output(path)
     unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
     try:
-        num_frames = _encode_video(unfinished, frames, fps, None if sound is None else sound_for_aac(sound), codec)
+        num_frames = _encode_video(unfinished, frames, fps, sound, codec)
         check_output(path)
         unfinished.rename(path)
     finally:
@@ -70,7 +77,10 @@ def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: V
         container.mux(video.encode(None))
         if audio is not None and sound is not None:
             num_samples = round(num_frames / rate * sound.rate_hz)
-            for chunk in cut_sound(sound, num_samples):
-                container.mux(audio.encode(chunk))
+            try:
+                for chunk in cut_sound(sound, num_samples):
+                    container.mux(audio.encode(chunk))
+            except InputError as error:  # the frames may have taken hours: they are not thrown away for it
+                log.warning("the video's sound ends early: %s", error)
             container.mux(audio.encode(None))
     return num_frames

@@ -6,7 +6,8 @@ from tones import tone
 
 from mmgt.audio import Recording
 from mmgt.errors import InputError
-from mmgt.media import read_recording, write_video
+from mmgt.media import VideoStream, read_recording, write_video
+from mmgt.media.sound import sound_for_aac
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
@@ -84,6 +85,19 @@ def test_a_sound_longer_than_the_picture_is_cut(tmp_path):
         path = tmp_path / f"{number}.mp4"
         write_video(path, [np.zeros((32, 32, 3), np.uint8)] * 25, 25, given(sound, tmp_path))
         assert abs(read_recording(path).seconds - 1) < 2048 / 44100
+
+
+@pytest.mark.parametrize("prepare", [lambda path: path, sound_for_aac])
+def test_frames_are_kept_when_the_sound_is_gone(tmp_path, caplog, prepare):
+    path = filed(Recording(tone(1.0, 16000), 16000), tmp_path)
+
+    def frames():
+        yield from [np.zeros((32, 32, 3), np.uint8)] * 25
+        path.unlink()
+
+    assert write_video(tmp_path / "v.mp4", frames(), 25, prepare(path)) == 25
+    assert VideoStream(tmp_path / "v.mp4").num_frames == 25
+    assert "sound ends early: there is no recording" in caplog.text
 
 
 def test_a_video_without_sound_is_one_sentence(tmp_path):
