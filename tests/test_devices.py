@@ -43,9 +43,9 @@ def gpu(*shape):
 @pytest.mark.parametrize("scheduler", ["ddim", "dpmpp_2m", "euler", "unipc"])
 def test_a_video_is_sampled_where_the_network_is(monkeypatch, scheduler):
     size, num_frames = PictureSize(64, 128), 10
-    network = build_mmhaa(tiny_state(), **HEADS).video_network.to("meta", torch.float16)
-    reading = build_mmhaa(tiny_state(), **HEADS)
-    photo = reading.read_photo(torch.randn(1, 4, *size.latent_shape), torch.randn(1, 1, IMAGE_WIDTH))
+    networks = build_mmhaa(tiny_state(), **HEADS)
+    photo = networks.read_photo(torch.randn(1, 4, *size.latent_shape), torch.randn(1, 1, IMAGE_WIDTH))
+    network = networks.video_network.to("meta", torch.float16)
     pictures = torch.rand(num_frames, 3, size.canvas_height_px, size.canvas_width_px)
     speech = torch.randn(num_frames, NUM_LAYERS, SPEECH_WIDTH)
     drive = Drive(num_frames, size, lambda frames: pictures[list(frames)], EvenMasks(size), speech)

@@ -61,12 +61,11 @@ def run(args: argparse.Namespace) -> None:
 
     encoders = {name: found[name] for name in (*stage_one, "wav2vec2") if name != "smga"}
     speech = hear(recording, encoders, device, show_progress("speech"))
-    ruled = rhythm_poses(recording, initial_pose, seed=args.seed) if smga is None else None
-    del recording  # the video's sound is read from its file
-    if ruled is not None:
-        poses = ruled
+    if smga is None:
+        poses = rhythm_poses(recording, initial_pose, seed=args.seed)
         print(f"Rhythm Audio2Pose: {poses.num_frames} frames (rule-based; without --rhythm: SMGA)", flush=True)
-    else:
+    del recording  # the video's sound is read from its file
+    if smga is not None:
         poses, scores = speak(smga, speech, initial_pose, args.seed, args.candidates, device, show_progress)
         show_scores(scores)
     del smga  # the video network needs its memory

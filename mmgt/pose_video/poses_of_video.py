@@ -32,7 +32,7 @@ Span = tuple[float, float]  # from, to, in s of the video
 class PoseVideoSettings:
     """Whom to follow, and how to mend the track.
 
-    person, person_index: as ``detect.choose_person`` counts them, in the first frame that shows enough people.
+    person, person_index: as ``detect.people.choose_person`` counts them, in the first frame that shows enough people.
     max_gap_s: what is missing for up to this many s is interpolated. smoothing: 0 = none, 1 = usual (see
     ``smoothing.smooth``). Raises InputError for other values.
     """
