@@ -11,7 +11,18 @@ import comfy.utils
 import torch
 from comfy.model_patcher import ModelPatcher
 
-OPERATIONS = comfy.ops.manual_cast  # layers that ComfyUI may load partially, cast and patch
+
+class OPERATIONS(comfy.ops.manual_cast):
+    """Layers that ComfyUI may load partially, cast and patch."""
+
+    class Linear(comfy.ops.manual_cast.Linear):
+        """Core's layer with weights from the start, as torch's.
+
+        With dynamic VRAM core's own has none until it is loaded, and a file could not be compared with the network.
+        """
+
+        __init__ = torch.nn.Linear.__init__
+        _load_from_state_dict = torch.nn.Module._load_from_state_dict
 
 
 def progress() -> Callable[[int, int], None]:

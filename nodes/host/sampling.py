@@ -116,9 +116,8 @@ class VideoModel(comfy.model_base.BaseModel):
     """The video network as ComfyUI's samplers call it; what a run keeps between steps is dropped at its end."""
 
     def __init__(self, network: VideoNetwork, config: VideoConfig) -> None:
-        super().__init__(config, comfy.model_base.ModelType.V_PREDICTION)
+        super().__init__(config, comfy.model_base.ModelType.V_PREDICTION, unet_model=lambda **_: network)
         self.model_sampling = VideoSampling(config)
-        self.diffusion_model = network
         self.runs: dict[int, VideoRun] = {}
 
     @property
@@ -194,7 +193,7 @@ def load_video_model(path: Path, weight_dtype: str = "auto") -> tuple[ModelPatch
         weight_dtype=comfy.utils.weight_dtype(state),
     )
     cast_to = comfy.model_management.unet_manual_cast(kind, comfy.model_management.get_torch_device(), SUPPORTED_DTYPES)
-    config = VideoConfig({"disable_unet_model_creation": True})
+    config = VideoConfig({})
     config.set_inference_dtype(kind, cast_to)
     for network in (networks.video_network, networks.reference_unet):
         _set_dtype(network, kind)
