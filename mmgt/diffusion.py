@@ -28,15 +28,45 @@ def cosine_alpha_bar(num_steps: int = NUM_TRAIN_STEPS) -> Tensor:
 
 
 def linear_alpha_bar_zero_snr(first_beta: float = 0.00085, last_beta: float = 0.012) -> Tensor:
-    """[1000] float32: linear betas, rescaled so that the last step is pure noise (Lin et al. 2024, algorithm 1).
+    """[1000] float32: linear betas with zero terminal SNR. MM-HAA is sampled with this schedule."""
+    return _zero_terminal_snr(torch.linspace(first_beta, last_beta, NUM_TRAIN_STEPS))
 
-    MM-HAA is sampled with this schedule (and was trained with scaled-linear betas: spec 7.2 of the released model).
-    """
-    root = torch.cumprod(1 - torch.linspace(first_beta, last_beta, NUM_TRAIN_STEPS), dim=0).sqrt()
+
+def scaled_linear_alpha_bar_zero_snr(first_beta: float = 0.00085, last_beta: float = 0.012) -> Tensor:
+    """[1000] float32: betas whose roots are linear, with zero terminal SNR. MM-HAA is trained with this schedule."""
+    return _zero_terminal_snr(torch.linspace(first_beta**0.5, last_beta**0.5, NUM_TRAIN_STEPS) ** 2)
+
+
+def _zero_terminal_snr(betas: Tensor) -> Tensor:
+    """alpha_bar of betas, rescaled so that the last step is pure noise (Lin et al. 2024, algorithm 1)."""
+    root = torch.cumprod(1 - betas, dim=0).sqrt()
     root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
     alpha_bar = root**2
     alpha = torch.cat([alpha_bar[:1], alpha_bar[1:] / alpha_bar[:-1]])
     return torch.cumprod(1 - (1 - alpha), dim=0)
+
+
+def add_noise(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """x of a clean sample: x0 and noise [B, ...], alpha_bar [B] of each sample's timestep."""
+    alpha_bar = alpha_bar.view(-1, *[1] * (x0.ndim - 1))
+    return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
+
+
+def velocity(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """v, what a v-prediction network learns (Salimans & Ho 2022, appendix D); shapes as in ``add_noise``."""
+    alpha_bar = alpha_bar.view(-1, *[1] * (x0.ndim - 1))
+    return alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * x0
+
+
+def signal_to_noise(alpha_bar: Tensor) -> Tensor:
+    """SNR of noise levels, same shape; 0 at zero terminal SNR."""
+    return alpha_bar / (1 - alpha_bar)
+
+
+def min_snr_weight_v(alpha_bar: Tensor, gamma: float = 5.0) -> Tensor:
+    """Min-SNR weight of a v-prediction loss (Hang et al. 2023): min(snr + 1, gamma) / (snr + 1), same shape."""
+    snr = signal_to_noise(alpha_bar) + 1
+    return snr.clamp(max=gamma) / snr
 
 
 def trailing_times(num_steps: int) -> list[int]:

@@ -248,15 +248,19 @@ class SMGA(nn.Module):
         return face
 
     def forward(
-        self, x: Tensor, initial_pose: Tensor, features: Tensor, timesteps: Tensor, drop: bool = False
+        self, x: Tensor, initial_pose: Tensor, features: Tensor, timesteps: Tensor, drop: Tensor | bool = False
     ) -> Tensor:
         """One plain pass. x [B, L, 402], initial_pose [B, 402], features [B, L, audio_channels], timesteps [B] -> x0.
 
-        drop: without speech (classifier-free guidance). The authors encode the speech all the same; so does this.
+        drop: without speech (classifier-free guidance), for all or for each sample [B] bool. The authors encode the
+        speech all the same; so does this.
         """
-        speech = self.encode_speech(features)
-        if drop:
-            speech = self.without_speech(speech)
+        speech, dropped = self.encode_speech(features), torch.as_tensor(drop, device=x.device)
+        null = self.without_speech(speech)
+        speech = SpeechTokens(
+            torch.where(dropped[..., None, None], null.tokens, speech.tokens),
+            torch.where(dropped[..., None], null.summary, speech.summary),
+        )
         conditions = self.listen(speech, timesteps[None]).at(0)
         return self.output_projection(self.decode(x, initial_pose, conditions))
 

@@ -1,0 +1,92 @@
+"""What changes the weights: Adan as SMGA is trained with it, and the moving average that inference loads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Adan(torch.optim.Optimizer):
+    """Adan (arXiv 2208.06677, algorithm 1) with betas as 1 - beta: (0.02, 0.08, 0.01) is what the paper writes as 0.98, ...
+
+    As in SMGA's training the first step moves nothing (there is no earlier gradient to differ from) but decays, and the
+    bias corrections count it. A parameter without gradient is neither moved nor decayed; its first gradient is its first
+    step.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 2e-4,
+        betas: tuple[float, float, float] = (0.02, 0.08, 0.01),
+        eps: float = 1e-8,
+        weight_decay: float = 0.02,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._step(parameter, parameter.grad, **{name: group[name] for name in self.defaults})
+        return loss
+
+    def _step(
+        self,
+        parameter: Tensor,
+        grad: Tensor,
+        lr: float,
+        betas: tuple[float, float, float],
+        eps: float,
+        weight_decay: float,
+    ) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["step"] = 0
+            state.update({name: torch.zeros_like(grad) for name in ("m", "v", "n")})
+        state["step"] += 1
+        if state["step"] > 1:
+            difference = grad - state["last_grad"]
+            for name, now, beta in zip(
+                ("m", "v", "n"),
+                (grad, difference, (grad + (1 - betas[1]) * difference).square_()),
+                betas,
+                strict=True,
+            ):
+                state[name].mul_(1 - beta).add_(now, alpha=beta)
+            m, v, n = (
+                state[name] / (1 - (1 - beta) ** state["step"])
+                for name, beta in zip(("m", "v", "n"), betas, strict=True)
+            )
+            parameter.sub_(lr * (m + (1 - betas[1]) * v) / (n.sqrt_() + eps))
+        parameter.div_(1 + weight_decay * lr)
+        state["last_grad"] = grad.clone()
+
+
+class ExponentialAverage:
+    """The moving average of a network's parameters (SMGA: decay 0.9999 at every step, no warm-up).
+
+    It begins as a copy of the parameters. Buffers are not averaged.
+    """
+
+    def __init__(self, network: nn.Module, decay: float = 0.9999) -> None:
+        self.decay = decay
+        self.average = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        for name, parameter in network.named_parameters():
+            self.average[name].mul_(self.decay).add_(parameter, alpha=1 - self.decay)
+
+    def load(self, average: Mapping[str, Tensor]) -> None:
+        """Continue from an earlier run's average; every name must be there."""
+        for name, tensor in self.average.items():
+            tensor.copy_(average[name])

@@ -1,0 +1,59 @@
+"""SMGA's loss: x0 diffusion with velocity and acceleration terms, the face counted again (paper section III-B, eq. 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..skeleton import FACE, NUM_KEYPOINTS
+
+FACE_CHANNELS = slice(3 * FACE.start, 3 * FACE.stop)
+TERMS = ("position", "velocity", "acceleration")
+LossKind = Literal["authors", "paper"]
+
+
+@dataclass(frozen=True)
+class SMGALoss:
+    """How far predicted poses are from the truth.
+
+    kind: "authors" adds ``face_weight`` times the face's terms to those of all keypoints (their code); "paper" to those
+    of the body alone (eq. 8). score_channels: whether the detector's scores are learned too, as the authors do.
+    """
+
+    kind: LossKind = "authors"
+    face_weight: float = 3.0
+    score_channels: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(LossKind) or self.face_weight < 0:
+            raise InputError(
+                f"the loss is '{self.kind}' with a face weight of {self.face_weight}; it must be one of "
+                f"{', '.join(get_args(LossKind))}, and the weight 0 or more (the authors take 3)."
+            )
+
+    def parts(self, predicted: Tensor, truth: Tensor) -> Tensor:
+        """[B, T, 402] twice -> [B, 6]: position, velocity, acceleration of the first region, then of the face."""
+        channels = torch.arange(predicted.shape[-1], device=predicted.device)
+        is_face = torch.zeros(3 * NUM_KEYPOINTS, dtype=torch.bool, device=predicted.device)
+        is_face[FACE_CHANNELS] = True
+        counts = torch.ones_like(is_face) if self.score_channels else channels % 3 != 2
+        first = counts if self.kind == "authors" else counts & ~is_face
+        return torch.cat([_motion_errors((predicted - truth)[..., some]) for some in (first, counts & is_face)], dim=-1)
+
+    def terms(self, predicted: Tensor, truth: Tensor) -> Tensor:
+        """[6]: the parts' means over the batch, the face's with their weight."""
+        weights = predicted.new_tensor([1.0] * len(TERMS) + [self.face_weight] * len(TERMS))
+        return self.parts(predicted, truth).mean(dim=0) * weights
+
+    def __call__(self, predicted: Tensor, truth: Tensor) -> Tensor:
+        return self.terms(predicted, truth).sum()
+
+
+def _motion_errors(error: Tensor) -> Tensor:
+    """[B, T, C] -> [B, 3]: mean squares of an error, of its first and of its second difference in time."""
+    orders = [error, error.diff(dim=1), error.diff(n=2, dim=1)]
+    return torch.stack([order.square().mean(dim=(1, 2)) for order in orders], dim=-1)
