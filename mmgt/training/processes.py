@@ -1,0 +1,40 @@
+"""Which parameters each process of stage II trains (paper section IV-A); all others are frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..mmhaa.network import MMHAA, authors_state
+
+
+@dataclass(frozen=True)
+class Process:
+    """name: of the command. trains: of a parameter's name in the authors' keys, whether it learns."""
+
+    name: str
+    trains: Callable[[str], bool]
+
+
+def _trains_image(name: str) -> bool:
+    return not (name.startswith("reference_unet.") and "up_blocks.3" in name)
+
+
+def _trains_video(name: str) -> bool:
+    return name.startswith("audioproj.") or (
+        name.startswith("denoising_unet.") and ("audio_modules" in name or "motion_modules" in name)
+    )
+
+
+IMAGE = Process("image", _trains_image)  # process 1: both UNets but the reference's last level, and the pose guider
+VIDEO = Process("video", _trains_video)  # process 2: the audio and motion modules, and the audio projection
+
+
+def trainable(networks: MMHAA, process: Process) -> list[str]:
+    """Let a process' parameters learn and freeze the others; returns the names that learn, in the authors' keys."""
+    parameters = authors_state(
+        dict(networks.reference_unet.named_parameters()), dict(networks.video_network.named_parameters())
+    )
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(process.trains(name))
+    return [name for name in parameters if process.trains(name)]

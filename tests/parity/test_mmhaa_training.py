@@ -1,0 +1,126 @@
+"""Stage II's training step against the authors': schedule, noise, target, prediction, loss, gradients of both processes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from golden import config, golden_files, golden_folder, part, read
+from recipe import digest, state_dict
+from stage2 import tensor
+
+from mmgt.diffusion import add_noise, min_snr_weight_v, scaled_linear_alpha_bar_zero_snr, signal_to_noise, velocity
+from mmgt.mmhaa.network import authors_state, build_networks, network_states
+from mmgt.training.mmhaa_loss import Clip, MMHAALoss, noise_of, predict_v
+from mmgt.training.processes import IMAGE, VIDEO, trainable
+from mmgt.weights import load_strictly
+
+
+def golden_names(process):
+    return json.loads((golden_folder("training") / "train_names.json").read_text())[f"process{process}"]
+
+
+def networks(process):
+    """The golden networks; process 1 has no motion and audio modules."""
+    meta = json.loads((golden_folder("training") / "net_train.json").read_text())
+    weights = state_dict(meta["shapes"], meta["seed"])
+    assert digest(weights) == meta["sha256"]
+    if process == 1:
+        names = golden_names(1)
+        weights = {key: weights[key] for key in names["trainable"] + names["frozen"]}
+    weights = {key: tensor(value) for key, value in weights.items()}
+    built = build_networks(weights, meta["config"]["heads"], meta["config"]["motion_heads"])
+    for module, state in zip((built.reference_unet, built.video_network), network_states(weights), strict=True):
+        load_strictly(module, state, "golden weights")
+    return built
+
+
+def clips(tensors, process, drop_image):
+    """The golden batch, clip by clip: clip, noise, timestep."""
+    given = {name: tensor(value) for name, value in part(tensors, "in").items()}
+    num_clips, num_frames = given["latents"].shape[0], given["latents"].shape[2]
+    for i in range(num_clips):
+        frames = slice(i * num_frames, (i + 1) * num_frames)
+        masks = (
+            tuple(torch.stack([given[f"mask_{b}_l{q}"][frames] for b in ("full", "face", "lip")]) for q in range(3))
+            if process == 2
+            else ()
+        )
+        clip = Clip(
+            latents=given["latents"][i].transpose(0, 1),
+            photo_latents=given["ref_latents"][i : i + 1],
+            image_token=given["clip_token_zero_picture"] if drop_image else given["clip_token"][i : i + 1],
+            pose_pictures=given["pose_frames_u8"][i].float() / 255,
+            audio=given["audio_embeddings"][i] if process == 2 else None,
+            masks=masks,
+        )
+        noise = noise_of(given["noise"][i].transpose(0, 1), given["noise_offset_draw"][i])
+        yield clip, noise, int(given["timesteps"][i])
+
+
+@pytest.mark.parametrize("path", golden_files("training", "stage2_process1"))
+@pytest.mark.parametrize("case", ["none", "drop_image", "none_bank_fp16"])
+def test_image_process(path, case):
+    check_step(path, 1, case)
+
+
+@pytest.mark.parametrize("path", golden_files("training", "stage2_process2"))
+@pytest.mark.parametrize("case", ["none", "drop_image", "drop_audio", "drop_both", "none_bank_fp16"])
+def test_video_process(path, case):
+    check_step(path, 2, case)
+
+
+def check_step(path, process, case):
+    tensors, _ = read(path)
+    nets = networks(process)
+    names = trainable(nets, IMAGE if process == 1 else VIDEO)
+    drop_image, drop_audio = case in ("drop_image", "drop_both"), case in ("drop_audio", "drop_both")
+    loss, losses, predictions = MMHAALoss(), [], []
+    alpha_bar = scaled_linear_alpha_bar_zero_snr()
+    for i, (clip, noise, timestep) in enumerate(clips(tensors, process, drop_image)):
+        level = alpha_bar[timestep : timestep + 1]
+        noisy = add_noise(clip.latents, noise, level)
+        np.testing.assert_allclose(noise, tensors["noise_total"][i].swapaxes(0, 1), atol=1e-6)
+        np.testing.assert_allclose(noisy, tensors["noisy_latents"][i].swapaxes(0, 1), atol=1e-6)
+        np.testing.assert_allclose(
+            velocity(clip.latents, noise, level), tensors["target"][i].swapaxes(0, 1), atol=1e-6
+        )
+        np.testing.assert_allclose(loss.weight(timestep), tensors["weights"][i], rtol=1e-5)
+        v = predict_v(
+            nets, clip, noisy, torch.tensor([timestep]), drop_image, drop_audio, round_features=case.endswith("fp16")
+        )
+        predictions.append(v.detach().transpose(0, 1))
+        error = loss.error(v, clip, noise, timestep)
+        if f"{case}.loss_per_sample" in tensors:
+            np.testing.assert_allclose(error.item(), tensors[f"{case}.loss_per_sample"][i], rtol=1e-5)
+        losses.append(error * loss.weight(timestep))
+    np.testing.assert_allclose(torch.stack(predictions), tensors[f"{case}.model_pred"], atol=2e-4)
+    total = torch.stack(losses).mean()
+    np.testing.assert_allclose(total.item(), tensors[f"{case}.loss"], rtol=1e-5)
+
+    total.backward()
+    gradients = authors_state(
+        {k: p.grad for k, p in nets.reference_unet.named_parameters()},
+        {k: p.grad for k, p in nets.video_network.named_parameters()},
+    )
+    reached = {key for key, gradient in gradients.items() if gradient is not None}
+    golden = golden_names(process)
+    assert sorted(names) == sorted(golden["trainable"])
+    assert not reached & set(golden["frozen"])
+    norms, largest = tensors[f"{case}.grad_norms"], tensors[f"{case}.grad_norms"].max()
+    rtol = 1e-3 if case.endswith("fp16") else 1e-4
+    for name, norm in zip(golden["trainable"], norms, strict=True):
+        ours = gradients[name].double().norm().item() if name in reached else 0.0
+        assert norm >= 0 or name not in reached, name
+        assert abs(ours - max(norm, 0)) <= rtol * max(norm, 0) + 1e-5 * largest, (name, ours, norm)
+
+
+@pytest.mark.parametrize("path", golden_files("training", "schedule_train"))
+def test_schedule(path):
+    tensors, metadata = read(path)
+    alpha_bar = scaled_linear_alpha_bar_zero_snr()
+    np.testing.assert_allclose(alpha_bar, tensors["p2.train.alphas_cumprod"], atol=1e-7)
+    assert alpha_bar[-1] == 0
+    np.testing.assert_allclose(signal_to_noise(alpha_bar), tensors["snr_all"], rtol=1e-4, atol=1e-9)
+    gamma = config(metadata, "hyper")["p1"]["snr_gamma"]
+    np.testing.assert_allclose(min_snr_weight_v(alpha_bar, gamma), tensors["weight_all"], rtol=1e-5)
