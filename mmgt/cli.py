@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import bench, demo, generate, pose2video, preview, weights
+from .commands import bench, data, demo, generate, pose2video, preview, train, weights
 from .errors import InputError
 
 
@@ -34,6 +34,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mmgt {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for command in (demo, preview, generate, pose2video, weights, bench):
+    for command in (demo, preview, generate, pose2video, weights, data, train, bench):
         command.add_parser(commands)
     return parser

@@ -48,7 +48,8 @@ class VideoNetwork(UNet):
     ) -> None:
         super().__init__(config, ops=ops, **kw)
         self.pose_guider = PoseGuider(*pose_sizes, ops=ops, **kw)
-        self.audioproj = None if audio_sizes is None else AudioProjection(*audio_sizes, ops=ops, **kw)
+        if audio_sizes is not None:  # an image network hears nothing
+            self.audioproj = AudioProjection(*audio_sizes, ops=ops, **kw)
 
     @property
     def num_mask_levels(self) -> int:
@@ -97,7 +98,7 @@ def build_networks(tensors: Mapping[str, Tensor], num_heads: int, motion_heads: 
         VideoNetwork(
             UNetConfig.from_state_dict(parts["denoising_unet"], num_heads, motion_heads),
             PoseGuider.sizes(parts["pose_guider"]),
-            AudioProjection.sizes(parts["audioproj"]) if parts["audioproj"] else None,  # an image network hears nothing
+            AudioProjection.sizes(parts["audioproj"]) if parts["audioproj"] else None,
             ops=ops,
             device="meta",
         ),

@@ -1,1 +1,1 @@
-"""Learning both stages: losses, optimisers, data, runs. It imports the networks; nothing imports it but the command line."""
+"""Learning both stages: losses, optimisers, data, runs. It imports the networks; only the command line imports it."""

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from ..diffusion import add_noise, min_snr_weight_v, scaled_linear_alpha_bar_zero_snr, velocity
+from ..diffusion import min_snr_weight_v, scaled_linear_alpha_bar_zero_snr, velocity
 from ..mmhaa.attention import SpatialTransformer
 from ..mmhaa.network import MMHAA
 from ..mmhaa.unet import VideoContext

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 
 class Adan(torch.optim.Optimizer):
-    """Adan (arXiv 2208.06677, algorithm 1) with betas as 1 - beta: (0.02, 0.08, 0.01) is what the paper writes as 0.98, ...
+    """Adan (arXiv 2208.06677, algorithm 1). betas are 1 - beta of other papers: 0.02 for a momentum of 0.98.
 
     As in SMGA's training the first step moves nothing (there is no earlier gradient to differ from) but decays, and the
-    bias corrections count it. A parameter without gradient is neither moved nor decayed; its first gradient is its first
-    step.
+    bias corrections count it. A parameter without gradient is neither moved nor decayed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""SMGA's loss: x0 diffusion with velocity and acceleration terms, the face counted again (paper section III-B, eq. 8)."""
+"""SMGA's loss: poses, their velocity and acceleration, the face counted again (paper section III-B, eq. 8)."""
 
 from __future__ import annotations
 

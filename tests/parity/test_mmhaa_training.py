@@ -1,4 +1,4 @@
-"""Stage II's training step against the authors': schedule, noise, target, prediction, loss, gradients of both processes."""
+"""Stage II's training step against the authors': schedule, noise, target, loss and gradients of both processes."""
 
 import json
 
@@ -82,9 +82,7 @@ def check_step(path, process, case):
         noisy = add_noise(clip.latents, noise, level)
         np.testing.assert_allclose(noise, tensors["noise_total"][i].swapaxes(0, 1), atol=1e-6)
         np.testing.assert_allclose(noisy, tensors["noisy_latents"][i].swapaxes(0, 1), atol=1e-6)
-        np.testing.assert_allclose(
-            velocity(clip.latents, noise, level), tensors["target"][i].swapaxes(0, 1), atol=1e-6
-        )
+        np.testing.assert_allclose(velocity(clip.latents, noise, level), tensors["target"][i].swapaxes(0, 1), atol=1e-6)
         np.testing.assert_allclose(loss.weight(timestep), tensors["weights"][i], rtol=1e-5)
         v = predict_v(
             nets, clip, noisy, torch.tensor([timestep]), drop_image, drop_audio, round_features=case.endswith("fp16")

@@ -1,0 +1,122 @@
+"""A training set on disk: one .safetensors for each clip, beside an index; read by memory mapping.
+
+A clip holds ``keypoints`` [T, 134, 2] float32 (fractions of the picture), ``score`` [T, 134] float32 and
+``gesture_features`` [T, D] float32 (35 hand-crafted, or 1024 of WavLM before them), all at 25 fps; its metadata says
+``height_px``, ``width_px``, ``speaker`` and ``source``. ``index.json`` lists the clips: file, frames, speaker, split.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import InputError
+from ..poses import POSE_FPS, PoseSequence
+
+INDEX, FORMAT = "index.json", "mmgt-clips-1"
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """A clip as the index lists it; split is "train" or "test"."""
+
+    file: str
+    num_frames: int
+    num_features: int
+    speaker: str
+    split: str
+
+
+def write_atomically(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """A .safetensors that is either whole under its name or not there at all."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, dict(metadata))
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
+class ClipSet:
+    """The clips of a folder. Raises InputError if there is no index, or one of another format."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+            if index["format"] != FORMAT:
+                raise InputError(
+                    f"{folder} is a training set of format {index['format']!r}; this version reads {FORMAT}."
+                )
+            self.entries = [ClipEntry(**entry) for entry in index["clips"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{folder} is no training set ({error}); make one with `mmgt data synth 100 --out {folder}`."
+            ) from error
+
+    @classmethod
+    def write_index(cls, folder: Path, entries: Sequence[ClipEntry]) -> ClipSet:
+        clips = [asdict(entry) for entry in sorted(entries, key=lambda entry: entry.file)]
+        write_text_atomically(folder / INDEX, json.dumps({"format": FORMAT, "clips": clips}, indent=1))
+        return cls(folder)
+
+    def of_split(self, split: str) -> list[ClipEntry]:
+        return [entry for entry in self.entries if entry.split == split]
+
+    def digest(self) -> str:
+        """sha256 of the index: which clips there are."""
+        return hashlib.sha256((self.folder / INDEX).read_bytes()).hexdigest()
+
+    def poses(self, entry: ClipEntry, frames: slice = slice(None)) -> PoseSequence:
+        with safe_open(self.folder / entry.file, framework="pt") as file:
+            size = file.metadata()
+            return PoseSequence(
+                file.get_slice("keypoints")[frames],
+                file.get_slice("score")[frames],
+                POSE_FPS,
+                int(size["height_px"]),
+                int(size["width_px"]),
+            )
+
+    def features(self, entry: ClipEntry, frames: slice = slice(None)) -> Tensor:
+        """[T, D] float32."""
+        with safe_open(self.folder / entry.file, framework="pt") as file:
+            return file.get_slice("gesture_features")[frames]
+
+    def windows(self, split: str, length: int, stride: int) -> Iterator[tuple[ClipEntry, int]]:
+        """Clip and first frame of every window."""
+        for entry in self.of_split(split):
+            for start in range(0, entry.num_frames - length + 1, stride):
+                yield entry, start
+
+
+def write_clip(path: Path, poses: PoseSequence, features: Tensor, metadata: Mapping[str, str]) -> None:
+    """Write a clip; poses and features of one length, at 25 fps."""
+    if poses.fps != POSE_FPS or poses.num_frames != len(features):
+        raise InputError(
+            f"a clip needs poses at {POSE_FPS} fps and as many features, but has {poses.num_frames} frames at "
+            f"{poses.fps:g} fps and {len(features)} features; resample the poses."
+        )
+    tensors = {"keypoints": poses.keypoints, "score": poses.score, "gesture_features": features.to(torch.float32)}
+    write_atomically(
+        path,
+        tensors,
+        {**metadata, "height_px": str(poses.height_px), "width_px": str(poses.width_px), "format": FORMAT},
+    )

@@ -1,0 +1,1 @@
+"""A world to learn in: drawn-up presenters, synthetic voices, gestures by rules. Exact, ours, and nobody's data."""
