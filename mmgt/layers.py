@@ -1,19 +1,26 @@
-"""The layers that networks are made of outside of ComfyUI: torch's, with oneDNN's matrix products on a CPU.
+"""The layers and the attention that networks are made of outside of ComfyUI; there they are core's.
 
-This module is what the networks take as ``ops``; in ComfyUI it is ``comfy.ops``.
+This module is what the networks take as ``ops``: torch's layers, with oneDNN's matrix products on a CPU.
 """
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn import Conv2d, GroupNorm, LayerNorm
 
-__all__ = ["Conv2d", "GroupNorm", "LayerNorm", "Linear", "reuse_freed_memory"]
+__all__ = ["Conv2d", "GroupNorm", "LayerNorm", "Linear", "attend", "attend_of", "reuse_freed_memory"]
+
+# Scores at once where no kernel avoids to hold them: 512 MiB in float32, which is what such kernels count in.
+MAX_SCORES = 2**27
 
 _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
@@ -26,6 +33,46 @@ class Linear(nn.Linear):
         if _HAS_ONEDNN and plain and not torch.is_grad_enabled():
             return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
         return super().forward(x)
+
+
+Attend = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+
+
+def attend_of(ops: Any) -> Attend:
+    """The attention that belongs to layers: theirs, or ``attend`` where they have none (``torch.nn``)."""
+    return getattr(ops, "attend", attend)
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, num_heads: int) -> Tensor:
+    """softmax(q k / sqrt(C / heads)) v: queries [N, L, C], keys and values [N, M, C] -> [N, L, C].
+
+    Where the device has no kernel that avoids to hold all N heads L M scores (Macs; AMD cards without AOTriton), it
+    takes some of N at a time, and of a single one some queries at a time; the answer is the same.
+    """
+    q, k, v = (t.unflatten(-1, (num_heads, -1)).transpose(1, 2) for t in (queries, keys, values))  # [N, heads, L, d]
+    scores_of_one = num_heads * q.shape[2] * k.shape[2]
+    if len(q) * scores_of_one <= MAX_SCORES or _has_fused_attention(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)
+    mixed = torch.empty_like(queries)
+    at_once, queries_at_once = max(1, MAX_SCORES // scores_of_one), max(1, MAX_SCORES // (num_heads * k.shape[2]))
+    for some in _parts(len(q), at_once):
+        for places in _parts(q.shape[2], queries_at_once):
+            part = F.scaled_dot_product_attention(q[some, :, places], k[some], v[some])
+            mixed[some, places] = part.transpose(1, 2).flatten(-2)
+    return mixed
+
+
+def _parts(length: int, at_once: int) -> list[slice]:
+    """0 .. length in parts of about the same size, of at_once at most."""
+    size = math.ceil(length / math.ceil(length / at_once))
+    return [slice(start, start + size) for start in range(0, length, size)]
+
+
+def _has_fused_attention(q: Tensor, k: Tensor, v: Tensor) -> bool:
+    """Whether torch's attention runs in a kernel that does not hold the scores."""
+    if q.device.type == "cuda":  # AMD's cards too
+        return bool(torch._fused_sdp_choice(q, k, v) != torch.nn.attention.SDPBackend.MATH.value)
+    return q.device.type != "mps"
 
 
 def reuse_freed_memory() -> None:

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..layers import attend_of
+
 NUM_GROUPS = 32
 # Numbers inside of a feed-forward at once: as many as a processor's cache holds, or as keep a GPU busy.
 CPU_HIDDEN_SIZE = 6 * 2**20
@@ -21,7 +23,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, num_heads: int, ops: Any, memory_width: int | None = None, **kw: Any) -> None:
         super().__init__()
-        self.num_heads = num_heads
+        self.num_heads, self.attend = num_heads, attend_of(ops)
         self.to_q = ops.Linear(width, width, bias=False, **kw)
         self.to_k = ops.Linear(memory_width or width, width, bias=False, **kw)
         self.to_v = ops.Linear(memory_width or width, width, bias=False, **kw)
@@ -29,8 +31,7 @@ class Attention(nn.Module):
 
     def mix(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """softmax(q k / sqrt(width / heads)) v of projected [N, L, C]."""
-        q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (queries, keys, values))
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)
+        return self.attend(queries, keys, values, self.num_heads)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Self-attention."""

@@ -92,7 +92,7 @@ FIRM_HEAD = [NOSE, RIGHT_EYE_CENTRE, LEFT_EYE_CENTRE, *NOSE_LINE, *RIGHT_EYE, *L
 
 def to_complex(poses: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
     """Points [T, 134] complex128 in pixels, and visible [T, 134] bool."""
-    xy_px = poses.pixels.double().cpu().numpy()
+    xy_px = poses.pixels.cpu().double().numpy()
     return xy_px[..., 0] + 1j * xy_px[..., 1], poses.visible.cpu().numpy()
 
 

@@ -55,7 +55,7 @@ class Person:
 
 def measure_person(initial_pose: PoseSequence) -> Person:
     """Sizes and axes of the person in a one-frame pose. Raises InputError if neither head nor shoulders are seen."""
-    xy_px = initial_pose.pixels[0].double().cpu().numpy()
+    xy_px = initial_pose.pixels[0].cpu().double().numpy()
     visible = initial_pose.visible[0].cpu().numpy()
     if visible[list(FACE)].mean() > 0.5:
         right_eye, left_eye = xy_px[list(RIGHT_EYE)].mean(axis=0), xy_px[list(LEFT_EYE)].mean(axis=0)

@@ -120,7 +120,7 @@ def beat_alignment(poses: PoseSequence, audio_beats: np.ndarray) -> float:
 
     if poses.num_frames < 4 or not len(audio_beats):
         return 0.0
-    xy, shown = poses.pixels[:, MOVING_JOINTS].double().cpu(), poses.visible[:, MOVING_JOINTS].cpu()
+    xy, shown = poses.pixels[:, MOVING_JOINTS].cpu().double(), poses.visible[:, MOVING_JOINTS].cpu()
     speed = (xy.diff(dim=0).norm(dim=-1) * (shown[1:] & shown[:-1])).sum(dim=1).numpy()  # [T - 1]
     speed = gaussian_filter1d(speed, SPEED_SIGMA_S * poses.fps)
     is_minimum = (speed[1:-1] < speed[:-2]) & (speed[1:-1] < speed[2:])
@@ -133,7 +133,7 @@ def beat_alignment(poses: PoseSequence, audio_beats: np.ndarray) -> float:
 
 def lip_correlation(poses: PoseSequence, loudness: np.ndarray) -> float:
     """Pearson's correlation of the inner lips' distance with the loudness [T]: -1..1, 0 where either never changes."""
-    opening = (poses.pixels[:, UPPER_INNER_LIP] - poses.pixels[:, LOWER_INNER_LIP]).double().norm(dim=-1).cpu().numpy()
+    opening = (poses.pixels[:, UPPER_INNER_LIP] - poses.pixels[:, LOWER_INNER_LIP]).cpu().double().norm(dim=-1).numpy()
     if min(np.ptp(opening), np.ptp(loudness)) < 1e-9:
         return 0.0
     return float(np.corrcoef(opening, loudness)[0, 1])

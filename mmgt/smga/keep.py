@@ -83,7 +83,7 @@ class KeptTrack:
         given_z = given[..., 0] + 1j * given[..., 1]
 
         def replaced(x0: Tensor) -> Tensor:
-            points = x0.double().cpu().reshape(-1, NUM_KEYPOINTS, 3).numpy().copy()
+            points = x0.cpu().double().reshape(-1, NUM_KEYPOINTS, 3).numpy().copy()
             points[..., :2] = from_complex(_joined(points[..., 0] + 1j * points[..., 1], given_z, self.kept, shown))
             points[..., 2] = np.where(held, given[..., 2], points[..., 2])
             return torch.from_numpy(points).reshape(x0.shape).to(x0)

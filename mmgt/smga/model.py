@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..layers import attend_of
 from ..skeleton import FACE
 from .config import SMGAConfig
 
@@ -63,7 +64,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, num_heads: int, ops: Any, **kw: Any) -> None:
         super().__init__()
-        self.num_heads = num_heads
+        self.num_heads, self.attend = num_heads, attend_of(ops)
         self.query = ops.Linear(width, width, **kw)
         self.key = ops.Linear(width, width, **kw)
         self.value = ops.Linear(width, width, **kw)
@@ -73,12 +74,8 @@ class Attention(nn.Module):
         return self.key(keys), self.value(values)
 
     def forward(self, queries: Tensor, memory: Memory) -> Tensor:
-        heads = [
-            t.flatten(0, -3).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # [(...), heads, L, D/heads]
-            for t in (self.query(queries), *memory)
-        ]
-        mixed = F.scaled_dot_product_attention(*heads)
-        return self.output(mixed.transpose(1, 2).reshape(queries.shape))
+        rows = [t.flatten(0, -3) for t in (self.query(queries), *memory)]  # [(...), L, D]
+        return self.output(self.attend(*rows, self.num_heads).reshape(queries.shape))
 
 
 class FeedForward(nn.Module):
@@ -168,7 +165,7 @@ class DecoderLayer(nn.Module):
 class SMGA(nn.Module):
     """GestureDecoder of the paper. Build it through ``weights.load_smga``; parameters are float32.
 
-    ops: where the layers come from (torch.nn, or ComfyUI's operations for its memory management).
+    ops: where the layers and the attention come from (torch.nn, or ComfyUI's for its memory management and flags).
     """
 
     def __init__(self, config: SMGAConfig, ops: Any = nn, device: Any = None, dtype: Any = None) -> None:
