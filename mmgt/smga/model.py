@@ -74,8 +74,8 @@ class Attention(nn.Module):
         return self.key(keys), self.value(values)
 
     def forward(self, queries: Tensor, memory: Memory) -> Tensor:
-        rows = [t.flatten(0, -3) for t in (self.query(queries), *memory)]  # [(...), L, D]
-        return self.output(self.attend(*rows, self.num_heads).reshape(queries.shape))
+        q, k, v = (t.flatten(0, -3) for t in (self.query(queries), *memory))  # [(...), L, D]
+        return self.output(self.attend(q, k, v, self.num_heads).reshape(queries.shape))
 
 
 class FeedForward(nn.Module):

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import comfy.model_management
 import comfy.ops
 import comfy.utils
 import torch
+from comfy.ldm.modules.attention import optimized_attention
 from comfy.model_patcher import ModelPatcher
+from torch import Tensor
 
 
 class OPERATIONS(comfy.ops.manual_cast):
-    """Layers that ComfyUI may load partially, cast and patch."""
+    """Layers that ComfyUI may load partially, cast and patch, and the attention that its flags chose.
+
+    transformer_options: of the step that runs now; other nodes put their override of the attention there.
+    """
+
+    transformer_options: ClassVar[Mapping[str, Any]] = {}
 
     class Linear(comfy.ops.manual_cast.Linear):
         """Core's layer with weights from the start, as torch's.
@@ -23,6 +31,21 @@ class OPERATIONS(comfy.ops.manual_cast):
 
         __init__ = torch.nn.Linear.__init__
         _load_from_state_dict = torch.nn.Module._load_from_state_dict
+
+    @classmethod
+    def attend(cls, queries: Tensor, keys: Tensor, values: Tensor, num_heads: int) -> Tensor:
+        """Core's attention over [N, L, C]."""
+        return optimized_attention(queries, keys, values, num_heads, transformer_options=cls.transformer_options)
+
+    @classmethod
+    @contextmanager
+    def within(cls, transformer_options: Mapping[str, Any]) -> Iterator[None]:
+        """A step of core's sampling with these options."""
+        cls.transformer_options = transformer_options
+        try:
+            yield
+        finally:
+            cls.transformer_options = {}
 
 
 def progress() -> Callable[[int, int], None]:

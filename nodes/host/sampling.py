@@ -170,7 +170,9 @@ class VideoModel(comfy.model_base.BaseModel):
         latents = self.model_sampling.calculate_input(t, x)[: video.drive.num_frames].to(self.compute_dtype)
         timestep = float(self.model_sampling.timestep(t[:1]))
         run = self.runs.setdefault(id(video), VideoRun(self.network, video, check_interrupt))
-        v = run.predict(latents, timestep, rows, _step_name(transformer_options or {}))
+        options = transformer_options or {}
+        with OPERATIONS.within(options):
+            v = run.predict(latents, timestep, rows, _step_name(options))
         return self.model_sampling.calculate_denoised(t, v.flatten(0, 1), x)
 
 

@@ -281,6 +281,22 @@ def check_lora(model):
     facts["partly_loaded_equals_loaded"] = difference(*predicted)
 
 
+def check_attention(model, plain):
+    """Core's attention computes, so that its flags act, and an override of another node is asked."""
+    heads = []
+
+    def override(attention, queries, keys, values, num_heads, **more):
+        heads.append(num_heads)
+        return attention(queries, keys, values, num_heads, **more)
+
+    patched = model.clone()
+    patched.model_options["transformer_options"]["optimized_attention_override"] = override
+    facts["overridden_attention"] = difference(video_sampler(patched)["samples"], plain)
+    facts["attention_overrides"] = len(heads)
+    video_sampler(model)
+    facts["attention_overrides_left"] = len(heads) - facts["attention_overrides"]
+
+
 def check_dtypes(plain):
     facts["dtypes"] = {}
     for name in ("fp16", "bf16", "fp8_e4m3fn"):
@@ -355,6 +371,7 @@ with torch.inference_mode():
     check_cancel(tiny)
     check_errors(tiny)
     check_lora(tiny)
+    check_attention(tiny, video_sampler(tiny)["samples"])
     check_dtypes(video_sampler(tiny)["samples"])
     if GOLDEN != "-":
         check_golden()

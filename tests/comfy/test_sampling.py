@@ -68,6 +68,12 @@ def test_trailing_sigmas_are_the_papers(facts, steps, denoise, listed):
     assert end == 0
 
 
+def test_attention_is_cores_and_an_override_of_another_node_acts(facts):
+    assert facts["attention_overrides"] > 0
+    assert facts["overridden_attention"] == 0
+    assert facts["attention_overrides_left"] == 0
+
+
 def test_trailing_sigmas_of_another_model_are_its_own(facts):
     assert facts["trailing_of_another"] == facts["trailing_of_another_expected"]
 
