@@ -55,17 +55,8 @@ class LoadMMHAAModel(io.ComfyNode):
         return io.NodeOutput(host.load_photo_and_video_model(host.model_path(mmhaa, MMHAA), weight_dtype))
 
 
-def video_inputs() -> list[io.Input]:
-    """What a video is of: the inputs that MM-HAA Conditioning and MM-HAA Video Sampler share."""
-
-    def strength(name: str, default: float, what: str) -> io.Float.Input:
-        tooltip = f"How strongly the speech moves {what}. The authors take {default:g}."
-        return io.Float.Input(f"{name}_strength", default=default, min=0.0, max=10.0, step=0.05, tooltip=tooltip)
-
-    def size(name: str) -> io.Int.Input:
-        tooltip = f"{name.capitalize()} of the video in px. 0 = from the photo's aspect. Both 0 = about 512 x 512 px."
-        return io.Int.Input(name, default=0, min=0, max=MAX_PX, tooltip=tooltip)
-
+def picture_inputs() -> list[io.Input]:
+    """What a video is of and what moves it: the sockets that MM-HAA Conditioning and MM-HAA Video Sampler share."""
     return [
         io.Model.Input("model", tooltip="From Load MM-HAA Model; LoRA and other model patches may sit between."),
         io.Vae.Input("vae", tooltip="sd-vae-ft-mse, or any VAE of Stable Diffusion 1.5."),
@@ -76,11 +67,10 @@ def video_inputs() -> list[io.Input]:
         sockets.poses_input(
             "poses", "How the person moves: drawn as pose pictures, and masked by face and lips.", optional=True
         ),
-        io.Image.Input(
-            "pose_pictures",
+        sockets.Speech.Input(
+            "speech",
             optional=True,
-            tooltip="Pose pictures that are drawn already (black background, one a frame at 25 fps); shown to the "
-            "network instead of drawing the poses.",
+            tooltip="From Encode Speech with a wav2vec2 encoder. Without it only the poses move the person.",
         ),
         io.Mask.Input(
             "face",
@@ -88,81 +78,100 @@ def video_inputs() -> list[io.Input]:
             tooltip="Where the face moves, one MASK a frame or one for all, instead of the poses' face boxes.",
         ),
         io.Mask.Input("lips", optional=True, tooltip="Where the lips move, instead of the poses' lip boxes."),
-        sockets.Speech.Input(
-            "speech",
+        io.Mask.Input(
+            "hands",
             optional=True,
-            tooltip="From Encode Speech with a wav2vec2 encoder. Without it only the poses move the person.",
+            tooltip="Where the hands move, instead of the poses' hand boxes; needs a hands_branch, or the third_mask "
+            "'hands'.",
         ),
+        io.Image.Input(
+            "pose_pictures",
+            optional=True,
+            tooltip="Pose pictures that are drawn already (black background, one a frame at 25 fps); shown to the "
+            "network instead of drawing the poses.",
+        ),
+    ]
+
+
+def video_settings() -> list[io.Input]:
+    """How a video is made: size and strengths first, what only experts change last."""
+
+    def strength(name: str, default: float, what: str) -> io.Float.Input:
+        tooltip = f"How strongly the speech moves {what}. The authors' code takes {default:g}."
+        return io.Float.Input(f"{name}_strength", default=default, min=0.0, max=10.0, step=0.05, tooltip=tooltip)
+
+    def size(name: str) -> io.Int.Input:
+        tooltip = f"{name.capitalize()} of the video in px. 0 = from the photo's aspect. Both 0 = about 512 x 512 px."
+        return io.Int.Input(name, default=0, min=0, max=MAX_PX, tooltip=tooltip)
+
+    return [
         size("width"),
         size("height"),
         strength("full", STRENGTHS[0], "the whole picture"),
         strength("face", STRENGTHS[1], "the face"),
         strength("lips", STRENGTHS[2], "the lips"),
-        io.Int.Input(
-            "window",
-            default=VideoOptions.window,
-            min=1,
-            max=MAX_FRAMES,
-            tooltip="Frames (40 ms) that the network sees at once. It was trained on 12; more may move more steadily, "
-            "and take more memory.",
-        ),
-        io.Int.Input(
-            "overlap",
-            default=VideoOptions.overlap,
-            min=0,
-            max=MAX_FRAMES - 1,
-            tooltip="Frames that neighbouring windows share; there their predictions are averaged.",
-        ),
-        io.Boolean.Input(
-            "looped",
-            default=VideoOptions.looped,
-            tooltip="The last window wraps around to the first frames, as the authors' do: for loops.",
-        ),
-        io.Float.Input(
-            "guidance_start",
-            default=VideoOptions.guidance_start,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            tooltip="Part of the noise schedule (0 = noise, 1 = clean) before which cfg does not act: such steps cost "
-            "half. 0 = the paper.",
-        ),
-        io.Float.Input(
-            "guidance_end",
-            default=VideoOptions.guidance_end,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            tooltip="Part of the noise schedule after which cfg does not act. 1 = the paper.",
-        ),
-        io.Int.Input(
-            "reuse_every",
-            default=VideoOptions.reuse_every,
-            min=1,
-            max=10,
-            tooltip="The whole network runs at every n-th step only; in between its lower levels are reused "
-            "(DeepCache). 1 = always the whole network, the paper.",
-        ),
-        io.Mask.Input(
-            "hands",
-            optional=True,
-            tooltip="Where the hands move, instead of the poses' hand boxes; acts by third_mask or hands_branch.",
-        ),
-        io.Combo.Input(
-            "third_mask",
-            options=list(get_args(ThirdMask)),
-            default=MaskOptions.third_mask,
-            optional=True,
-            tooltip="Where the full branch hears. '1 + lips': everywhere, twice at the lips (the authors' inference). "
-            "'hands' or '1 - face + lips': as they trained. Which of them made the published network is not known.",
-        ),
-        io.Combo.Input(
-            "hands_branch",
-            options=list(get_args(HandsBranch)),
-            default=MaskOptions.hands_branch,
-            optional=True,
-            tooltip="Which branch also hears at the hands, with its strength. 'none': the authors' inference. 'face': "
-            "their training, and the paper.",
+        *host.advanced(
+            io.Int.Input(
+                "window",
+                default=VideoOptions.window,
+                min=1,
+                max=MAX_FRAMES,
+                tooltip=f"Frames (40 ms) that the network sees at once. It was trained on 12, as the paper says; more "
+                f"may move more steadily, and take more memory. It knows {MAX_FRAMES} places, hence the limit.",
+            ),
+            io.Int.Input(
+                "overlap",
+                default=VideoOptions.overlap,
+                min=0,
+                max=MAX_FRAMES - 1,
+                tooltip="Frames that neighbouring windows share; there their predictions are averaged. The authors' "
+                "code takes 4.",
+            ),
+            io.Boolean.Input(
+                "looped",
+                default=VideoOptions.looped,
+                tooltip="The last window wraps around to the first frames, as the authors' do: for loops.",
+            ),
+            io.Float.Input(
+                "guidance_start",
+                default=VideoOptions.guidance_start,
+                min=0.0,
+                max=1.0,
+                step=0.01,
+                tooltip="Part of the noise schedule (0 = noise, 1 = clean) before which cfg does not act: such steps "
+                "cost half. 0 = the authors.",
+            ),
+            io.Float.Input(
+                "guidance_end",
+                default=VideoOptions.guidance_end,
+                min=0.0,
+                max=1.0,
+                step=0.01,
+                tooltip="Part of the noise schedule after which cfg does not act. 1 = the authors.",
+            ),
+            io.Int.Input(
+                "reuse_every",
+                default=VideoOptions.reuse_every,
+                min=1,
+                max=10,
+                tooltip="The whole network runs at every n-th step only; in between its lower levels are reused "
+                "(DeepCache). 1 = always the whole network, as the authors do.",
+            ),
+            io.Combo.Input(
+                "third_mask",
+                options=list(get_args(ThirdMask)),
+                default=MaskOptions.third_mask,
+                tooltip="Where the full branch hears. '1 + lips': everywhere, twice at the lips (the authors' "
+                "inference). 'hands' or '1 - face + lips': as they trained. Which of them made the published network "
+                "is not known.",
+            ),
+            io.Combo.Input(
+                "hands_branch",
+                options=list(get_args(HandsBranch)),
+                default=MaskOptions.hands_branch,
+                tooltip="Which branch also hears at the hands, with its strength. 'none': the authors' inference. "
+                "'face': their training, and the paper.",
+            ),
         ),
     ]
 
@@ -227,7 +236,7 @@ class MMHAAConditioning(io.ComfyNode):
             category="MMGT/video",
             description="Photo, poses, masks and speech for any sampler: KSampler, KSampler (Advanced), "
             "SamplerCustomAdvanced. The LATENT has one frame a picture of the batch.",
-            inputs=video_inputs(),
+            inputs=[*picture_inputs(), *video_settings()],
             outputs=[
                 io.Model.Output(display_name="model"),
                 io.Conditioning.Output(display_name="positive"),
@@ -253,28 +262,47 @@ class MMHAAVideoSampler(io.ComfyNode):
             description="Paper stage II in one node: from photo, poses, masks and speech to the latents of the video. "
             "The same as MM-HAA Conditioning with a KSampler.",
             inputs=[
-                *video_inputs(),
+                *picture_inputs(),
+                io.Latent.Input(
+                    "latent",
+                    optional=True,
+                    tooltip="A video to refine, of the same length and size; needs denoise below 1 (or own sigmas).",
+                ),
+                io.Sampler.Input("sampler", optional=True, tooltip="Takes the place of sampler_name."),
+                io.Sigmas.Input("sigmas", optional=True, tooltip="Takes the place of steps, scheduler and denoise."),
                 sockets.seed_input(
                     "Of the noise that the video is made from. Same inputs and seed give the same video."
                 ),
-                io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps. The authors take 30."),
+                io.Int.Input(
+                    "steps", default=30, min=1, max=1000, tooltip="Denoising steps. The authors' code takes 30."
+                ),
                 io.Float.Input(
                     "cfg",
                     default=3.5,
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="Classifier-free guidance: how strongly photo and speech are followed. The authors take "
-                    "3.5; 1 runs one row only, at half the cost.",
+                    tooltip="Classifier-free guidance: how strongly photo and speech are followed. The authors' code "
+                    "takes 3.5; 1 runs one row only, at half the cost.",
                 ),
                 io.Combo.Input(
-                    "sampler_name", options=list(host.SAMPLERS), default="ddim", tooltip="The paper's is ddim."
+                    "sampler_name",
+                    options=list(host.SAMPLERS),
+                    default="ddim",
+                    tooltip="The authors' code takes ddim.",
                 ),
                 io.Combo.Input(
                     "scheduler",
                     options=list(host.SCHEDULERS),
                     default=host.TRAILING,
-                    tooltip="Which noise levels the steps visit. The paper's are the trailing timesteps.",
+                    tooltip="Which noise levels the steps visit. The authors' code takes the trailing timesteps.",
+                ),
+                io.Combo.Input(
+                    "preset",
+                    options=[AS_SET, *(name for name in PRESETS if name != "paper")],
+                    default=AS_SET,
+                    tooltip="'fast' takes the place of sampler, steps, cfg, windows, guidance and reuse: a quarter of "
+                    "the authors' work; what it costs in quality is not measured yet.",
                 ),
                 io.Float.Input(
                     "denoise",
@@ -284,20 +312,7 @@ class MMHAAVideoSampler(io.ComfyNode):
                     step=0.01,
                     tooltip="Below 1 the connected latent is refined instead of starting from noise.",
                 ),
-                io.Sampler.Input("sampler", optional=True, tooltip="Takes the place of sampler_name."),
-                io.Sigmas.Input("sigmas", optional=True, tooltip="Takes the place of steps, scheduler and denoise."),
-                io.Latent.Input(
-                    "latent",
-                    optional=True,
-                    tooltip="A video to refine, of the same length and size; needs denoise below 1 (or own sigmas).",
-                ),
-                io.Combo.Input(
-                    "preset",
-                    options=[AS_SET, *(name for name in PRESETS if name != "paper")],
-                    default=AS_SET,
-                    tooltip="'fast' takes the place of sampler, steps, cfg, windows, guidance and reuse: a quarter of "
-                    "the authors' work; what it costs in quality is not measured yet.",
-                ),
+                *video_settings(),
             ],
             outputs=[io.Latent.Output(display_name="latent")],
         )
@@ -340,7 +355,9 @@ class TrailingSigmas(io.ComfyNode):
             description="The paper's timesteps, evenly spaced from pure noise, as SIGMAS for custom samplers.",
             inputs=[
                 io.Model.Input("model", tooltip="Any discrete model; from Load MM-HAA Model for the paper's schedule."),
-                io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps. The authors take 30."),
+                io.Int.Input(
+                    "steps", default=30, min=1, max=1000, tooltip="Denoising steps. The authors' code takes 30."
+                ),
                 io.Float.Input(
                     "denoise",
                     default=1.0,

@@ -19,14 +19,15 @@ from . import host, sockets, tensors
 SMGA_MEMORY_BYTES = 512 * 2**20  # activations, keys and values of eight windows in float32
 
 
-def sampler_inputs() -> list[io.Input]:
+def strength_inputs() -> list[io.Input]:
+    """What is turned first, after the seed."""
     return [
         io.Int.Input(
             "steps",
             default=SamplerSettings.num_steps,
             min=1,
             max=1000,
-            tooltip="DDIM steps. The paper takes 50.",
+            tooltip="Denoising steps. The paper takes 50.",
         ),
         io.Float.Input(
             "guidance",
@@ -34,22 +35,7 @@ def sampler_inputs() -> list[io.Input]:
             min=0.0,
             max=10.0,
             step=0.1,
-            tooltip="Classifier-free guidance: how strongly the poses follow the speech. The authors take 2.",
-        ),
-        io.Float.Input(
-            "eta",
-            default=SamplerSettings.eta,
-            min=0.0,
-            max=1.0,
-            step=0.05,
-            tooltip="Noise added back in each step: 1 as the authors sample, 0 for a deterministic path.",
-        ),
-        io.Int.Input(
-            "window_overlap",
-            default=SamplerSettings.overlap,
-            min=1,
-            max=MAX_OVERLAP,
-            tooltip="Frames (40 ms) that neighbouring windows share in speech longer than 3.2 s.",
+            tooltip="Classifier-free guidance: how strongly the poses follow the speech. The authors' code takes 2.",
         ),
     ]
 
@@ -59,7 +45,27 @@ def candidates_input() -> io.Int.Input:
         "How many seeds are tried, from this one up. The best is returned: head and arms meet the beats, lips open "
         "with the voice. Each costs the same time."
     )
-    return io.Int.Input("candidates", default=1, min=1, max=MAX_CANDIDATES, tooltip=tooltip, optional=True)
+    return io.Int.Input("candidates", default=1, min=1, max=MAX_CANDIDATES, tooltip=tooltip)
+
+
+def expert_inputs() -> list[io.Input]:
+    return host.advanced(
+        io.Int.Input(
+            "window_overlap",
+            default=SamplerSettings.overlap,
+            min=1,
+            max=MAX_OVERLAP,
+            tooltip="Frames (40 ms) that neighbouring windows share in speech longer than 3.2 s.",
+        ),
+        io.Float.Input(
+            "eta",
+            default=SamplerSettings.eta,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            tooltip="Noise added back in each step: 1 as the authors sample, 0 for a deterministic path.",
+        ),
+    )
 
 
 class LoadSMGAModel(io.ComfyNode):
@@ -106,8 +112,9 @@ class SMGAAudio2PoseSampler(io.ComfyNode):
                     "initial_pose", "The person's pose in the photo; decides which points are visible."
                 ),
                 sockets.seed_input(),
-                *sampler_inputs(),
+                *strength_inputs(),
                 candidates_input(),
+                *expert_inputs(),
             ],
             outputs=[
                 sockets.Poses.Output(display_name="poses"),
@@ -159,6 +166,7 @@ class SMGAResample(io.ComfyNode):
                     "end_pose", "The last frame becomes exactly this pose (its first frame).", optional=True
                 ),
                 sockets.seed_input(),
+                *strength_inputs(),
                 keep("body", False, "body, arms and head turns"),
                 keep("hands", False, "hands, with the place of the wrists,"),
                 keep("face", True, "brows, eyes, jaw and the place of the head"),
@@ -169,8 +177,8 @@ class SMGAResample(io.ComfyNode):
                     tooltip="Spans of the given poses in which everything stays, in seconds: '0-1.2, 3-' keeps the "
                     "first 1.2 s and all from 3 s on. Empty: none.",
                 ),
-                *sampler_inputs(),
                 candidates_input(),
+                *expert_inputs(),
             ],
             outputs=[
                 sockets.Poses.Output(display_name="poses"),

@@ -27,6 +27,7 @@ from .sampling import (
     schedule,
     trailing_sigmas,
 )
+from .schema import advanced, schema
 
 __all__ = [
     "MODEL_FOLDER",
@@ -35,6 +36,7 @@ __all__ = [
     "SCHEDULERS",
     "TRAILING",
     "WEIGHT_DTYPES",
+    "advanced",
     "check_interrupt",
     "check_model",
     "conditioning",
@@ -55,5 +57,6 @@ __all__ = [
     "register_model_folder",
     "sample",
     "schedule",
+    "schema",
     "trailing_sigmas",
 ]

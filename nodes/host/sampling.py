@@ -31,7 +31,7 @@ from ...mmgt.weights import load_mmhaa
 from .runtime import OPERATIONS, check_interrupt, managed
 
 SAMPLERS = comfy.samplers.SAMPLER_NAMES
-TRAILING = "trailing (paper)"
+TRAILING = "trailing (authors)"
 SCHEDULERS = [TRAILING, *comfy.samplers.SCHEDULER_NAMES]
 SUPPORTED_DTYPES = [torch.float16, torch.bfloat16, torch.float32]
 WEIGHT_DTYPES = {

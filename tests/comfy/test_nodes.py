@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from comfyui import COMFYUI, PYTHON, REPOSITORY
-from graphs import GRAPHS, inputs_of, our_nodes, prompt_of, video_of, without
+from graphs import GRAPHS, WIDGETS, inputs_of, our_nodes, prompt_of, video_of, without
 from safetensors.torch import save_file
 
 from mmgt.assets import ASTRONAUT_POSE
@@ -91,6 +91,18 @@ def test_released_inputs_are_append_only(server):
         current = [list(pair) for pair in now[name]["inputs"]]
         assert current[: len(released["inputs"])] == released["inputs"], name
         assert now[name]["outputs"][: len(released["outputs"])] == released["outputs"], name
+
+
+def test_samplers_begin_with_what_is_turned_most(server):
+    def widgets(node):
+        return [name for name, kind in inputs_of(our_nodes(server)[node]).items() if kind in WIDGETS]
+
+    video = widgets("MMGT_MMHAAVideoSampler")
+    assert video[:7] == ["seed", "steps", "cfg", "sampler_name", "scheduler", "preset", "denoise"]
+    assert video[7:] == widgets("MMGT_MMHAAConditioning")
+    for node in ("MMGT_SMGAAudio2PoseSampler", "MMGT_SMGAResample"):
+        assert widgets(node)[:3] == ["seed", "steps", "guidance"]
+        assert widgets(node)[-2:] == ["window_overlap", "eta"]
 
 
 def test_preview_from_speech(server):
