@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +20,27 @@ HOP_SAMPLES = 512
 FEATURE_RATE_HZ = POSE_FPS * HOP_SAMPLES  # 12 800 Hz: one hop of 512 samples is exactly one video frame
 TEMPO_RATE_HZ = 22_050
 RESAMPLING_BLOCK = 2**18  # samples taken at a time
+MIN_COMPARED_S = 0.1  # what is shorter may cancel by chance
+CANCELLED = 0.01  # of the louder channel's power (-20 dB): a mean below it has lost the voice
+
+_SIDE = math.sqrt(0.5)  # -3 dB
+# What each channel gives to (left, right) of two (ITU-R BS.775), in the order of wav: L R C LFE, back, sides.
+_DOWNMIX = {
+    3: [(1, 0), (0, 1), (_SIDE, _SIDE)],
+    4: [(1, 0), (0, 1), (_SIDE, 0), (0, _SIDE)],
+    5: [(1, 0), (0, 1), (_SIDE, _SIDE), (_SIDE, 0), (0, _SIDE)],
+    6: [(1, 0), (0, 1), (_SIDE, _SIDE), (0, 0), (_SIDE, 0), (0, _SIDE)],
+    7: [(1, 0), (0, 1), (_SIDE, _SIDE), (0, 0), (0.5, 0.5), (_SIDE, 0), (0, _SIDE)],
+    8: [(1, 0), (0, 1), (_SIDE, _SIDE), (0, 0), (_SIDE, 0), (0, _SIDE), (_SIDE, 0), (0, _SIDE)],
+}
+
+log = logging.getLogger("mmgt")
+
+
+def stereo_weights(num_channels: int) -> np.ndarray:
+    """[2, C] float32: how surround sound is mixed to left and right; any other number of channels evenly to both."""
+    pairs = _DOWNMIX.get(num_channels, [(1 / num_channels,) * 2] * num_channels)
+    return np.array(pairs, np.float32).T
 
 
 @dataclass(frozen=True)
@@ -46,47 +69,84 @@ class Recording:
         """Video frames that the recording lasts: ceil(seconds x fps), computed exactly."""
         return math.ceil(Fraction(self.samples.shape[1], self.rate_hz) * Fraction(fps).limit_denominator(1001))
 
+    @cached_property
+    def mono_weights(self) -> np.ndarray:
+        """[C] float32: what each channel gives to ``mono``.
+
+        The mean of left and right, of surround sound as ``stereo_weights`` mixes it. Where they cancel each other (a
+        cable with one phase turned) the louder channel alone, which is said once.
+        """
+        num_channels = len(self.samples)
+        weights = np.full(num_channels, 1 / num_channels, np.float32)
+        if num_channels > 2:
+            weights = stereo_weights(num_channels).mean(axis=0)
+        if num_channels > 1 and self.seconds >= MIN_COMPARED_S:
+            covariance = np.zeros((num_channels, num_channels))
+            for start in range(0, self.samples.shape[1], RESAMPLING_BLOCK):
+                block = self.samples[:, start : start + RESAMPLING_BLOCK].astype(np.float64)
+                covariance += block @ block.T
+            loudest = int(covariance.diagonal().argmax())
+            if weights @ covariance @ weights < CANCELLED * covariance[loudest, loudest]:
+                log.warning(
+                    "the channels of this recording cancel each other when they are mixed; channel %d of %d alone is "
+                    "taken as the voice",
+                    loudest + 1,
+                    num_channels,
+                )
+                weights = np.eye(num_channels, dtype=np.float32)[loudest]
+        return weights
+
     def mono(self) -> np.ndarray:
-        """[S] float32, mean over channels."""
-        return self.samples.mean(axis=0, dtype=np.float32)
+        """[S] float32, the channels mixed by ``mono_weights``."""
+        return _mixed(self.samples, self.mono_weights)[0]
 
     def mono_at(self, rate_hz: int) -> np.ndarray:
-        """[ceil(S x rate / own rate)] float32: channel mean first, then soxr "HQ" resampling from the native rate."""
-        return resample(self.samples, self.rate_hz, rate_hz, mono=True)[0]
+        """[ceil(S x rate / own rate)] float32: mono first, then soxr "HQ" resampling from the native rate."""
+        return resample(self.samples, self.rate_hz, rate_hz, self.mono_weights)[0]
 
     def mono_blocks_at(self, rate_hz: int) -> Iterator[np.ndarray]:
         """The samples of ``mono_at`` in blocks [n], without ever holding them all."""
-        for block in _resampled_blocks(self.samples, self.rate_hz, rate_hz, mono=True):
+        for block in _resampled_blocks(self.samples, self.rate_hz, rate_hz, self.mono_weights):
             yield block[0]
 
 
-def resample(samples: np.ndarray, from_hz: int, to_hz: int, *, mono: bool = False) -> np.ndarray:
+def _mixed(samples: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """[C, S] -> [1, S] float32. Equal weights are a mean, as the features that SMGA learned from were made."""
+    if np.all(weights == np.float32(1 / len(samples))):
+        return samples.mean(axis=0, keepdims=True, dtype=np.float32)
+    return (weights @ samples)[None]
+
+
+def resample(samples: np.ndarray, from_hz: int, to_hz: int, mono_weights: np.ndarray | None = None) -> np.ndarray:
     """Resample [C, S] float32 with soxr's high quality filter to [C, ceil(S x to / from)].
 
-    mono: to [1, ...], from the mean over channels. Where nothing is to be done, the samples themselves are returned.
+    mono_weights [C]: to [1, ...], from the channels mixed so. Where nothing is to be done, the samples themselves are
+    returned.
     """
-    if from_hz == to_hz and not (mono and len(samples) > 1):
+    if from_hz == to_hz and (mono_weights is None or len(samples) == 1):
         return np.asarray(samples, np.float32)
     num_samples = -(-samples.shape[1] * to_hz // from_hz)
-    resampled = np.zeros((1 if mono else len(samples), num_samples), np.float32)
+    resampled = np.zeros((len(samples) if mono_weights is None else 1, num_samples), np.float32)
     filled = 0
-    for block in _resampled_blocks(samples, from_hz, to_hz, mono):
+    for block in _resampled_blocks(samples, from_hz, to_hz, mono_weights):
         resampled[:, filled : filled + block.shape[1]] = block
         filled += block.shape[1]
     return resampled
 
 
-def _resampled_blocks(samples: np.ndarray, from_hz: int, to_hz: int, mono: bool) -> Iterator[np.ndarray]:
+def _resampled_blocks(
+    samples: np.ndarray, from_hz: int, to_hz: int, mono_weights: np.ndarray | None
+) -> Iterator[np.ndarray]:
     """Blocks [C, n] float32 that together are as long as ``resample`` says; equal to resampling at once."""
     import soxr
 
-    num_channels, num_samples = (1 if mono else len(samples)), samples.shape[1]
+    num_channels, num_samples = len(samples) if mono_weights is None else 1, samples.shape[1]
     wanted = -(-num_samples * to_hz // from_hz)
     stream = soxr.ResampleStream(from_hz, to_hz, num_channels, dtype="float32", quality="HQ")
     for start in range(0, num_samples, RESAMPLING_BLOCK):
         block = samples[:, start : start + RESAMPLING_BLOCK]
-        if mono:
-            block = block.mean(axis=0, keepdims=True, dtype=np.float32)
+        if mono_weights is not None:
+            block = _mixed(block, mono_weights)
         if from_hz != to_hz:
             last = start + RESAMPLING_BLOCK >= num_samples
             block = stream.resample_chunk(np.ascontiguousarray(block.T, np.float32), last=last).T

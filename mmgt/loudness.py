@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .audio import FRAME_SAMPLES, fit_length
+from .audio import FRAME_SAMPLES, SPEECH_RATE_HZ, fit_length
 from .poses import POSE_FPS
 
 SILENCE_RMS = 10 ** (-60 / 20)  # -60 dBFS: quieter is room noise in any usable recording
@@ -16,14 +16,25 @@ MAX_LOUDNESS = 1.2  # of the speech level: a shout or a bang opens the mouth no 
 OPEN_AFTER_SOUND_S = 0.16  # pauses twice as long are part of speaking
 CLOSING_S = 0.2
 FRAMES_AT_ONCE = 1000
+LOWEST_VOICE_HZ = 20  # what is slower is a microphone's offset, not sound
 
 
 def frame_rms(waveform: np.ndarray, num_frames: int) -> np.ndarray:
-    """[S] float32 at 16 kHz -> [T] float64, the root mean square of each video frame's 640 samples."""
+    """[S] float32 at 16 kHz -> [T] float64, the root mean square of each video frame's 640 samples.
+
+    An offset from zero, constant or slow, is taken off first: it is not heard.
+    """
+    from scipy.signal import butter, sosfilt, sosfilt_zi
+
+    high_pass = butter(2, LOWEST_VOICE_HZ, "highpass", fs=SPEECH_RATE_HZ, output="sos")
+    state = sosfilt_zi(high_pass) * float(waveform[0] if len(waveform) else 0)
     rms = np.empty(num_frames)
     for first in range(0, num_frames, FRAMES_AT_ONCE):
         stop = min(first + FRAMES_AT_ONCE, num_frames)
-        samples = fit_length(waveform[first * FRAME_SAMPLES :], (stop - first) * FRAME_SAMPLES).astype(np.float64)
+        samples = waveform[first * FRAME_SAMPLES : stop * FRAME_SAMPLES].astype(np.float64)
+        if len(samples):
+            samples, state = sosfilt(high_pass, samples, zi=state)
+        samples = fit_length(samples, (stop - first) * FRAME_SAMPLES)
         rms[first:stop] = np.sqrt(np.mean(samples.reshape(-1, FRAME_SAMPLES) ** 2, axis=1))
     return rms
 

@@ -1,16 +1,18 @@
 """Pictures, recordings and videos on disk. PyAV only: no ffmpeg program, no torchaudio. Nothing is ever overwritten."""
 
-from .files import check_output
+from .files import check_distinct, check_output
 from .pictures import contact_sheet, read_picture, write_png
 from .reading import VideoReader, VideoStream
 from .sound import read_recording
-from .writing import CODECS, write_video
+from .writing import CODECS, check_video_output, write_video
 
 __all__ = [
     "CODECS",
     "VideoReader",
     "VideoStream",
+    "check_distinct",
     "check_output",
+    "check_video_output",
     "contact_sheet",
     "read_picture",
     "read_recording",

@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import InputError
-from .files import check_file, import_av
+from .files import check_file, import_av, local
 
 
 class VideoReader:
@@ -112,7 +112,7 @@ def _decoded_frames(source: Path | IO[bytes], name: str) -> Iterator[Any]:
 
 def _opened(source: Path | IO[bytes]) -> Any:
     if isinstance(source, Path):
-        return import_av().open(str(source))
+        return import_av().open(local(source))
     source.seek(0)
     return import_av().open(source)
 

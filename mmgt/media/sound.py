@@ -1,48 +1,165 @@
-"""Recordings on disk, and sound on its way into a video."""
+"""Recordings on disk, and sound on its way into a video.
+
+Files are often damaged, joined or cut. What decodes is kept at its own time; where nothing decodes there is silence,
+and a warning says when.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..audio import Recording, resample
+from ..audio import Recording, resample, stereo_weights
 from ..errors import InputError
-from .files import check_file, import_av
+from .files import check_file, import_av, local
 
 log = logging.getLogger("mmgt")
 
 AAC_RATE_HZ = 48_000
 SOUND_ADVICE = "give a wav, flac, mp3, m4a or ogg file with speech"
+BLOCK = 1024  # samples of an AAC packet
+GAP_S = 0.01  # timestamps are rounded: a sound that is this much late or early is on time
+MAX_GAP_S = 600.0  # a clock that jumps further is wrong
+MAX_FAILED_READS = 100  # one after another; then the rest of a file is lost
 
 
 def read_recording(path: Path) -> Recording:
     """Decode the first audio stream of any file that PyAV reads (wav, flac, mp3, m4a, ogg, mp4, ...).
 
-    Rate and channels are kept; integer samples become float32 in -1..1.
+    Rate and channels are kept (the stream's, where they change inside of it); integer samples become float32 in -1..1.
+    The sound of a film keeps its start offset. Raises InputError if nothing decodes.
     """
-    chunks, rate_hz = [], 0
-    for frame in _decoded_sound(path):
-        chunks.append(frame.to_ndarray())
-        rate_hz = frame.sample_rate
-    if not chunks:
-        raise InputError(f"{path} has a sound track without samples; {SOUND_ADVICE}.")
-    return Recording(np.concatenate(chunks, axis=1).astype(np.float32, copy=False), rate_hz)
-
-
-def _decoded_sound(path: Path, rate_hz: int | None = None, layout: str | None = None) -> Iterator[Any]:
-    """PyAV frames of float32 samples of a file's first sound track, at its own rate and layout if none is given."""
     with _opened_sound(path) as (container, stream):
-        resampler = import_av().AudioResampler("fltp", layout or stream.layout, rate_hz or stream.rate)
-        for decoded in container.decode(stream):
-            yield from resampler.resample(decoded)
-        yield from resampler.resample(None)
+        blocks = list(_decoded_sound(path, container, stream, stream.rate))
+        if not blocks:
+            raise InputError(f"{path} has a sound track without samples; {SOUND_ADVICE}.")
+        return Recording(np.concatenate(blocks, axis=1), stream.rate)
+
+
+def _decoded_sound(path: Path, container: Any, stream: Any, rate_hz: int) -> Iterator[np.ndarray]:
+    """Blocks [C, n] float32 of a sound track at one rate, with its own number of channels, everything at its time."""
+    pictures = _pictures(container)
+    timeline = _Timeline(_second_zero(container, stream, pictures), rate_hz, stream.channels, bool(pictures))
+    for packet in _packets(container, stream, timeline):
+        try:
+            frames = packet.decode()
+        except import_av().FFmpegError:
+            timeline.is_damaged = True
+            continue
+        for frame in frames:
+            yield from timeline.placed(frame)
+    yield from timeline.rest()
+    gaps = [f"{start_s:.2f} to {end_s:.2f} s" for start_s, end_s in timeline.gaps_s]
+    if gaps or timeline.is_damaged:
+        where = ", ".join(gaps[:3]) + (f" and {len(gaps) - 3} times more" if len(gaps) > 3 else "")
+        log.warning("%s is damaged or has gaps: silence stands at %s", path, where or "its end")
+
+
+def _pictures(container: Any) -> list[Any]:
+    """A film's picture tracks; the cover of a song is none."""
+    cover = import_av().stream.Disposition.attached_pic
+    return [video for video in container.streams.video if not video.disposition & cover]
+
+
+def _second_zero(container: Any, stream: Any, pictures: list[Any]) -> float:
+    """The time in the file that is second 0 of the sound: the picture's first frame, else where the sound begins.
+
+    A sound file that begins late has lost its beginning; less than 0.1 s is its encoder's delay.
+    """
+    if pictures:
+        first = pictures[0].start_time
+        return 0.0 if first is None else float(first * pictures[0].time_base)
+    start_s = 0.0 if stream.start_time is None else float(stream.start_time * stream.time_base)
+    length_s = 0.0 if container.duration is None else container.duration / 1e6
+    return 0.0 if 0.1 < start_s <= length_s else start_s
+
+
+def _packets(container: Any, stream: Any, timeline: _Timeline) -> Iterator[Any]:
+    """A stream's packets; what cannot be read is skipped."""
+    failed = 0
+    while failed < MAX_FAILED_READS:
+        try:
+            for packet in container.demux(stream):
+                failed = 0
+                yield packet
+            return
+        except import_av().FFmpegError:
+            failed += 1
+            timeline.is_damaged = True
+
+
+@dataclass
+class _Timeline:
+    """Decoded frames -> blocks of one rate and number of channels, each at its time; silence where there is none."""
+
+    second_zero_s: float
+    rate_hz: int
+    num_channels: int
+    may_begin_late: bool
+    is_damaged: bool = False
+    gaps_s: list[tuple[float, float]] = field(default_factory=list)
+    _end_s: float = 0.0  # of what was placed
+    _resampler: Any = None
+    _format: tuple[Any, ...] = ()
+
+    def placed(self, frame: Any) -> Iterator[np.ndarray]:
+        length_s = frame.samples / frame.sample_rate
+        late_s = 0.0 if frame.time is None else frame.time - self.second_zero_s - self._end_s
+        if GAP_S < late_s < MAX_GAP_S:
+            yield from self.rest()
+            if self._end_s > 0 or not self.may_begin_late:
+                self.gaps_s.append((self._end_s, self._end_s + late_s))
+            self._end_s += late_s
+            yield np.zeros((self.num_channels, round(late_s * self.rate_hz)), np.float32)
+        elif -MAX_GAP_S < late_s < -GAP_S:  # it begins before the last one has ended
+            if length_s + late_s <= 0:
+                return
+            frame, length_s = _without_first(frame, round(-late_s * frame.sample_rate)), length_s + late_s
+        given = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if given != self._format:  # rate or channels may change inside of a file
+            yield from self.rest()
+            self._resampler, self._format = import_av().AudioResampler("fltp", frame.layout, self.rate_hz), given
+        frame.pts = None  # its place is known; the resampler would go by it too
+        self._end_s += length_s
+        yield from self._blocks(frame)
+
+    def rest(self) -> Iterator[np.ndarray]:
+        """What waits in the resampler; it begins anew with the next frame."""
+        if self._resampler is not None:
+            yield from self._blocks(None)
+            self._resampler, self._format = None, ()
+
+    def _blocks(self, frame: Any | None) -> Iterator[np.ndarray]:
+        for resampled in self._resampler.resample(frame):
+            yield _with_channels(resampled.to_ndarray().astype(np.float32, copy=False), self.num_channels)
+
+
+def _with_channels(block: np.ndarray, num_channels: int) -> np.ndarray:
+    """[C, n] -> [num_channels, n]: the same where it fits, else through left and right."""
+    if len(block) == num_channels:
+        return block
+    stereo = stereo_weights(len(block)) @ block if len(block) > 2 else np.repeat(block, 2 // len(block), axis=0)
+    if num_channels == 1:
+        return stereo.mean(axis=0, keepdims=True)
+    return np.concatenate([stereo, np.zeros((num_channels - 2, stereo.shape[1]), np.float32)])
+
+
+def _without_first(frame: Any, num_samples: int) -> Any:
+    """A decoded frame without its first samples."""
+    samples = np.ascontiguousarray(frame.to_ndarray())
+    per_sample = 1 if frame.format.is_planar else len(frame.layout.channels)
+    shorter = import_av().AudioFrame.from_ndarray(
+        np.ascontiguousarray(samples[:, num_samples * per_sample :]), format=frame.format.name, layout=frame.layout.name
+    )
+    shorter.sample_rate = frame.sample_rate
+    return shorter
 
 
 @contextmanager
@@ -51,7 +168,7 @@ def _opened_sound(path: Path) -> Iterator[tuple[Any, Any]]:
     check_file(path, "recording", "a wav, flac, mp3, m4a or ogg file")
     av = import_av()
     try:
-        with av.open(str(path)) as container:
+        with av.open(local(path)) as container:
             if not container.streams.audio:
                 raise InputError(f"{path} has no sound in it; {SOUND_ADVICE}.")
             yield container, container.streams.audio[0]
@@ -61,16 +178,16 @@ def _opened_sound(path: Path) -> Iterator[tuple[Any, Any]]:
 
 @dataclass(frozen=True)
 class VideoSound:
-    """Sound as a video's track takes it: PyAV frames of float32 samples, one after another."""
+    """Sound as a video's track takes it: blocks [1 or 2, n] of float32 samples, one after another."""
 
     rate_hz: int
-    layout: str
-    frames: Iterator[Any]
+    num_channels: int
+    blocks: Iterator[np.ndarray]
 
 
 def sound_for_aac(sound: Recording | Path) -> VideoSound:
-    """A sound as AAC can hold it: unchanged where it can; more than two channels become one, a rate that AAC does not
-    know becomes 48 kHz."""
+    """A sound as AAC can hold it: unchanged where it can. More than two channels are mixed to two by the standard
+    weights (``stereo_weights``), a rate that AAC does not know becomes 48 kHz."""
     if isinstance(sound, Path):
         with _opened_sound(sound) as (_, stream):
             own_rate_hz, num_channels = stream.rate, stream.channels
@@ -79,37 +196,38 @@ def sound_for_aac(sound: Recording | Path) -> VideoSound:
     rate_hz = own_rate_hz if own_rate_hz in import_av().Codec("aac", "w").audio_rates else AAC_RATE_HZ
     if rate_hz != own_rate_hz:
         log.info("the video's sound is resampled from %d to %d Hz, which AAC knows", own_rate_hz, rate_hz)
-    layout = "stereo" if num_channels == 2 else "mono"
-    if isinstance(sound, Path):
-        if num_channels <= 2:
-            return VideoSound(rate_hz, layout, _decoded_sound(sound, rate_hz, layout))
-        mono = (frame.to_ndarray().mean(axis=0, keepdims=True) for frame in _decoded_sound(sound, rate_hz))
-        return VideoSound(rate_hz, layout, (_frame_of(samples, rate_hz, layout) for samples in mono))
-    samples = sound.samples if num_channels <= 2 else sound.mono()[None]
-    samples = samples if rate_hz == own_rate_hz else resample(samples, own_rate_hz, rate_hz)
-    return VideoSound(rate_hz, layout, _frames_of(samples, rate_hz, layout))
+    blocks = _blocks_of_file(sound, rate_hz) if isinstance(sound, Path) else _blocks_of(sound, rate_hz)
+    return VideoSound(rate_hz, min(num_channels, 2), (_with_channels(block, min(num_channels, 2)) for block in blocks))
 
 
-def _frames_of(samples: np.ndarray, rate_hz: int, layout: str) -> Iterator[Any]:
-    """Samples [C, S] as PyAV frames of at most 1024."""
-    for start in range(0, samples.shape[1], 1024):
-        yield _frame_of(samples[:, start : start + 1024], rate_hz, layout)
+def _blocks_of_file(path: Path, rate_hz: int) -> Iterator[np.ndarray]:
+    with _opened_sound(path) as (container, stream):
+        yield from _decoded_sound(path, container, stream, rate_hz)
 
 
-def _frame_of(samples: np.ndarray, rate_hz: int, layout: str) -> Any:
-    frame = import_av().AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
-    frame.sample_rate = rate_hz
+def _blocks_of(recording: Recording, rate_hz: int) -> Iterator[np.ndarray]:
+    samples = recording.samples
+    if rate_hz != recording.rate_hz:
+        samples = resample(samples, recording.rate_hz, rate_hz)
+    for start in range(0, samples.shape[1], BLOCK):
+        yield samples[:, start : start + BLOCK]
+
+
+def audio_frames(sound: VideoSound) -> Iterator[Any]:
+    """A sound as PyAV frames of ``BLOCK`` samples, each with its time; the last may be shorter."""
+    waiting, start = np.zeros((sound.num_channels, 0), np.float32), 0
+    for block in sound.blocks:
+        waiting = np.concatenate([waiting, block], axis=1)
+        while waiting.shape[1] >= BLOCK:
+            yield audio_frame(waiting[:, :BLOCK], sound.rate_hz, start)
+            waiting, start = waiting[:, BLOCK:], start + BLOCK
+    if waiting.shape[1]:
+        yield audio_frame(waiting, sound.rate_hz, start)
+
+
+def audio_frame(samples: np.ndarray, rate_hz: int, start: int) -> Any:
+    """Samples [1 or 2, n] as a PyAV frame that begins at a sample's place."""
+    layout = "mono" if len(samples) == 1 else "stereo"
+    frame = import_av().AudioFrame.from_ndarray(np.ascontiguousarray(samples, np.float32), format="fltp", layout=layout)
+    frame.sample_rate, frame.pts, frame.time_base = rate_hz, start, Fraction(1, rate_hz)
     return frame
-
-
-def cut_sound(sound: VideoSound, num_samples: int) -> Iterator[Any]:
-    """The frames of the first samples, each with its time."""
-    start = 0
-    for frame in sound.frames:
-        if start >= num_samples:
-            return
-        if start + frame.samples > num_samples:
-            frame = _frame_of(frame.to_ndarray()[:, : num_samples - start], sound.rate_hz, sound.layout)
-        frame.pts, frame.time_base = start, Fraction(1, sound.rate_hz)
-        start += frame.samples
-        yield frame

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..audio import Recording
 from ..errors import InputError
-from .files import check_output, import_av
-from .sound import VideoSound, cut_sound, sound_for_aac
+from .files import check_output, import_av, local, unfinished_file
+from .sound import VideoSound, audio_frame, audio_frames, sound_for_aac
 
 log = logging.getLogger("mmgt")
 
@@ -26,6 +27,33 @@ CODECS = {
 }
 
 
+# Which codecs a file of a suffix can hold, with AAC beside.
+CONTAINERS = {
+    ".mp4": ("h264", "h265", "av1"),
+    ".m4v": ("h264", "h265"),
+    ".mov": ("h264", "h265"),
+    ".mkv": tuple(CODECS),
+}
+BT709 = 1  # ITU-T H.273: primaries, transfer and matrix of HD video
+LIMITED_RANGE = 1
+
+
+def check_video_output(path: Path, codec: str = "h264") -> None:
+    """Raise InputError before any work if no video of this codec can be written to ``path``."""
+    if codec not in CODECS:
+        raise InputError(f"the codec is '{codec}'; it must be one of {', '.join(CODECS)}.")
+    if codec not in CONTAINERS.get(path.suffix.lower(), ()):
+        fitting = ", ".join(suffix for suffix, codecs in CONTAINERS.items() if codec in codecs)
+        raise InputError(
+            f"{path.name[-60:]} is no name for a video in {codec}: its ending is '{path.suffix}' and must be one of "
+            f"{fitting}."
+        )
+    check_output(path)
+    encoder = CODECS[codec][0]
+    if encoder not in import_av().codecs_available:
+        raise InputError(f"this PyAV has no {encoder} for codec '{codec}'; take h264, or install PyAV from PyPI.")
+
+
 def write_video(
     path: Path,
     frames: Iterable[np.ndarray],
@@ -33,54 +61,88 @@ def write_video(
     sound: Recording | Path | VideoSound | None = None,
     codec: str = "h264",
 ) -> int:
-    """Write [H, W, 3] uint8 RGB frames as mp4, with ``sound`` as AAC at its own rate and channels.
+    """Write [H, W, 3] uint8 RGB frames as BT.709 video, with ``sound`` as AAC at its own rate and channels.
 
-    sound: a recording, or the file of one, which is read behind the last frame; one whose file is gone by then ends
-    early, with a warning. A sound longer than the picture is cut to it; one that AAC cannot hold is converted (see
-    ``sound_for_aac``). Frames are taken one by one, so memory does not grow with length. An odd last row or column is
-    repeated (the codecs need even sizes). The video appears under its name when it is complete. Returns the number of
-    frames written.
+    path: ends in .mp4, .mov, .m4v or .mkv. sound: a recording, or the file of one, which is read along with the
+    frames; if it fails on the way the video is kept with what was heard, with a warning. A sound longer than the
+    picture is cut to it; one that AAC cannot hold is converted (see ``sound_for_aac``). Frames are taken one by one, so
+    memory does not grow with length. An odd last row or column is repeated (the codecs need even sizes). The video
+    appears under its name when it is complete (see ``unfinished_file``). Returns the number of frames written.
     """
+    check_video_output(path, codec)
     if isinstance(sound, (Recording, Path)):
         sound = sound_for_aac(sound)
-    check_output(path)
-    unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
-    try:
+    with unfinished_file(path) as unfinished:
         num_frames = _encode_video(unfinished, frames, fps, sound, codec)
-        check_output(path)
-        unfinished.rename(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     log.info("wrote %s: %d frames at %g fps%s", path, num_frames, fps, "" if sound is None else ", with sound")
     return num_frames
 
 
 def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: VideoSound | None, codec: str) -> int:
     av, (encoder, options) = import_av(), CODECS[codec]
-    if encoder not in av.codecs_available:
-        raise InputError(f"this PyAV has no {encoder} for codec '{codec}'; take h264, or install PyAV from PyPI.")
     num_frames, rate = 0, Fraction(fps).limit_denominator(1001)
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        video = audio = None
+    faststart = {} if path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
+    with av.open(local(path), "w", options=faststart) as container:
+        video = track = None
         for frame in frames:
             even = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
             if video is None:
-                video = container.add_stream(encoder, rate=rate, options=options)
-                video.height, video.width, video.pix_fmt = even.shape[0], even.shape[1], "yuv420p"
-                if sound is not None:
-                    audio = container.add_stream("aac", rate=sound.rate_hz)
-                    audio.layout = sound.layout
-            container.mux(video.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+                video = _video_stream(container, encoder, options, rate, *even.shape[:2])
+                track = None if sound is None else _SoundTrack(container, sound)
+            container.mux(video.encode(_bt709(even)))
             num_frames += 1
+            if track is not None:
+                track.write_until(num_frames / rate, is_end=False)
         if video is None:
             raise InputError("there is no frame to write; a video needs at least one.")
         container.mux(video.encode(None))
-        if audio is not None and sound is not None:
-            num_samples = round(num_frames / rate * sound.rate_hz)
-            try:
-                for chunk in cut_sound(sound, num_samples):
-                    container.mux(audio.encode(chunk))
-            except InputError as error:  # the frames may have taken hours: they are not thrown away for it
-                log.warning("the video's sound ends early: %s", error)
-            container.mux(audio.encode(None))
+        if track is not None:
+            track.write_until(num_frames / rate, is_end=True)
     return num_frames
+
+
+def _video_stream(
+    container: Any, encoder: str, options: dict[str, str], rate: Fraction, height: int, width: int
+) -> Any:
+    video = container.add_stream(encoder, rate=rate, options=options)
+    video.height, video.width, video.pix_fmt = height, width, "yuv420p"
+    context = video.codec_context
+    context.color_primaries = context.color_trc = context.colorspace = BT709
+    context.color_range = LIMITED_RANGE
+    return video
+
+
+def _bt709(picture: np.ndarray) -> Any:
+    """[H, W, 3] uint8 RGB, even sizes -> a frame of BT.709 YUV 4:2:0 in video range."""
+    frame = import_av().VideoFrame.from_ndarray(picture, format="rgb24")
+    return frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+
+
+class _SoundTrack:
+    """A video's sound, written beside its pictures; whatever happens to the sound, the pictures go on."""
+
+    def __init__(self, container: Any, sound: VideoSound) -> None:
+        self.container, self.rate_hz = container, sound.rate_hz
+        self.stream = container.add_stream("aac", rate=sound.rate_hz)
+        self.stream.layout = "mono" if sound.num_channels == 1 else "stereo"
+        self.frames = self._heard(sound)
+        self.next = next(self.frames, None)
+
+    @staticmethod
+    def _heard(sound: VideoSound) -> Iterator[Any]:
+        try:
+            yield from audio_frames(sound)
+        except (InputError, OSError, ValueError) as error:  # the frames may have taken hours: they are not lost for it
+            log.warning("the video's sound ends early: %s", error)
+
+    def write_until(self, end_s: Fraction, is_end: bool) -> None:
+        """Write the frames that end by a time; at the video's end what is left of the sound before it, too."""
+        end = round(end_s * self.rate_hz)
+        while self.next is not None and self.next.pts + self.next.samples <= end:
+            self.container.mux(self.stream.encode(self.next))
+            self.next = next(self.frames, None)
+        if is_end:
+            if self.next is not None and self.next.pts < end:
+                samples = self.next.to_ndarray()[:, : end - self.next.pts]
+                self.container.mux(self.stream.encode(audio_frame(samples, self.rate_hz, self.next.pts)))
+            self.container.mux(self.stream.encode(None))

@@ -66,7 +66,7 @@ def test_video_and_sound_end_together(tmp_path, height, width, num_channels, giv
         (96000, 2, (96000, 2)),
         (192000, 2, (48000, 2)),
         (11127, 1, (48000, 1)),
-        (48000, 6, (48000, 1)),
+        (48000, 6, (48000, 2)),
     ],
 )
 def test_any_rate_and_channels_become_sound_of_a_video(tmp_path, rate_hz, num_channels, kept, given):
@@ -75,7 +75,7 @@ def test_any_rate_and_channels_become_sound_of_a_video(tmp_path, rate_hz, num_ch
     write_video(path, [np.zeros((32, 32, 3), np.uint8)] * sound.num_frames(25), 25, given(sound, tmp_path))
     back = read_recording(path)
     assert (back.rate_hz, back.samples.shape[0]) == kept
-    assert 0.3 < back.samples.std() / sound.samples.std() < 1.1
+    assert 0.3 < back.samples.std() / sound.samples.std() < (1.1 if num_channels < 3 else 2.0)
     assert abs(back.seconds - 0.52) < 0.04 + 2048 / kept[0]
 
 
@@ -92,8 +92,8 @@ def test_frames_are_kept_when_the_sound_is_gone(tmp_path, caplog, prepare):
     path = filed(Recording(tone(1.0, 16000), 16000), tmp_path)
 
     def frames():
-        yield from [np.zeros((32, 32, 3), np.uint8)] * 25
         path.unlink()
+        yield from [np.zeros((32, 32, 3), np.uint8)] * 25
 
     assert write_video(tmp_path / "v.mp4", frames(), 25, prepare(path)) == 25
     assert VideoStream(tmp_path / "v.mp4").num_frames == 25
