@@ -27,15 +27,17 @@ def run(args: argparse.Namespace) -> None:
     from ..detect import initial_pose_of
     from ..detect.find import find_detector
     from ..generate import VIDEO_WEIGHTS, choose_device, choose_dtype, hear, hears_wavlm, make_video, speak
-    from ..media import check_output, read_picture, read_recording
+    from ..media import check_distinct, check_output, check_video_output, read_picture, read_recording
     from ..mmhaa.drive import drive_video
     from ..poses import load_poses, save_poses
     from ..rhythm import rhythm_poses
     from ..weights import load_smga
     from ..weights.catalog import check_found, find_all
 
-    for path in filter(None, (args.out, args.poses_out)):
-        check_output(path)
+    check_video_output(args.out)
+    if args.poses_out is not None:
+        check_output(args.poses_out)
+    check_distinct((args.out, args.poses_out))
     check_seed(args.seed)
     check_candidates(args.candidates, has_smga=not args.rhythm)
     preset, strengths, device = preset_of(args), check_strengths(args.strengths), choose_device(args.device)

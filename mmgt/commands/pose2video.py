@@ -24,12 +24,12 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Portrait + poses (+ recording) -> video (MM-HAA)."""
     from ..generate import VIDEO_WEIGHTS, choose_device, choose_dtype, filmed_drive, hear, make_video
-    from ..media import check_output, read_picture, read_recording
+    from ..media import check_video_output, read_picture, read_recording
     from ..mmhaa.drive import drive_video
     from ..poses import load_poses
     from ..weights.catalog import check_found, find_all
 
-    check_output(args.out)
+    check_video_output(args.out)
     check_seed(args.seed)
     preset, strengths, device = preset_of(args), check_strengths(args.strengths), choose_device(args.device)
     masks = mask_options_of(args)

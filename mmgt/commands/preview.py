@@ -27,13 +27,15 @@ def run(args: argparse.Namespace) -> None:
     """Portrait + recording -> video, by SMGA where a checkpoint is given, else by Rhythm."""
     from ..detect import initial_pose_of
     from ..detect.find import find_detector
-    from ..media import check_output, read_picture, read_recording, write_video
+    from ..media import check_distinct, check_output, check_video_output, read_picture, read_recording, write_video
     from ..poses import load_poses, save_poses
     from ..preview import preview_motion
     from ..rhythm import rhythm_poses
 
-    for path in filter(None, (args.out, args.poses_out)):
-        check_output(path)
+    check_video_output(args.out)
+    if args.poses_out is not None:
+        check_output(args.poses_out)
+    check_distinct((args.out, args.poses_out))
     check_candidates(args.candidates, has_smga=args.smga is not None)
     picture, recording = read_picture(args.image), read_recording(args.audio)
     height, width = picture.shape[:2]
