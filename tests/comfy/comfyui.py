@@ -1,7 +1,12 @@
-"""Which ComfyUI the tests run in, and how it is asked over HTTP. COMFYUI_PATH (else ~/ComfyUI), COMFYUI_PYTHON."""
+"""Which ComfyUI the tests run in, and how it is asked over HTTP.
+
+COMFYUI_PATH (else ~/ComfyUI) is its checkout, COMFYUI_PYTHON the python it runs in, COMFYUI_ARGS more of its own
+arguments ("--fp16-intermediates --cache-ram 8").
+"""
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -10,9 +15,12 @@ import urllib.request
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-COMFYUI = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI")
+COMFYUI = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI").resolve()
 PYTHON = os.environ.get("COMFYUI_PYTHON", sys.executable)
-START_SECONDS, RUN_SECONDS = 180, 300
+if os.sep in PYTHON:
+    PYTHON = str(Path(PYTHON).absolute())  # it is started in another folder; a link to a python names its environment
+ARGUMENTS = ["--cpu", *shlex.split(os.environ.get("COMFYUI_ARGS", ""))]
+START_SECONDS, RUN_SECONDS = 300, 300
 
 
 def can_run() -> bool:

@@ -7,7 +7,7 @@ import time
 import urllib.error
 
 import pytest
-from comfyui import COMFYUI, PYTHON, REPOSITORY, START_SECONDS, Server, can_run
+from comfyui import ARGUMENTS, COMFYUI, PYTHON, REPOSITORY, START_SECONDS, Server, can_run
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,8 @@ def server(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [PYTHON, "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(base)]
+    command = [PYTHON, "main.py", *ARGUMENTS, "--listen", "127.0.0.1", "--port", str(port)]
+    command += ["--base-directory", str(base)]
     command += ["--database-url", f"sqlite:///{base}/user/comfyui.db", "--disable-auto-launch", "--disable-api-nodes"]
     with (base / "server.log").open("w") as log:
         process = subprocess.Popen(command, cwd=COMFYUI, stdout=log, stderr=subprocess.STDOUT)

@@ -10,6 +10,7 @@ from mmgt.poses import load_poses
 REPOSITORY = Path(__file__).parents[2]
 GRAPHS = sorted((REPOSITORY / "workflows").glob("*.json"))
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"  # of newer cores
 
 
 def our_nodes(server):
@@ -18,8 +19,31 @@ def our_nodes(server):
 
 def inputs_of(info):
     """Input name -> type, in order; a combo is "COMBO"."""
-    specs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+    specs = widgets_and_sockets(info["input"])
     return {name: spec[0] if isinstance(spec[0], str) else "COMBO" for name, spec in specs.items()}
+
+
+def widgets_and_sockets(described):
+    return {**described.get("required", {}), **described.get("optional", {})}
+
+
+def widget_values(specs, values, prefix=""):
+    """Widget name -> its value, from a saved node's values in order, by the names that the page queues.
+
+    The widgets of a dynamic combo's chosen option follow it and are named after it: "format", then "format.codec".
+    """
+    named = {}
+    for name, spec in specs.items():
+        kind, options = (spec[0] if isinstance(spec[0], str) else "COMBO"), spec[1] if len(spec) > 1 else {}
+        if kind == DYNAMIC_COMBO:
+            chosen = named[prefix + name] = next(values, options["options"][0]["key"])
+            (option,) = (option for option in options["options"] if option["key"] == chosen)
+            named |= widget_values(widgets_and_sockets(option["inputs"]), values, f"{prefix}{name}.")
+        elif kind in WIDGETS:
+            named[prefix + name] = next(values, options.get("default"))
+            if options.get("control_after_generate"):
+                next(values)
+    return named
 
 
 def to_api(server, graph):
@@ -29,17 +53,9 @@ def to_api(server, graph):
     for node in graph["nodes"]:
         if node["type"] in ("MarkdownNote", "Note"):
             continue
-        info, values = infos[node["type"]], iter(node["widgets_values"])
+        inputs = widget_values(widgets_and_sockets(infos[node["type"]]["input"]), iter(node["widgets_values"]))
         linked = {i["name"]: links[i["link"]] for i in node["inputs"] if i["link"] is not None}
-        inputs = {}
-        for name, kind in inputs_of(info).items():
-            if kind in WIDGETS:
-                options = {**info["input"].get("required", {}), **info["input"].get("optional", {})}[name][-1]
-                inputs[name] = next(values, options.get("default") if isinstance(options, dict) else None)
-                if isinstance(options, dict) and options.get("control_after_generate"):
-                    next(values)
-            if name in linked:
-                inputs[name] = [str(linked[name][1]), linked[name][2]]
+        inputs |= {name: [str(link[1]), link[2]] for name, link in linked.items()}
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt
 

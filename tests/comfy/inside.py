@@ -1,14 +1,15 @@
 """Runs in ComfyUI's own process and interpreter: stage II under core's samplers. Prints one JSON object of facts.
 
-`python inside.py COMFYUI REPOSITORY CHECKPOINT GOLDEN_OR_-`; ``test_sampling.py`` calls it and checks the facts.
+`python inside.py COMFYUI REPOSITORY CHECKPOINT GOLDEN_OR_- COMFYUI_ARGUMENTS...`; ``test_sampling.py`` calls it and
+checks the facts.
 """
 
 import json
 import sys
 from pathlib import Path
 
-COMFYUI, REPOSITORY, CHECKPOINT, GOLDEN = sys.argv[1:]
-sys.argv = [sys.argv[0], "--cpu"]
+COMFYUI, REPOSITORY, CHECKPOINT, GOLDEN, *arguments = sys.argv[1:]
+sys.argv = [sys.argv[0], *arguments]
 sys.path[:0] = [COMFYUI]
 
 import comfy.options
@@ -79,7 +80,7 @@ def sentence(run):
     """The error that a call ends in."""
     try:
         run()
-    except Exception as error:  # the tests read which
+    except BaseException as error:  # the tests read which; core's interrupt is no Exception since 0.20
         return f"{type(error).__name__}: {error}"
     return "no error"
 
@@ -305,6 +306,21 @@ def check_dtypes(plain):
         facts["dtypes"][name] = [sorted(kinds), difference(video_sampler(model)["samples"], plain)]
 
 
+def check_fp16_intermediates(model):
+    """Pictures, masks and latents as core makes them under --fp16-intermediates, against the same in float32."""
+    size = (NUM_FRAMES, 64, 96)
+    inputs = {"image": photo, "pose_pictures": pictures, "face": torch.ones(size), "lips": torch.ones(size) / 2}
+    halves = {name: tensor.half() for name, tensor in inputs.items()}
+    plain = video_sampler(model, **{name: tensor.float() for name, tensor in halves.items()})
+    latent = video_sampler(model, **halves)
+    facts["fp16_inputs"] = difference(latent["samples"].float(), plain["samples"])
+    latent = {**plain, "samples": plain["samples"].half()}
+    refined = [video_sampler(model, latent=each, denoise=0.5)["samples"].float() for each in (latent, plain)]
+    facts["fp16_refined"] = difference(*refined)
+    frames = [video.DecodeVideo.execute(each, vae, 25.0).args[0] for each in (latent, plain)]
+    facts["fp16_decoded"] = difference(frames[0].float(), frames[1])
+
+
 def check_golden():
     sys.path[:0] = [REPOSITORY, str(Path(REPOSITORY) / "tests" / "parity")]
     import os
@@ -373,6 +389,7 @@ with torch.inference_mode():
     check_lora(tiny)
     check_attention(tiny, video_sampler(tiny)["samples"])
     check_dtypes(video_sampler(tiny)["samples"])
+    check_fp16_intermediates(tiny)
     if GOLDEN != "-":
         check_golden()
 print(json.dumps(facts))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from comfyui import COMFYUI, PYTHON, REPOSITORY, can_run
+from comfyui import ARGUMENTS, COMFYUI, PYTHON, REPOSITORY, can_run
 from golden import golden_folder
 from safetensors.torch import save_file
 from tiny import HEADS, tiny_state
@@ -28,7 +28,7 @@ def facts(tmp_path_factory):
     )
     golden = golden_folder("stage2") if (golden_folder("stage2") / "net_tiny.json").is_file() else "-"
     script = Path(__file__).with_name("inside.py")
-    command = [PYTHON, str(script), str(COMFYUI), str(REPOSITORY), str(checkpoint), str(golden)]
+    command = [PYTHON, str(script), str(COMFYUI), str(REPOSITORY), str(checkpoint), str(golden), *ARGUMENTS]
     done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -126,6 +126,11 @@ def test_weight_dtypes(facts):
         kinds, error = facts["dtypes"][name]
         assert kinds == [kind]
         assert error < tolerance, name
+
+
+@pytest.mark.parametrize("what", ["inputs", "refined", "decoded"])
+def test_fp16_intermediates_are_taken(facts, what):
+    assert facts[f"fp16_{what}"] < 0.01
 
 
 @pytest.mark.parametrize(
