@@ -14,6 +14,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 COMFYUI = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI").resolve()
 PYTHON = os.environ.get("COMFYUI_PYTHON", sys.executable)
@@ -27,6 +29,15 @@ def can_run() -> bool:
     """Whether this python can run ComfyUI's server at all."""
     probe = "import aiohttp, torch, transformers, torchsde"
     return subprocess.run([PYTHON, "-c", probe], capture_output=True, check=False).returncode == 0
+
+
+def need_comfyui() -> None:
+    """Skip a test where there is no ComfyUI to run in; fail it where COMFYUI_PATH names one that cannot be run."""
+    give_up = pytest.fail if os.environ.get("COMFYUI_PATH") else pytest.skip
+    if not (COMFYUI / "main.py").is_file():
+        give_up(f"no ComfyUI in {COMFYUI} (set COMFYUI_PATH)")
+    if not can_run():
+        give_up(f"{PYTHON} cannot run ComfyUI (set COMFYUI_PYTHON)")
 
 
 class Server:

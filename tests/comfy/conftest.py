@@ -7,15 +7,12 @@ import time
 import urllib.error
 
 import pytest
-from comfyui import ARGUMENTS, COMFYUI, PYTHON, REPOSITORY, START_SECONDS, Server, can_run
+from comfyui import ARGUMENTS, COMFYUI, PYTHON, REPOSITORY, START_SECONDS, Server, need_comfyui
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    if not (COMFYUI / "main.py").is_file():
-        pytest.skip(f"no ComfyUI in {COMFYUI} (set COMFYUI_PATH)")
-    if not can_run():
-        pytest.skip(f"{PYTHON} cannot run ComfyUI (set COMFYUI_PYTHON)")
+    need_comfyui()
     base = tmp_path_factory.mktemp("comfyui")
     for folder in ("custom_nodes", "input", "output", "user", "models/mmgt"):
         (base / folder).mkdir(parents=True)

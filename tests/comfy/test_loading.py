@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from comfyui import COMFYUI, PYTHON, REPOSITORY, can_run
+from comfyui import COMFYUI, PYTHON, REPOSITORY, need_comfyui
 from safetensors.torch import save_file
 from tiny import HEADS, tiny_state
 
@@ -19,10 +19,7 @@ pytestmark = pytest.mark.comfy
 
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory):
-    if not (COMFYUI / "main.py").is_file():
-        pytest.skip(f"no ComfyUI in {COMFYUI} (set COMFYUI_PATH)")
-    if not can_run():
-        pytest.skip(f"{PYTHON} cannot run ComfyUI (set COMFYUI_PYTHON)")
+    need_comfyui()
     folder = tmp_path_factory.mktemp("tiny")
     torch.manual_seed(0)
     config = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from comfyui import ARGUMENTS, COMFYUI, PYTHON, REPOSITORY, can_run
+from comfyui import ARGUMENTS, COMFYUI, PYTHON, REPOSITORY, need_comfyui
 from golden import golden_folder
 from safetensors.torch import save_file
 from tiny import HEADS, tiny_state
@@ -18,10 +18,7 @@ NUM_WINDOWS = 2  # of the 14 frames in ``inside.py``
 
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory):
-    if not (COMFYUI / "main.py").is_file():
-        pytest.skip(f"no ComfyUI in {COMFYUI} (set COMFYUI_PATH)")
-    if not can_run():
-        pytest.skip(f"{PYTHON} cannot run ComfyUI (set COMFYUI_PYTHON)")
+    need_comfyui()
     checkpoint = tmp_path_factory.mktemp("tiny") / "net.safetensors"
     save_file(
         {key: tensor.contiguous() for key, tensor in tiny_state().items()}, checkpoint, {"config": json.dumps(HEADS)}
