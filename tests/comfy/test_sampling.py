@@ -125,8 +125,10 @@ def test_weight_dtypes(facts):
         assert error < tolerance, name
 
 
-@pytest.mark.parametrize("what", ["inputs", "refined", "decoded"])
+@pytest.mark.parametrize("what", ["inputs", "decoded", "refined"])
 def test_fp16_intermediates_are_taken(facts, what):
+    if f"fp16_{what}" not in facts:
+        pytest.skip("this ComfyUI has no fp16 intermediates")
     assert facts[f"fp16_{what}"] < 0.01
 
 
