@@ -207,12 +207,12 @@ class SMGA(nn.Module):
             self.null_summary[0].to(like.summary).expand_as(like.summary),
         )
 
-    def embed_time(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
-        """timesteps [...] int64, 0..999 -> FiLM summand [..., D] and time tokens [..., 2, D]."""
+    def embed_time(self, timesteps: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """timesteps [...] int64, 0..999 -> FiLM summand [..., D] and time tokens [..., 2, D], made in ``dtype``."""
         half = self.config.width // 2
         frequencies = torch.exp(torch.arange(half, device=timesteps.device) * (-math.log(10000.0) / (half - 1)))
         angles = timesteps.float().unsqueeze(-1) * frequencies  # [..., D/2]
-        hidden = F.mish(self.time_in(torch.cat([angles.sin(), angles.cos()], dim=-1).to(self.null_tokens)))
+        hidden = F.mish(self.time_in(torch.cat([angles.sin(), angles.cos()], dim=-1).to(dtype)))
         return self.time_to_summary(hidden), self.time_to_tokens(hidden).unflatten(-1, (NUM_TIME_TOKENS, -1))
 
     def listen(self, speech: SpeechTokens, timesteps: Tensor) -> Conditions:
@@ -221,7 +221,7 @@ class SMGA(nn.Module):
         timesteps [S, ...] int64; the axes after S broadcast against the leading axes of the speech.
         """
         num_frames, rotary = speech.tokens.shape[-2], self.rotary(speech.tokens.device)
-        time_summary, time_tokens = self.embed_time(timesteps)
+        time_summary, time_tokens = self.embed_time(timesteps, speech.tokens.dtype)
         tokens = F.pad(self.memory_norm(speech.tokens), (0, 0, 0, NUM_TIME_TOKENS))  # room for the time tokens
         time_tokens = self.memory_norm(time_tokens)
         rotated, rotated_time = rotary(tokens), rotary(time_tokens, start=num_frames)

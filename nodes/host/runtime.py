@@ -15,7 +15,22 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 
-class OPERATIONS(comfy.ops.manual_cast):
+def _casting_where_needed(layer: Any) -> Any:
+    """A layer of core's that casts its weights only where the input has another dtype, or core says so."""
+
+    class Layer(layer):
+        comfy_cast_weights = False
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.comfy_cast_weights or x.dtype == self.weight.dtype:
+                return super().forward(x)
+            check_interrupt()
+            return self.forward_comfy_cast_weights(x)
+
+    return Layer
+
+
+class OPERATIONS:
     """Layers that ComfyUI may load partially, cast and patch, and the attention that its flags chose.
 
     transformer_options: of the step that runs now; other nodes put their override of the attention there.
@@ -23,7 +38,11 @@ class OPERATIONS(comfy.ops.manual_cast):
 
     transformer_options: ClassVar[Mapping[str, Any]] = {}
 
-    class Linear(comfy.ops.manual_cast.Linear):
+    Conv2d = _casting_where_needed(comfy.ops.disable_weight_init.Conv2d)
+    GroupNorm = _casting_where_needed(comfy.ops.disable_weight_init.GroupNorm)
+    LayerNorm = _casting_where_needed(comfy.ops.disable_weight_init.LayerNorm)
+
+    class Linear(_casting_where_needed(comfy.ops.disable_weight_init.Linear)):  # type: ignore[misc]
         """Core's layer with weights from the start, as torch's.
 
         With dynamic VRAM core's own has none until it is loaded, and a file could not be compared with the network.
@@ -77,12 +96,20 @@ def managed(model: torch.nn.Module) -> ModelPatcher:
 
 def on_device(patcher: ModelPatcher, memory_required_bytes: int) -> tuple[Any, torch.device]:
     """Load a managed model for use now; returns the model and the device to compute on."""
-    comfy.model_management.load_models_gpu([patcher], memory_required=memory_required_bytes)
-    return patcher.model, patcher.load_device
+    return on_device_together([patcher], memory_required_bytes)[0], patcher.load_device
 
 
 def on_device_together(patchers: Sequence[ModelPatcher | None], memory_required_bytes: int) -> list[Any]:
-    """Load several managed models for use now; returns their modules, None for None."""
+    """Load several managed models for use now; returns their modules, None for None.
+
+    Networks of other layers than core's (the speech encoders) are loaded whole: core would leave some of their layers
+    behind, which cannot fetch their weights when they run.
+    """
     present = [patcher for patcher in patchers if patcher is not None]
-    comfy.model_management.load_models_gpu(present, memory_required=memory_required_bytes)
+    whole = any(_needs_all_weights(patcher.model) for patcher in present)
+    comfy.model_management.load_models_gpu(present, memory_required=memory_required_bytes, force_full_load=whole)
     return [None if patcher is None else patcher.model for patcher in patchers]
+
+
+def _needs_all_weights(model: torch.nn.Module) -> bool:
+    return not any(hasattr(module, "comfy_cast_weights") for module in model.modules())

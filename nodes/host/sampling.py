@@ -118,7 +118,7 @@ class VideoModel(comfy.model_base.BaseModel):
     def __init__(self, network: VideoNetwork, config: VideoConfig) -> None:
         super().__init__(config, comfy.model_base.ModelType.V_PREDICTION, unet_model=lambda **_: network)
         self.model_sampling = VideoSampling(config)
-        self.runs: dict[int, VideoRun] = {}
+        self.runs: dict[tuple[int, frozenset], tuple[tuple[float, ...], VideoRun]] = {}
 
     @property
     def network(self) -> VideoNetwork:
@@ -138,6 +138,11 @@ class VideoModel(comfy.model_base.BaseModel):
                 "this MODEL is the MM-HAA video network, and a conditioning that reaches its sampler is of another "
                 "kind; connect positive and negative of MM-HAA Conditioning."
             )
+        if "context_handler" in getattr(self.current_patcher, "model_options", {}):
+            raise InputError(
+                "Context Windows changes this MODEL, but the MM-HAA video network cuts a video into windows itself, "
+                "with their poses; take that node away and set window and overlap in MM-HAA Conditioning."
+            )
         drive = given.video.drive
         wanted = [drive.num_frames, self.latent_format.latent_channels, *drive.size.latent_shape]
         if list(noise.shape) != wanted:
@@ -154,7 +159,7 @@ class VideoModel(comfy.model_base.BaseModel):
         given = condition.get(VIDEO_KEY)
         return {} if given is None else {VIDEO_KEY: _memory_shape(given.video)}
 
-    def memory_required(self, input_shape: Sequence[int], cond_shapes: Mapping[str, list] = {}) -> float:
+    def memory_required(self, input_shape: Sequence[int], cond_shapes: Mapping[str, list] = {}, **_: Any) -> float:
         """Bytes of one window and of the windows that are kept, at input_shape [(rows frames), 4, h, w]."""
         num_frames, window = (cond_shapes.get(VIDEO_KEY) or [[input_shape[0], input_shape[0]]])[0]
         rows, (height, width) = max(1, input_shape[0] // num_frames), input_shape[-2:]
@@ -167,13 +172,27 @@ class VideoModel(comfy.model_base.BaseModel):
         video, rows = given[VIDEO_KEY].video, given[VIDEO_KEY].rows
         if list(x.shape[-2:]) != list(video.drive.size.latent_shape):
             raise InputError("the conditioning has an area; MM-HAA draws whole frames. Use a noise mask instead.")
+        if len(x) != len(rows) * video.drive.num_frames:
+            raise InputError(
+                f"the sampler asks for {len(x) // len(rows)} frames of a video of {video.drive.num_frames}; MM-HAA "
+                "samples all of them at once. Take away the node between MODEL and sampler that cuts them."
+            )
         latents = self.model_sampling.calculate_input(t, x)[: video.drive.num_frames].to(self.compute_dtype)
         timestep = float(self.model_sampling.timestep(t[:1]))
-        run = self.runs.setdefault(id(video), VideoRun(self.network, video, check_interrupt))
         options = transformer_options or {}
         with OPERATIONS.within(options):
-            v = run.predict(latents, timestep, rows, _step_name(options))
+            v = self._run_of(video).predict(latents, timestep, rows, _step_name(options))
         return self.model_sampling.calculate_denoised(t, v.flatten(0, 1), x)
+
+    def _run_of(self, video: Video) -> VideoRun:
+        """A video's run: one for each set of hooks (LoRAs of a conditioning), anew when a schedule changes them."""
+        hooks = getattr(getattr(self.current_patcher, "current_hooks", None), "hooks", [])
+        strengths = tuple(hook.strength for hook in hooks)
+        known, run = self.runs.get((id(video), frozenset(hooks)), (None, None))
+        if run is None or known != strengths:
+            run = VideoRun(self.network, video, check_interrupt)
+            self.runs[id(video), frozenset(hooks)] = strengths, run
+        return run
 
 
 def _step_name(transformer_options: Mapping[str, Any]) -> str:
@@ -198,16 +217,17 @@ def load_video_model(path: Path, weight_dtype: str = "auto") -> tuple[ModelPatch
     config = VideoConfig({})
     config.set_inference_dtype(kind, cast_to)
     for network in (networks.video_network, networks.reference_unet):
-        _set_dtype(network, kind)
+        _set_dtype(network, kind, cast_to)
     patcher = managed(VideoModel(networks.video_network, config))
     patcher.add_callback_with_key(CallbacksMP.ON_CLEANUP, "mmgt", lambda patcher: patcher.model.runs.clear())
     return patcher, managed(networks.reference_unet)
 
 
-def _set_dtype(network: UNet, dtype: torch.dtype) -> None:
-    """Weights only: the tables of positions keep their digits."""
+def _set_dtype(network: UNet, kind: torch.dtype, cast_to: torch.dtype | None) -> None:
+    """Weights only: the tables of positions keep their digits. In float8 matrices only, as norms lose much by it."""
     for parameter in network.parameters():
-        parameter.data = parameter.data.to(dtype)
+        vector = parameter.ndim == 1 and kind.itemsize == 1 and cast_to is not None
+        parameter.data = parameter.data.to(cast_to if vector else kind)
 
 
 def conditioning(video: Video, sees: bool) -> list:

@@ -21,21 +21,13 @@ from load_pack import load_pack
 
 load_pack(REPOSITORY)
 
-from mmgt_pack.mmgt.mmhaa.drive import Drive
-from mmgt_pack.mmgt.mmhaa.masks import EvenMasks
-from mmgt_pack.mmgt.mmhaa.network import Photo
-from mmgt_pack.mmgt.mmhaa.pictures import PictureSize
-from mmgt_pack.mmgt.mmhaa.sample import Video, VideoOptions, VideoRun
+from mmgt_pack.mmgt.mmhaa.sample import VideoRun
 from mmgt_pack.mmgt.smga.sample import SamplerSettings, sample_track, seeded_noise
 from mmgt_pack.mmgt.weights import load_smga
 from mmgt_pack.nodes import host
+from small_video import draw, small_video
 
 torch.set_num_threads(1)  # tiny tensors
-SIZE, NUM_FRAMES, SPEECH = PictureSize(64, 64), 4, (3, 12)
-
-
-def draw(*shape):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
 
 
 def predictions():
@@ -49,15 +41,8 @@ def predictions():
         for flag in switched:
             setattr(*flag, False)
     network, _ = host.on_device(model, 0)
-    config = network.network.config
-    reference = model.get_attachment("mmgt_photo_reader").reference
-    token = draw(1, 1, config.image_channels)
-    photo = Photo(host.on_device(reference, 0)[0].read_photo(draw(1, 4, *SIZE.latent_shape), token), token)
-    pictures = draw(NUM_FRAMES, 3, SIZE.canvas_height_px, SIZE.canvas_width_px)
-    speech = draw(NUM_FRAMES, *SPEECH)
-    drive = Drive(NUM_FRAMES, SIZE, lambda frames: pictures[list(frames)], EvenMasks(SIZE), speech)
-    run = VideoRun(network.network, Video(photo, drive, VideoOptions(4, 1)))
-    v = run.predict(draw(NUM_FRAMES, 4, *SIZE.latent_shape), 500.0)
+    video = small_video(model, num_frames=4, window=4)
+    v = VideoRun(network.network, video).predict(draw(4, 4, *video.drive.size.latent_shape), 500.0)
     stage1, device = host.on_device(smga, 0)
     noise = seeded_noise(0, 80, stage1.config.num_channels)
     features, still = draw(80, stage1.config.audio_channels), torch.zeros(402)

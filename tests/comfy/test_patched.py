@@ -1,0 +1,44 @@
+"""Stage II under core's nodes that change a MODEL, in ComfyUI's own process: see ``patched.py``."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from comfyui import COMFYUI, PYTHON, REPOSITORY, can_run
+from safetensors.torch import save_file
+from tiny import HEADS, tiny_state
+
+pytestmark = pytest.mark.comfy
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory):
+    if not (COMFYUI / "main.py").is_file():
+        pytest.skip(f"no ComfyUI in {COMFYUI} (set COMFYUI_PATH)")
+    if not can_run():
+        pytest.skip(f"{PYTHON} cannot run ComfyUI (set COMFYUI_PYTHON)")
+    checkpoint = tmp_path_factory.mktemp("tiny") / "net.safetensors"
+    tensors = {key: tensor.contiguous() for key, tensor in tiny_state().items()}
+    save_file(tensors, checkpoint, {"config": json.dumps(HEADS)})
+    command = [PYTHON, str(Path(__file__).with_name("patched.py")), str(COMFYUI), str(REPOSITORY), str(checkpoint)]
+    done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_scheduled_lora_acts_from_its_step_on(facts):
+    """Keys and values of the steps before it are not kept."""
+    assert facts["hooks"]["acts"] > 0.05
+    assert facts["hooks"]["off"] == facts["hooks"]["undone"] == 0
+
+
+def test_windows_of_another_node_are_refused(facts):
+    assert facts["context_windows"].startswith("InputError: Context Windows changes this MODEL")
+    assert facts["cut"].startswith("InputError: the sampler asks for 2 frames of a video of 5")
+
+
+def test_weights_are_cast_only_for_another_dtype(facts):
+    in_own_dtype, in_another, difference = facts["casts"]
+    assert (in_own_dtype, in_another) == (0, 1)
+    assert 0 < difference < 0.1
