@@ -72,7 +72,7 @@ def _in_srgb(image: Any, path: Path) -> Any:
     colours = image if image.mode in ("RGB", "L", "CMYK") else image.convert("RGB")
     try:
         source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(colours, source, target, outputMode="RGB")
+        converted: Any = ImageCms.profileToProfile(colours, source, target, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError) as error:
         log.warning("the colour profile of %s cannot be used (%s); its colours are taken as sRGB", path, error)
         return image

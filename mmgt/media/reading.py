@@ -112,7 +112,8 @@ class _Clock:
 def _read_clock(source: Path | IO[bytes], name: str, otherwise: str) -> _Clock:
     """The times of a video's frames, without decoding them. Raises InputError if it is none."""
     av = import_av()
-    times, last_s, last_duration_s = [], -math.inf, 0.0
+    times: list[float] = []
+    last_s, last_duration_s = -math.inf, 0.0
     try:
         with _opened(source) as container:
             if not container.streams.video:
