@@ -2,13 +2,14 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import audio, host, mask, mmhaa, pose, pose_edit, pose_video, smga, video
+from . import audio, example, host, mask, mmhaa, pose, pose_edit, pose_video, smga, video
 
 
 class MMGTExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         host.register_model_folder()
         return [
+            *example.NODES,
             *audio.NODES,
             *pose.NODES,
             *smga.NODES,

@@ -103,6 +103,11 @@ def recording(audio: dict[str, Any]) -> Recording:
     return Recording(audio["waveform"][0].float().cpu().numpy(), int(audio["sample_rate"]))
 
 
+def audio(recording: Recording) -> dict[str, Any]:
+    """Recording -> AUDIO {waveform [1, C, S], sample_rate}."""
+    return {"waveform": torch.from_numpy(recording.samples)[None], "sample_rate": recording.rate_hz}
+
+
 def poses(value: Any) -> PoseSequence:
     """MMGT_POSES as it is; POSE_KEYPOINT converted (first person of each frame)."""
     return value if isinstance(value, PoseSequence) else poses_from_openpose(value)

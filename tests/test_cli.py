@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from skimage.data import astronaut
+from portrait import astronaut
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.audio import Recording

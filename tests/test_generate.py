@@ -14,8 +14,8 @@ import pytest
 import soundfile
 import torch
 from PIL import Image
+from portrait import astronaut
 from safetensors.torch import save_file
-from skimage.data import astronaut
 from tiny import HEADS, IMAGE_WIDTH, NUM_LAYERS, SPEECH_WIDTH, tiny_state
 from tiny_pictures import tiny_clip_state, tiny_vae_state
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..assets import ASTRONAUT_POSE, SPEECH
-from ..media import read_recording
+from ..assets import ASTRONAUT, ASTRONAUT_POSE, SPEECH
+from ..media import read_picture, read_recording
 from ..poses import load_poses
 from ..preview import prepare_preview, preview_motion
 from ..rhythm import rhythm_poses
@@ -18,10 +18,9 @@ def bench_preview(num_runs: int = 3, num_frames: int = 50) -> dict[str, Any]:
     Run it with one thread (`OMP_NUM_THREADS=1`) on one core to compare with the project's limit of 45 ms.
     """
     import cv2
-    from skimage.data import astronaut
 
     cv2.setNumThreads(1)
-    picture, initial_pose = astronaut(), load_poses(ASTRONAUT_POSE)
+    picture, initial_pose = read_picture(ASTRONAUT), load_poses(ASTRONAUT_POSE)
     poses = rhythm_poses(read_recording(SPEECH), initial_pose, seed=0).frames(0, num_frames)
 
     def render() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
 from .terminal import Commands, show_progress
 
 CONTACT_SHEET_COLUMNS = 6
@@ -24,19 +23,12 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """The astronaut speaks: demo.mp4, poses.mp4, poses.json, contact_sheet.png and the inputs in ``--out``."""
-    from ..assets import ASTRONAUT_POSE, SPEECH
+    from ..assets import ASTRONAUT, ASTRONAUT_POSE, SPEECH
     from ..draw import draw_poses
-    from ..media import check_output, contact_sheet, read_recording, write_png, write_video
+    from ..media import check_output, contact_sheet, read_picture, read_recording, write_png, write_video
     from ..poses import load_poses, save_poses
     from ..preview import preview_motion
     from ..rhythm import rhythm_poses
-
-    try:
-        from skimage.data import astronaut
-    except ImportError as error:
-        raise InputError(
-            "the demo's portrait comes with scikit-image, which is not installed; run `pip install scikit-image`."
-        ) from error
 
     args.out.mkdir(parents=True, exist_ok=True)
     names = ("demo.mp4", "poses.mp4", "poses.json", "contact_sheet.png", "portrait.png")
@@ -44,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     for path in (video, pose_video, pose_file, sheet, portrait):
         check_output(path)
 
-    picture, initial_pose, recording = astronaut(), load_poses(ASTRONAUT_POSE), read_recording(SPEECH)
+    picture, initial_pose, recording = read_picture(ASTRONAUT), load_poses(ASTRONAUT_POSE), read_recording(SPEECH)
     print(f"portrait {picture.shape[1]}x{picture.shape[0]} px, speech {recording.seconds:.1f} s", flush=True)
     poses = rhythm_poses(recording, initial_pose, seed=args.seed)
     print(

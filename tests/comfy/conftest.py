@@ -8,6 +8,7 @@ import urllib.error
 
 import pytest
 from comfyui import ARGUMENTS, COMFYUI, PYTHON, REPOSITORY, START_SECONDS, Server, need_comfyui
+from PIL import Image
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +19,7 @@ def server(tmp_path_factory):
         (base / folder).mkdir(parents=True)
     (base / "custom_nodes" / "comfyui-mmgt").symlink_to(REPOSITORY)
     shutil.copy(REPOSITORY / "mmgt" / "assets" / "speech.wav", base / "input")
-    skimage = pytest.importorskip("skimage.data")
-    from PIL import Image
-
-    Image.fromarray(skimage.astronaut()).save(base / "input" / "portrait.png")
+    Image.open(REPOSITORY / "mmgt" / "assets" / "astronaut.jpg").save(base / "input" / "portrait.png")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

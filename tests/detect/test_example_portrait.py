@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from skimage.data import astronaut
+from portrait import astronaut
 
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.detect.example_portrait import ExamplePortrait

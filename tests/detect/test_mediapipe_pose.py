@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from mmgt import skeleton as sk
-from mmgt.assets import ASTRONAUT_POSE
+from mmgt.assets import ASTRONAUT, ASTRONAUT_POSE
 from mmgt.detect.coco import coco_to_openpose
 from mmgt.detect.mediapipe_pose import MediaPipePose, face_68, landmarks_to_coco, load_mediapipe, spread_evenly
 from mmgt.detect.people import choose_person, initial_pose_of
 from mmgt.errors import InputError
+from mmgt.media import read_picture
 from mmgt.poses import load_poses
 
 HEIGHT, WIDTH = 100, 200
@@ -129,7 +130,7 @@ def test_a_protobuf_that_mediapipe_cannot_use_is_named(monkeypatch):
 
 def test_the_astronaut_is_where_the_example_pose_has_her():
     pytest.importorskip("mediapipe", reason="MediaPipe is not installed (see README, Detector)")
-    astronaut = pytest.importorskip("skimage.data").astronaut()
+    astronaut = read_picture(ASTRONAUT)
     try:
         detector = load_mediapipe()
     except InputError as error:
