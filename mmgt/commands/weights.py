@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import InputError
-from .terminal import Commands, show_progress
+from .terminal import Commands, models_roots, show_progress
 
 if TYPE_CHECKING:
     from ..weights import Checkpoint, WeightFile
@@ -29,7 +28,8 @@ def add_parser(commands: Commands) -> None:
         "--models",
         type=Path,
         metavar="DIR",
-        help="the models folder, with mmgt, vae, ... in it (default: of $COMFYUI_PATH or ~/ComfyUI, else ./models)",
+        help="the models folder, with mmgt, vae, ... in it (default: of $COMFYUI_PATH, of the ComfyUI that this pack "
+        "lies in, or of ~/ComfyUI, else ./models)",
     )
 
     shown = actions.add_parser("list", parents=[models], help="what is there, what is missing, what was recognised")
@@ -148,7 +148,6 @@ def _as_network(checkpoint: Checkpoint, kind: str) -> str:
 def run_get(args: argparse.Namespace) -> None:
     """Fetch files that are missing. One that cannot be had does not stop the others."""
     from ..weights import find
-    from ..weights.catalog import advice
     from ..weights.download import download, hub_address, mirrored
 
     files = chosen_files(args.names)
@@ -162,21 +161,21 @@ def run_get(args: argparse.Namespace) -> None:
             continue
         target = folders[file.folder][0] / file.name
         try:
+            address = hub_address(file.repository, file.published)
             if args.address is not None:
                 address = mirrored(args.address)
                 target = target.with_suffix(Path(urlsplit(address).path).suffix or target.suffix)
-            elif file.repository is not None:
-                address = hub_address(file.repository, file.published)
-            else:
-                raise InputError(
-                    f"the address of {file.name} is not known here: {advice(file)}; or give its address: "
-                    f"`mmgt weights get {file.key} --from ADDRESS`."
-                )
             print(f"{file.key}: {address} -> {target}", flush=True)
             print(f"{file.key}: {target} ({download(address, target, progress_bar(file.key))})", flush=True)
         except InputError as error:
             failed[file.key] = error
             print(f"{file.key}: {error}", file=sys.stderr)
+            if args.address is None and not file.is_checked:
+                print(
+                    f"{file.key}: that place is what the authors' settings imply, it was not seen; look for "
+                    f"{file.name} on {file.page} and give its address: `mmgt weights get {file.key} --from ADDRESS`.",
+                    file=sys.stderr,
+                )
     if failed:
         raise InputError(f"not fetched: {', '.join(failed)}; the reasons are above.")
 
@@ -197,10 +196,7 @@ def model_folders(given: Path | None) -> dict[str, list[Path]]:
     """By ComfyUI's folder name, where files are looked for; a fetched file goes to the first."""
     from ..weights import CATALOG
 
-    comfyui = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "ComfyUI")
-    roots = [comfyui / "models", Path("models")] if comfyui.is_dir() else [Path("models")]
-    if given is not None:
-        roots = [given]
+    roots = models_roots() if given is None else [given]
     return {file.folder: [root / file.folder for root in roots] for file in CATALOG}
 
 

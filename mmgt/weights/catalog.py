@@ -13,7 +13,7 @@ from ..errors import InputError
 from . import signatures
 
 HUB = "https://huggingface.co"
-MMGT_PAGE = "https://github.com/SIA-IDE/MMGT"
+AUTHORS_HUB = "addtime/MMGT_pretrained"  # named by the authors' page; its layout is taken from their config, not seen
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,9 @@ class WeightFile:
     """One file.
 
     key: its short name on the command line. name: what it is called in its folder. folder: of ComfyUI's models folder.
-    purpose, licence: in words. repository, published: its place on Hugging Face; None where only the authors' page
-    names the repository. size_bytes: None where it is not stated. other_names: under which it is used too ("*" is
-    anything); a published name that says nothing counts in its own folder only. kinds: what ``recognise`` calls it.
-    instead: what serves without it, "" if nothing does.
+    purpose, licence: in words. repository, published: its place on Hugging Face. size_bytes: None where it is not
+    stated. other_names: under which it is used too ("*" is anything); a published name that says nothing counts in its
+    own folder only. kinds: what ``recognise`` calls it. instead: what serves without it, "" if nothing does.
     """
 
     key: str
@@ -33,15 +32,20 @@ class WeightFile:
     purpose: str
     licence: str
     published: str
+    repository: str
     other_names: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
-    repository: str | None = None
     size_bytes: int | None = None
     instead: str = ""
 
     @property
     def page(self) -> str:
-        return MMGT_PAGE if self.repository is None else f"{HUB}/{self.repository}"
+        return f"{HUB}/{self.repository}"
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether it is known to lie where ``published`` says."""
+        return self.repository != AUTHORS_HUB
 
 
 SMGA = WeightFile(
@@ -51,6 +55,7 @@ SMGA = WeightFile(
     purpose="SMGA (stage I): speech -> poses",
     licence="none stated",
     published="stage_1/audio2pose_best_model.pt",
+    repository=AUTHORS_HUB,
     other_names=("audio2pose_best_model*.safetensors",),
     kinds=(signatures.SMGA,),
     instead="use Rhythm Audio2Pose, which needs no weights",
@@ -61,7 +66,8 @@ MMHAA = WeightFile(
     folder="mmgt",
     purpose="MM-HAA (stage II): photo, poses, masks and speech -> video; all four of its modules",
     licence="none stated",
-    published="net-32500.pth",
+    published="stage_2/process_2/net-32500.pth",
+    repository=AUTHORS_HUB,
     other_names=("net-32500*.safetensors",),
     kinds=(signatures.MMHAA,),
     instead="use Preview Motion, which needs no weights",
@@ -190,10 +196,8 @@ def check_found(folder: Path, found: Container[str], needed: Iterable[str], inst
 
 def advice(file: WeightFile) -> str:
     """What to do for the file, as the end of a sentence."""
-    source = f"linked from {file.page}" if file.repository is None else f"from {file.page}"
-    command = "" if file.repository is None else f" (`mmgt weights get {file.key}`)"
     other = f", or {file.instead}" if file.instead else ""
-    return f"put {file.published}, {source}, into models/{file.folder}{command}{other}"
+    return f"put {file.published}, from {file.page}, into models/{file.folder} (`mmgt weights get {file.key}`){other}"
 
 
 def missing_sentence(file: WeightFile, folders: Sequence[Path] = ()) -> str:

@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "weights.md"
 
 def row(file: WeightFile) -> str:
     size = "not stated" if file.size_bytes is None else human_size(file.size_bytes)
-    place = f"[{file.repository or file.page.removeprefix('https://')}]({file.page}): `{file.published}`"
+    place = f"[{file.repository}]({file.page}): `{file.published}`"
     instead = file.instead or "nothing"
     cells = (f"`{file.name}`", place, size, f"`models/{file.folder}`", file.licence, file.purpose, instead)
     return f"| {' | '.join(cells)} |"

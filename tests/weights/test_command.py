@@ -1,8 +1,12 @@
 """``mmgt weights`` as it is called."""
 
 import io
+import os
 import random
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -127,11 +131,14 @@ def test_get_puts_each_file_under_its_name_into_its_folder(tmp_path, monkeypatch
 
 
 def test_get_goes_on_after_a_file_that_cannot_be_had(tmp_path, monkeypatch, capsys):
-    with running(Site(CONTENT, statuses=[404])) as site:
+    with running(Site(CONTENT, statuses=[404, 404])) as site:
         monkeypatch.setenv("HF_ENDPOINT", site.url)
         assert weights("get", "smga", "yolox", "dwpose", "--models", tmp_path / "m") == 2
     said = capsys.readouterr()
-    assert "smga: the address of audio2pose_best_model.pt is not known here" in said.err
+    assert f"{site.url}/addtime/MMGT_pretrained/resolve/main/stage_1/audio2pose_best_model.pt answers 404" in said.err
+    assert "it was not seen" in said.err
+    assert "`mmgt weights get smga --from ADDRESS`" in said.err
+    assert "`mmgt weights get yolox --from ADDRESS`" not in said.err
     assert f"{site.url}/yzd-v/DWPose/resolve/main/yolox_l.onnx answers 404" in said.err
     assert str(tmp_path / "m" / "mmgt") in said.err
     assert said.err.splitlines()[-1] == "mmgt: error: not fetched: smga, yolox; the reasons are above."
@@ -183,3 +190,22 @@ def test_the_bar_of_a_terminal(monkeypatch):
     assert first.startswith(f"vae [{'#' * 15}{' ' * 15}]  50 % of 100 kB")
     assert last.startswith(f"vae [{'#' * 30}] 100 % of 100 kB")
     assert last.endswith("\n")
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_inside_of_a_comfyui_its_models_folder_is_found(tmp_path, monkeypatch, is_linked):
+    """`python -m mmgt weights list` in the pack's folder below custom_nodes, copied or linked there."""
+    root = Path(__file__).parents[2]
+    comfyui = tmp_path / "ComfyUI"
+    (comfyui / "custom_nodes").mkdir(parents=True)
+    (comfyui / "models" / "mmgt").mkdir(parents=True)
+    (comfyui / "models" / "mmgt" / "yolox_l.onnx").write_bytes(b"weights")
+    pack = comfyui / "custom_nodes" / "mmgt-pack"
+    if is_linked:
+        pack.symlink_to(root, target_is_directory=True)
+    else:
+        shutil.copytree(root / "mmgt", pack / "mmgt", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {k: v for k, v in os.environ.items() if k not in ("COMFYUI_PATH", "PYTHONPATH")}
+    command = f'cd "{pack}" && exec "{sys.executable}" -m mmgt weights list'
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert f"there    yolox: {comfyui / 'models' / 'mmgt' / 'yolox_l.onnx'}" in done.stdout, done.stderr
