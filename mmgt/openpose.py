@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from .errors import InputError
-from .poses import POSE_FPS, PoseSequence
+from .poses import MAX_SIDE_PX, POSE_FPS, PoseSequence
 from .skeleton import (
     BODY,
     FACE,
@@ -27,6 +27,9 @@ from .skeleton import (
     VISIBLE_SCORE,
 )
 
+if TYPE_CHECKING:
+    from .detect import Detection
+
 log = logging.getLogger("mmgt")
 
 BODY_FROM_BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)  # 8 is the middle of the hips
@@ -34,48 +37,113 @@ FEET_FROM_BODY_25 = (19, 20, 21, 22, 23, 24)  # left big toe, small toe, heel, t
 MAX_NORMALISED = 2.0  # coordinates that are mostly below are fractions of the canvas, not pixels
 EXACT_POINTS = "mmgt_keypoints_2d"  # our own list: all 134 points with their scores, hidden ones too
 UNCHANGED_PX = 0.01  # our own list counts only while the usual lists still say the same
+CUT_SIZES = 1.0  # where everybody is further than this many sizes from everybody before, a new shot begins
+NO_CANVAS = (
+    "give the size in px of the picture that was looked at: `--canvas WIDTHxHEIGHT` on the command line, or "
+    "canvas_width and canvas_height in the frame"
+)
 EXPECTED = "POSE_KEYPOINT must be a list of frames, each with 'people', 'canvas_width' and 'canvas_height'"
 
 
-def poses_from_openpose(frames: Any, person_idx: int = 0, fps: float = POSE_FPS) -> PoseSequence:
-    """One person of every frame as a pose sequence on the first frame's canvas.
+def is_openpose(data: Any) -> bool:
+    """Whether JSON looks like POSE_KEYPOINT: a frame, or a list of frames, with people in it."""
+    frame = data[0] if isinstance(data, list) and data else data
+    return isinstance(frame, Mapping) and "people" in frame
 
-    Frames without that person are filled by interpolation between their neighbours, and reported in the log. Raises
-    InputError for anything that is no POSE_KEYPOINT, or where the person is in no frame.
+
+def poses_from_openpose(
+    frames: Any, person_idx: int = 0, fps: float = POSE_FPS, canvas: tuple[int, int] | None = None
+) -> PoseSequence:
+    """One person of the frames as a pose sequence on the first frame's canvas.
+
+    person_idx: their place in the first frame that shows so many; from there they are followed by where they are, since
+    detectors list people in any order. canvas: width and height in px where a frame does not say its own, as in
+    OpenPose's own files. Frames without that person are filled by interpolation between their neighbours, and reported
+    in the log. Raises InputError for anything that is no POSE_KEYPOINT, or where the person is in no frame.
     """
     if isinstance(frames, Mapping):
         frames = [frames]
     if not isinstance(frames, Sequence) or isinstance(frames, str) or not frames:
         raise InputError(f"this is {type(frames).__name__}, not poses; {EXPECTED}.")
-    people = [_people(frame, t) for t, frame in enumerate(frames)]
-    most_people = max(len(in_frame) for in_frame in people)
+    listed = [_people(frame, t) for t, frame in enumerate(frames)]
+    most_people = max(map(len, listed))
     if most_people and not 0 <= person_idx < most_people:
         raise InputError(
             f"person {person_idx} was asked for, but no frame of POSE_KEYPOINT has more than {most_people}; choose a "
             f"person_index of 0..{most_people - 1}."
         )
-    points = [
-        _person(in_frame[person_idx], t) if 0 <= person_idx < len(in_frame) else None
-        for t, in_frame in enumerate(people)
-    ]
-    seen = [t for t, person in enumerate(points) if person is not None]
-    if not seen:
+    people = [[_person(person, t) for person in in_frame] for t, in_frame in enumerate(listed)]
+    start = next((t for t, p in enumerate(people) if len(p) > person_idx and p[person_idx] is not None), None)
+    if start is None:
         raise InputError(
             f"person {person_idx} is in none of the {len(frames)} frames of POSE_KEYPOINT; choose another "
             "person_index, or check that the detector found somebody."
         )
+    sizes = np.array([_canvas(frame, t, canvas) for t, frame in enumerate(frames)])  # [T, 2] width, height in px
+    known = [[person for person in in_frame if person is not None] for in_frame in people]
+    _as_fractions(known, sizes)
+    row = sum(person is not None for person in people[start][:person_idx])
+    rows = _follow(known, sizes[0], start, row, fps)
+    seen = [t for t, row in enumerate(rows) if row >= 0]
     if len(seen) < len(frames):
         log.warning(
             "person %d is missing in %d of %d frames; interpolated", person_idx, len(frames) - len(seen), len(frames)
         )
-    width_px, height_px = _canvas(frames[0], 0)
-    known = np.stack([person for person in points if person is not None])  # [S, 134, 3]
+    filled = _fill_gaps(np.stack([known[t][rows[t]] for t in seen]), seen, len(frames))
+    points, (width_px, height_px) = torch.from_numpy(filled).float(), sizes[0].tolist()
+    return PoseSequence(points[..., :2], points[..., 2], float(fps), height_px, width_px)
+
+
+def _as_fractions(people: list[list[np.ndarray]], sizes: np.ndarray) -> None:
+    """Divide everybody's points by their frame's canvas, in place, unless they are fractions of it already."""
+    points = np.concatenate([person for in_frame in people for person in in_frame])  # [N, 3]
     # Of a person in pixels half of the coordinates are far above 2; single fractions may be, outside of the canvas.
-    shown = known[..., 2] > 0
-    if np.median(np.abs(known[shown if shown.any() else ..., :2])) > MAX_NORMALISED:
-        known[..., :2] /= np.array([_canvas(frames[t], t) for t in seen])[:, None]
-    filled = torch.from_numpy(_fill_gaps(known, seen, len(frames))).float()
-    return PoseSequence(filled[..., :2], filled[..., 2], float(fps), height_px, width_px)
+    shown = points[:, 2] > 0
+    if np.median(np.abs(points[shown if shown.any() else ..., :2])) > MAX_NORMALISED:
+        for in_frame, size in zip(people, sizes, strict=True):
+            for person in in_frame:
+                person[:, :2] /= size
+
+
+def _follow(people: list[list[np.ndarray]], size: np.ndarray, start: int, row: int, fps: float) -> list[int]:
+    """The place of the person of frame ``start`` and ``row`` in every frame, -1 where they are not seen."""
+    if max(map(len, people)) == 1:  # nobody to be taken for another, however far they move
+        return [len(in_frame) - 1 for in_frame in people]
+    from .pose_video.tracking import follow
+
+    seen = [_detection(in_frame, size) for in_frame in people]
+    return follow(seen, np.arange(len(people)) / fps, _shots(seen), start, row).tolist()
+
+
+def _detection(people: list[np.ndarray], size: np.ndarray) -> Detection:
+    """People [134, 3] in fractions as a detector would have seen them on a picture of that width and height."""
+    from .detect import Detection
+
+    points = np.stack(people) if people else np.zeros((0, NUM_KEYPOINTS, 3))
+    keypoints_px, score = points[..., :2] * size, points[..., 2]
+    boxes = [
+        np.concatenate([shown.min(axis=0), shown.max(axis=0)])
+        for shown in (xy[s > 0] for xy, s in zip(keypoints_px, score, strict=True))
+    ]
+    width_px, height_px = size.tolist()
+    return Detection(
+        np.array(boxes).reshape(-1, 4), score.mean(axis=-1), keypoints_px, score.astype(np.float32), height_px, width_px
+    )
+
+
+def _shots(seen: Sequence[Detection]) -> np.ndarray:
+    """The number of each frame's shot [T]: a new one where nobody is near to where somebody was."""
+    shots, before = [0], seen[0]
+    for people in seen[1:]:
+        is_cut = False
+        if before.num_people and people.num_people:
+            ends_0, ends_1 = (p.boxes_px.reshape(-1, 2, 2) for p in (before, people))
+            px = np.linalg.norm(ends_0.mean(axis=1)[:, None] - ends_1.mean(axis=1)[None], axis=-1)
+            size_px = np.sqrt((ends_0[:, 1] - ends_0[:, 0]).prod(axis=-1)).max()
+            is_cut = bool(px.min() > CUT_SIZES * max(1.0, size_px))
+        shots.append(shots[-1] + is_cut)
+        before = people if people.num_people else before
+    return np.array(shots)
 
 
 def poses_to_openpose(poses: PoseSequence) -> list[dict[str, Any]]:
@@ -111,16 +179,19 @@ def _flat(frame: np.ndarray, points: Sequence[int]) -> list[float]:
     return frame[list(points)].flatten().tolist()
 
 
-def _canvas(frame: Mapping[str, Any], t: int) -> tuple[int, int]:
+def _canvas(frame: Mapping[str, Any], t: int, otherwise: tuple[int, int] | None) -> tuple[int, int]:
     """Width and height in pixels."""
+    width, height = (frame.get(f"canvas_{side}", frame.get(f"canvas{side.title()}")) for side in ("width", "height"))
+    if width is None and height is None and otherwise is not None:
+        width, height = otherwise
     try:
-        width = frame["canvas_width"] if "canvas_width" in frame else frame["canvasWidth"]
-        height = frame["canvas_height"] if "canvas_height" in frame else frame["canvasHeight"]
-        size = round(float(width)), round(float(height))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"frame {t} has no canvas size; {EXPECTED}.") from error
-    if min(size) < 1:
-        raise InputError(f"frame {t} has a canvas of {size[0]}x{size[1]} px; it must be at least 1x1; {EXPECTED}.")
+        size = round(float(width)), round(float(height))  # type: ignore[arg-type]  # None is a TypeError
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"frame {t} has no canvas size; {NO_CANVAS}.") from error
+    if not 1 <= min(size) <= max(size) <= MAX_SIDE_PX:
+        raise InputError(
+            f"frame {t} has a canvas of {size[0]}x{size[1]} px; each side must be 1 to {MAX_SIDE_PX} px; {EXPECTED}."
+        )
     return size
 
 
@@ -158,7 +229,7 @@ def _part(person: Any, name: str, counts: tuple[int, ...], t: int) -> np.ndarray
         return None
     try:
         part = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"frame {t}: {name} holds something that is no number; {EXPECTED}.") from error
     if part.size == 0:
         return None

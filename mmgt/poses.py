@@ -16,6 +16,7 @@ from .errors import InputError
 from .skeleton import NUM_KEYPOINTS, VISIBLE_SCORE
 
 POSE_FPS = 25  # both networks run at 25 video frames a second
+MAX_SIDE_PX = 100_000  # of the picture that poses refer to: more is no picture
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ class PoseSequence:
                 "the pose sequence holds NaN or infinite numbers; it must be finite. "
                 "Detect or generate the poses again."
             )
-        if self.fps <= 0 or self.height_px < 1 or self.width_px < 1:
+        sides = self.height_px, self.width_px
+        if not 0 < self.fps < math.inf or min(sides) < 1 or max(sides) > MAX_SIDE_PX:
             raise InputError(
-                f"a pose sequence needs a positive fps and picture size, got {self.fps} fps, "
-                f"{self.width_px}x{self.height_px} px."
+                f"a pose sequence needs a positive fps and a picture of 1 to {MAX_SIDE_PX} px a side, got "
+                f"{self.fps} fps, {self.width_px}x{self.height_px} px."
             )
 
     @classmethod
@@ -159,27 +161,41 @@ def poses_from_json(data: Any, source: str = "the pose file") -> PoseSequence:
         frames = data["frames"] if "frames" in data else [data["keypoints"]]
         points = torch.tensor(frames, dtype=torch.float64)
         width_px, height_px, fps = int(data["width"]), int(data["height"]), float(data.get("fps", POSE_FPS))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{source} cannot be read as poses ({error}); it must be {expected}.") from error
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:  # RuntimeError: dicts in the list
+        reason = str(error).partition("\n")[0][:100]
+        raise InputError(f"{source} cannot be read as poses ({reason}); it must be {expected}.") from error
     if points.ndim != 3 or points.shape[1:] != (NUM_KEYPOINTS, 3):
         raise InputError(f"{source} has frames of shape {list(points.shape)}; it must be {expected}.")
     return PoseSequence.from_pixels(points[..., :2], points[..., 2], height_px=height_px, width_px=width_px, fps=fps)
 
 
-def load_poses(path: Path) -> PoseSequence:
-    """Read a pose file. Raises InputError for a missing, empty or foreign file."""
-    if not path.is_file():
-        raise InputError(
-            f"there is no pose file {path}; give the path of a JSON file written by 'Save Poses' or "
-            "`mmgt preview --poses-out`."
-        )
+def load_poses(path: Path, canvas: tuple[int, int] | None = None) -> PoseSequence:
+    """Read a pose file: ours, or the OpenPose JSON of other packs (its first person).
+
+    canvas: width and height in px, for OpenPose files that do not say theirs. UTF-8 with or without a byte order mark,
+    UTF-16 and UTF-32 are read. Raises InputError for a missing, empty or foreign file.
+    """
+    from .openpose import is_openpose, poses_from_openpose  # which imports this module
+
+    data = _read_json(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"{path} is not JSON ({error}); give a file written by 'Save Poses' or `mmgt preview --poses-out`."
-        ) from error
-    return poses_from_json(data, str(path))
+        return poses_from_openpose(data, canvas=canvas) if is_openpose(data) else poses_from_json(data, str(path))
+    except InputError as error:
+        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
+
+
+def _read_json(path: Path) -> Any:
+    wanted = "give a file written by 'Save Poses' or `mmgt preview --poses-out`, or an OpenPose JSON"
+    if not path.is_file():
+        raise InputError(f"there is no pose file {path}; {wanted}.")
+    try:
+        return json.loads(path.read_bytes())  # which knows UTF-8, -16 and -32 by their first bytes
+    except RecursionError as error:
+        raise InputError(f"{path} holds lists in lists too deep for poses; {wanted}.") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({error}); {wanted}.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); {wanted}.") from error
 
 
 def save_poses(poses: PoseSequence, path: Path) -> None:

@@ -206,7 +206,9 @@ def triples(frame):
 
 
 def with_another(frame):
-    return {**frame, "people": [*frame["people"], *frame_of(seed=9)["people"]]}
+    as_fractions = max(frame["people"][0]["pose_keypoints_2d"]) <= 1
+    scale = (1 / WIDTH, 1 / HEIGHT) if as_fractions else (1, 1)
+    return {**frame, "people": [*frame["people"], *frame_of(scale=scale, seed=9)["people"]]}
 
 
 def other_keys(frame):
@@ -243,3 +245,49 @@ def test_a_round_trip_keeps_frames_without_any_visible_point(hidden):
     again = poses_from_openpose(json.loads(json.dumps(poses_to_openpose(poses))))
     torch.testing.assert_close(again.pixels, poses.pixels, atol=0.01, rtol=0)
     torch.testing.assert_close(again.score, poses.score, atol=1e-4, rtol=0)
+
+
+def standing_at(x_px, num_points=18):
+    """A person of 20 x 60 px, whose middle is x_px from the left, as other packs write one."""
+    random = np.random.default_rng(3)
+    points = np.concatenate([random.uniform((x_px - 10, 20), (x_px + 10, 80), (num_points, 2)), np.ones((18, 1))], 1)
+    return {"pose_keypoints_2d": points.flatten().tolist()}
+
+
+def xs_of(poses):
+    return poses.pixels[:, :18, 0].mean(dim=1).tolist()
+
+
+def test_a_person_is_followed_when_the_order_of_people_changes():
+    """Two people walk apart, and are listed in another order in every second frame; one frame shows only the other."""
+    places = [(100 + t, 200 - t) for t in range(6)]
+    frames = [
+        {
+            "people": [standing_at(x) for x in (xs if t % 2 == 0 else xs[::-1])],
+            "canvas_width": 640,
+            "canvas_height": 480,
+        }
+        for t, xs in enumerate(places)
+    ]
+    frames[3]["people"] = [standing_at(197)]
+    for person_idx in (0, 1):
+        expected = np.array([xs[person_idx] for xs in places]) + np.mean(xs_of(poses_from_openpose(frames[:1]))) - 100
+        np.testing.assert_allclose(xs_of(poses_from_openpose(frames, person_idx)), expected, atol=0.01)
+
+
+def test_behind_a_cut_whoever_is_nearest_goes_on():
+    near, far = [standing_at(100), standing_at(160)], [standing_at(500), standing_at(600)]
+    frames = [{"people": people, "canvas_width": 640, "canvas_height": 480} for people in (near, near, far, far[::-1])]
+    moved = np.diff(xs_of(poses_from_openpose(frames, 1)))
+    np.testing.assert_allclose(moved, [0, 340, 0], atol=0.01)
+
+
+def test_a_frame_without_canvas_takes_the_one_that_is_given():
+    """OpenPose's own program writes one file a frame and no size."""
+    frame = frame_of()
+    expected = poses_from_openpose([frame])
+    bare = {"version": 1.3, "people": frame["people"]}
+    with pytest.raises(InputError, match=r"no canvas size; give the size .*--canvas WIDTHxHEIGHT"):
+        poses_from_openpose(bare)
+    torch.testing.assert_close(poses_from_openpose(bare, canvas=(WIDTH, HEIGHT)).pixels, expected.pixels)
+    assert poses_from_openpose(frame, canvas=(7, 7)).width_px == WIDTH  # what a frame says wins

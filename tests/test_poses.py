@@ -5,6 +5,7 @@ import torch
 
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.errors import InputError
+from mmgt.openpose import poses_to_openpose
 from mmgt.poses import PoseSequence, load_poses, poses_from_json, poses_to_json, save_poses
 
 
@@ -51,7 +52,12 @@ def test_the_demo_pose_is_a_still_of_the_astronaut():
         ("", "not JSON"),
         ("hello", "not JSON"),
         ("[1, 2]", "holds no poses"),
-        ('{"people": []}', "holds no poses"),
+        ('{"people": []}', "in none of the 1 frames"),
+        ('{"people": {"a": 1}}', "no list of people"),
+        ("[" * 100_000, "too deep"),
+        ('{"frames": [[{"x": 1}]], "width": 9, "height": 9}', "cannot be read"),
+        ('{"frames": [], "width": Infinity, "height": 9}', "cannot be read as poses .*infinity"),
+        ('{"frames": [], "width": 1e30, "height": 9}', "shape"),
         ('{"keypoints": [[0, 0, 0]]}', "cannot be read"),
         ('{"keypoints": [[0, 0, 0]], "width": 9, "height": 9}', r"shape \[1, 1, 3\]"),
     ],
@@ -82,3 +88,31 @@ def test_a_pose_belongs_to_a_picture_of_its_aspect():
     torch.testing.assert_close(still.pixels[0], poses.pixels[0] * 2)
     with pytest.raises(InputError, match="400x300 px, but the picture has 300x400 px"):
         poses.still_on(400, 300)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_files_of_any_editor_are_read(tmp_path, encoding):
+    poses, xy = random_poses()
+    (tmp_path / "p.json").write_text(json.dumps(poses_to_json(poses)), encoding=encoding)
+    torch.testing.assert_close(load_poses(tmp_path / "p.json").pixels, xy, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("fps", float("nan")), ("fps", float("inf")), ("width", 10**6), ("fps", 0)]
+)
+def test_a_rate_and_a_size_are_numbers_that_can_be(name, value):
+    data = {**poses_to_json(random_poses()[0]), name: value}
+    with pytest.raises(InputError, match="positive fps and a picture of 1 to 100000 px"):
+        poses_from_json(data)
+
+
+def test_poses_of_other_packs_are_read_where_ours_are(tmp_path):
+    poses, xy = random_poses()
+    (tmp_path / "p.json").write_text(json.dumps(poses_to_openpose(poses)))
+    torch.testing.assert_close(load_poses(tmp_path / "p.json").pixels, xy, atol=0.01, rtol=0)
+    frame = poses_to_openpose(poses)[0]
+    del frame["canvas_width"], frame["canvas_height"]
+    (tmp_path / "q.json").write_text(json.dumps(frame))
+    torch.testing.assert_close(load_poses(tmp_path / "q.json", canvas=(400, 300)).pixels, xy[:1], atol=0.01, rtol=0)
+    with pytest.raises(InputError, match=r"q.json.*--canvas WIDTHxHEIGHT"):
+        load_poses(tmp_path / "q.json")
