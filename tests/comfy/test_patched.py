@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from comfyui import COMFYUI, PYTHON, REPOSITORY, can_run
+from comfyui import COMFYUI, PYTHON, REPOSITORY, need_comfyui
 from safetensors.torch import save_file
 from tiny import HEADS, tiny_state
 
@@ -14,10 +14,7 @@ pytestmark = pytest.mark.comfy
 
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory):
-    if not (COMFYUI / "main.py").is_file():
-        pytest.skip(f"no ComfyUI in {COMFYUI} (set COMFYUI_PATH)")
-    if not can_run():
-        pytest.skip(f"{PYTHON} cannot run ComfyUI (set COMFYUI_PYTHON)")
+    need_comfyui()
     checkpoint = tmp_path_factory.mktemp("tiny") / "net.safetensors"
     tensors = {key: tensor.contiguous() for key, tensor in tiny_state().items()}
     save_file(tensors, checkpoint, {"config": json.dumps(HEADS)})
