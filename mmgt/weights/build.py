@@ -15,7 +15,7 @@ from ..errors import InputError
 from . import catalog, signatures
 from .catalog import advice
 from .files import Checkpoint, open_checkpoint
-from .signatures import recognise, without_module
+from .signatures import recognise, unwrapped
 
 if TYPE_CHECKING:
     from ..mmhaa.network import MMHAA
@@ -87,7 +87,7 @@ def build_mmhaa(
     """
     from ..mmhaa.network import PREFIXES, build_networks, network_states
 
-    tensors = without_module(tensors)
+    tensors = unwrapped(tensors)
     if recognise(tensors) != signatures.MMHAA:
         raise InputError(
             f"{source} is {recognise(tensors)}, not the MMGT video network, which holds {', '.join(PREFIXES)} in one "
@@ -132,7 +132,7 @@ def build_smga(
     from ..smga.keys import from_authors
     from ..smga.model import SMGA
 
-    tensors = without_module(tensors)
+    tensors = unwrapped(tensors)
     if recognise(tensors) != signatures.SMGA:
         raise InputError(f"{source} is {recognise(tensors)}, not an SMGA checkpoint; {advice(catalog.SMGA)}.")
     try:

@@ -17,7 +17,7 @@ from ..errors import InputError
 from . import signatures
 from .build import build_mmhaa, build_smga, read_config
 from .files import Checkpoint, Progress, human_size, open_checkpoint, publish, sha256_of
-from .signatures import recognise, without_module
+from .signatures import recognise, unwrapped
 
 
 def convert_file(
@@ -44,7 +44,7 @@ def convert_file(
     if not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent} to write {out.name} into; create it first.")
     checkpoint = open_checkpoint(source, "give a checkpoint to convert")
-    tensors, kind = without_module(checkpoint.tensors), recognise(checkpoint.tensors)
+    tensors, kind = unwrapped(checkpoint.tensors), recognise(checkpoint.tensors)
     if kind in (signatures.EMPTY, signatures.OPTIMIZER):
         raise InputError(f"{source} is {kind}; give the checkpoint that holds the network.")
     config = _checked_config(checkpoint, tensors, kind, heads)

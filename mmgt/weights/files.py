@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .signatures import unwrapped
 
 Progress = Callable[[int, int], None]  # step, total
 
@@ -110,7 +111,8 @@ def _open_safetensors(path: Path) -> Checkpoint:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        return Checkpoint(path, {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {}))
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+        return Checkpoint(path, unwrapped(tensors), dict(file.metadata() or {}))
 
 
 def _open_torch(path: Path) -> Checkpoint:
@@ -127,7 +129,7 @@ def _open_torch(path: Path) -> Checkpoint:
     config = next((content[key] for key in _CONFIG_KEYS if isinstance(content.get(key), Mapping)), None)
     metadata = {} if config is None else {"config": json.dumps(dict(config), default=str, skipkeys=True)}
     part = next((key for key in _NETWORK_KEYS if isinstance(content.get(key), Mapping) and content[key]), "")
-    return Checkpoint(path, dict(_named_tensors(content[part] if part else content)), metadata, part)
+    return Checkpoint(path, unwrapped(dict(_named_tensors(content[part] if part else content))), metadata, part)
 
 
 def _is_torchscript(path: Path) -> bool:

@@ -49,7 +49,7 @@ def recognise(tensors: Mapping[str, Tensor]) -> str:
     """What a checkpoint is, in words, from its keys; tensors may lie on ``meta``."""
     if not tensors:
         return EMPTY
-    tensors = without_module(tensors)
+    tensors = unwrapped(tensors)
     if any(map(_LORA_KEY.search, tensors)):
         return LORA
     if _SDXL in tensors or any(key.startswith("conditioner.embedders.") for key in tensors):
@@ -70,9 +70,23 @@ def recognise(tensors: Mapping[str, Tensor]) -> str:
     return f"an unknown model of {len(tensors)} tensors (first: {min(tensors)})"
 
 
-def without_module(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without the prefix that training on several GPUs leaves on their keys."""
-    return {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+_WRAPPERS = ("module.", "state_dict.", "_orig_mod.", "model.")
+_COMPILED = "._orig_mod."  # torch.compile of a part
+_LDM = "model.diffusion_model."  # Stable Diffusion's own layout
+
+
+def unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without what wrappers leave on their keys: several GPUs, torch.compile, training frameworks.
+
+    A prefix is taken off where every key has it.
+    """
+    plain = {key.replace(_COMPILED, "."): tensor for key, tensor in tensors.items()}
+    while plain and not any(key.startswith(_LDM) for key in plain):
+        prefix = next((prefix for prefix in _WRAPPERS if all(key.startswith(prefix) for key in plain)), None)
+        if prefix is None:
+            break
+        plain = {key.removeprefix(prefix): tensor for key, tensor in plain.items()}
+    return plain
 
 
 def _recognise_wrapper(tensors: Mapping[str, Tensor]) -> str:

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from mmgt.weights import recognise
+from mmgt.weights.signatures import unwrapped
 
 CROSS_ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
 MOTION = "down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight"
@@ -69,3 +70,25 @@ def test_each_kind_is_named(tensors, name):
 
 def test_the_prefix_of_parallel_training_hides_nothing():
     assert recognise(layout("module.decoder.conv_in.weight")) == "a VAE"
+
+
+@pytest.mark.parametrize(
+    "wrapper", ["module.", "model.", "state_dict.", "_orig_mod.", "state_dict.model.", "model._orig_mod."]
+)
+def test_what_wrappers_leave_on_keys_is_taken_off(wrapper):
+    plain = layout("decoder.conv_in.weight")
+    wrapped = {f"{wrapper}{key}": tensor for key, tensor in plain.items()}
+    assert unwrapped(wrapped).keys() == plain.keys()
+    assert recognise(wrapped) == recognise(plain) == "a VAE"
+
+
+def test_a_prefix_of_some_keys_is_a_name():
+    tensors = {**layout("model.a"), **layout("b")}
+    assert unwrapped(tensors).keys() == tensors.keys()
+    compiled_part = unwrapped(layout("denoising_unet._orig_mod.conv_in.weight"))
+    assert "denoising_unet.conv_in.weight" in compiled_part
+
+
+def test_stable_diffusions_own_layout_keeps_its_prefix():
+    tensors = layout("model.diffusion_model.input_blocks.0.0.weight")
+    assert unwrapped(tensors).keys() == tensors.keys()
