@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -96,26 +96,36 @@ def ddim_step_v(x: Tensor, v: Tensor, now: Tensor | float, later: Tensor | float
     return v.mul_(of_v.item()).add_(x, alpha=of_x.item())
 
 
-def ddim_times(num_steps: int) -> list[int]:
-    """num_steps + 1 timesteps from 999 down to -1 (the clean sample), evenly spaced."""
-    return [int(t) for t in np.linspace(-1, NUM_TRAIN_STEPS - 1, num_steps + 1)][::-1]
+SPACINGS = ("linspace", "trailing", "leading")
+
+
+def spaced_times(num_steps: int, spacing: str = "linspace") -> list[int]:
+    """num_steps + 1 timesteps down to -1, the clean sample (Lin et al. 2024, table 2).
+
+    spacing: "linspace" from 999 to -1, evenly (SMGA's authors); "trailing" from 999, rounded to the nearest; "leading"
+    ends at 0, and so begins below 999.
+    """
+    if spacing == "linspace":
+        return [int(t) for t in np.linspace(-1, NUM_TRAIN_STEPS - 1, num_steps + 1)][::-1]
+    if spacing == "trailing":
+        return [*trailing_times(num_steps), -1]
+    return [*range((num_steps - 1) * (NUM_TRAIN_STEPS // num_steps), -1, -(NUM_TRAIN_STEPS // num_steps)), -1]
 
 
 def ddim(
     denoise: Callable[[Tensor, int], Tensor],
     noise: Callable[[int], Tensor],
-    num_steps: int,
+    times: Sequence[int],
     eta: float,
     alpha_bar: Tensor,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """DDIM for a network that predicts x0 (Song et al. 2021, eq. 12 and 16; eta 1 = ancestral noise).
 
-    denoise(x, step_idx) -> x0 at timestep ddim_times(num_steps)[step_idx]. noise(i) -> unit normal noise: i = 0 the
-    starting sample, i = 1 .. num_steps - 1 the noise added after step i - 1.
+    times: of ``spaced_times``. denoise(x, step_idx) -> x0 at timestep times[step_idx]. noise(i) -> unit normal noise:
+    i = 0 the starting sample, i = 1, 2, ... the noise added after step i - 1.
     Returns the x0 of the last step.
     """
-    times = ddim_times(num_steps)
     recip, recip_m1 = (1 / alpha_bar).sqrt(), (1 / alpha_bar - 1).sqrt()
     x = noise(0)
     for step_idx, (now, later) in enumerate(pairwise(times)):
@@ -128,5 +138,32 @@ def ddim(
             direction = (1 - alpha_bar[later] - sigma**2).sqrt()
             x = x0 * alpha_bar[later].sqrt() + direction * epsilon + sigma * noise(step_idx + 1)
         if progress is not None:
-            progress(step_idx + 1, num_steps)
+            progress(step_idx + 1, len(times) - 1)
+    return x0
+
+
+def dpmpp_2m(
+    denoise: Callable[[Tensor, int], Tensor],
+    noise: Callable[[int], Tensor],
+    times: Sequence[int],
+    alpha_bar: Tensor,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """DPM-Solver++(2M) for a network that predicts x0 (Lu et al. 2022, algorithm 2): deterministic, second order.
+
+    Arguments and answer are ``ddim``'s; only noise(0) is drawn. Its first step is DDIM's with eta 0.
+    """
+    alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    log_snr = alpha.log() - sigma.log()
+    x = noise(0)
+    before: tuple[Tensor, Tensor] | None = None
+    for step_idx, (now, later) in enumerate(pairwise(times)):
+        x0 = denoise(x, step_idx)
+        if later >= 0:
+            step = log_snr[later] - log_snr[now]
+            ahead = x0 if before is None else x0 + (x0 - before[0]) * (step / (2 * before[1]))
+            x = sigma[later] / sigma[now] * x - alpha[later] * torch.expm1(-step) * ahead
+            before = x0, step
+        if progress is not None:
+            progress(step_idx + 1, len(times) - 1)
     return x0

@@ -7,3 +7,6 @@ class InputError(ValueError):
     The message is one sentence that names the value, what is allowed and the next step. The command line prints it
     without a traceback; ComfyUI shows it on the node.
     """
+
+    # A pack's modules are named by their path in ComfyUI, which prints this before the message.
+    __module__ = "mmgt.errors"

@@ -7,10 +7,11 @@ from typing import Any, get_args
 
 from comfy_api.latest import io
 
+from ..mmgt.errors import InputError
 from ..mmgt.mmhaa.drive import STRENGTHS, drive_video
 from ..mmgt.mmhaa.masks import HandsBranch, MaskOptions, ThirdMask
 from ..mmgt.mmhaa.motion import MAX_FRAMES
-from ..mmgt.mmhaa.pictures import MAX_PX, PictureSize
+from ..mmgt.mmhaa.pictures import MAX_PX, TRAINED_PX, PictureSize
 from ..mmgt.mmhaa.presets import PRESETS
 from ..mmgt.mmhaa.sample import Video, VideoOptions
 from ..mmgt.weights.catalog import MMHAA
@@ -22,11 +23,13 @@ AS_SET = "as set here"
 class LoadMMHAAModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["talking photo", "audio to video", "avatar", "lip sync"],
             node_id="MMGT_LoadMMHAAModel",
             display_name="Load MM-HAA Model",
             category="MMGT/video",
-            description="Stage II of MMGT: the video network. Its MODEL runs in every sampler node.",
+            description="Stage II of MMGT: the network that makes a portrait talk. Its MODEL runs in every sampler "
+            "node.",
             inputs=[
                 io.Combo.Input(
                     "mmhaa",
@@ -42,7 +45,7 @@ class LoadMMHAAModel(io.ComfyNode):
                     "halves the memory of fp16 and costs some quality.",
                 ),
             ],
-            outputs=[io.Model.Output(display_name="model")],
+            outputs=[io.Model.Output(display_name="model", tooltip="Like any other MODEL: LoRA, KSampler, previews.")],
         )
 
     @classmethod
@@ -176,6 +179,23 @@ def video_settings() -> list[io.Input]:
     ]
 
 
+def settings_problem(
+    width=0,
+    height=0,
+    window=VideoOptions.window,
+    overlap=VideoOptions.overlap,
+    guidance_start=VideoOptions.guidance_start,
+    guidance_end=VideoOptions.guidance_end,
+) -> bool | str:
+    """True, or the sentence that says what is wrong with the values of ``video_settings``, before anything runs."""
+    try:
+        PictureSize(width or TRAINED_PX, height or TRAINED_PX)
+        VideoOptions(window, overlap, guidance_start=guidance_start, guidance_end=guidance_end)
+    except InputError as error:
+        return str(error)
+    return True
+
+
 @dataclass(frozen=True)
 class _Given:
     """A video of nodes' values, and its empty LATENT."""
@@ -209,6 +229,7 @@ def _video(
     import torch
 
     host.check_model(model)
+    tensors.check_finite(image[:1], "the photo")
     size = PictureSize.of_photo(*image.shape[1:3], height, width)
     drive = drive_video(
         size,
@@ -230,20 +251,32 @@ def _video(
 class MMHAAConditioning(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=[
+                "talking photo",
+                "lip sync",
+                "audio to video",
+                "portrait animation",
+                "speech to video",
+                "avatar",
+            ],
             node_id="MMGT_MMHAAConditioning",
             display_name="MM-HAA Conditioning",
             category="MMGT/video",
-            description="Photo, poses, masks and speech for any sampler: KSampler, KSampler (Advanced), "
-            "SamplerCustomAdvanced. The LATENT has one frame a picture of the batch.",
+            description="A talking video of a photo, for any sampler: photo, poses, masks and speech for KSampler, "
+            "KSampler (Advanced), SamplerCustomAdvanced. The LATENT has one frame a picture of the batch.",
             inputs=[*picture_inputs(), *video_settings()],
             outputs=[
-                io.Model.Output(display_name="model"),
-                io.Conditioning.Output(display_name="positive"),
-                io.Conditioning.Output(display_name="negative"),
-                io.Latent.Output(display_name="latent"),
+                io.Model.Output(display_name="model", tooltip="The model as it came; for the sampler."),
+                io.Conditioning.Output(display_name="positive", tooltip="Photo, poses, masks and speech."),
+                io.Conditioning.Output(display_name="negative", tooltip="The poses only: what cfg leads away from."),
+                io.Latent.Output(display_name="latent", tooltip="Empty, one frame a picture of the batch."),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, width=0, height=0, window=12, overlap=4, guidance_start=0.0, guidance_end=1.0):
+        return settings_problem(width, height, window, overlap, guidance_start, guidance_end)
 
     @classmethod
     def execute(cls, model, **given) -> io.NodeOutput:
@@ -255,11 +288,21 @@ class MMHAAConditioning(io.ComfyNode):
 class MMHAAVideoSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=[
+                "talking photo",
+                "talking head",
+                "lip sync",
+                "audio to video",
+                "speech to video",
+                "portrait animation",
+                "avatar",
+            ],
             node_id="MMGT_MMHAAVideoSampler",
             display_name="MM-HAA Video Sampler",
             category="MMGT/video",
-            description="Paper stage II in one node: from photo, poses, masks and speech to the latents of the video. "
+            description="Audio to video, paper stage II in one node: a photo talks and gestures, its lips in "
+            "sync with the speech. From photo, poses, masks and speech to the latents of the video. "
             "The same as MM-HAA Conditioning with a KSampler.",
             inputs=[
                 *picture_inputs(),
@@ -314,8 +357,14 @@ class MMHAAVideoSampler(io.ComfyNode):
                 ),
                 *video_settings(),
             ],
-            outputs=[io.Latent.Output(display_name="latent")],
+            outputs=[
+                io.Latent.Output(display_name="latent", tooltip="One frame a picture of the batch; for Decode Video.")
+            ],
         )
+
+    @classmethod
+    def validate_inputs(cls, width=0, height=0, window=12, overlap=4, guidance_start=0.0, guidance_end=1.0):
+        return settings_problem(width, height, window, overlap, guidance_start, guidance_end)
 
     @classmethod
     def execute(
@@ -337,6 +386,10 @@ class MMHAAVideoSampler(io.ComfyNode):
             chosen = PRESETS[preset]
             sampler_name, scheduler, steps, cfg = chosen.scheduler, host.TRAILING, chosen.num_steps, chosen.guidance
             given = {**given, **asdict(chosen.options)}
+        if sigmas is None and latent is None and denoise < 1:
+            raise InputError(
+                f"denoise is {denoise:g}, but there is no latent to refine; connect one, or set denoise to 1."
+            )
         made = _video(model, **given)
         positive, negative = (host.conditioning(made.video, sees) for sees in (True, False))
         if sigmas is None:
@@ -348,13 +401,16 @@ class MMHAAVideoSampler(io.ComfyNode):
 class TrailingSigmas(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["scheduler", "sigmas", "trailing timesteps"],
             node_id="MMGT_TrailingSigmas",
             display_name="MMGT Trailing Sigmas",
             category="MMGT/video",
-            description="The paper's timesteps, evenly spaced from pure noise, as SIGMAS for custom samplers.",
+            description="The timesteps of the authors' code, evenly spaced from pure noise, as SIGMAS.",
             inputs=[
-                io.Model.Input("model", tooltip="Any discrete model; from Load MM-HAA Model for the paper's schedule."),
+                io.Model.Input(
+                    "model", tooltip="Any discrete model; from Load MM-HAA Model for the authors' schedule."
+                ),
                 io.Int.Input(
                     "steps", default=30, min=1, max=1000, tooltip="Denoising steps. The authors' code takes 30."
                 ),
@@ -367,7 +423,7 @@ class TrailingSigmas(io.ComfyNode):
                     tooltip="Below 1 only the last part of the schedule is visited, to refine a latent.",
                 ),
             ],
-            outputs=[io.Sigmas.Output(display_name="sigmas")],
+            outputs=[io.Sigmas.Output(display_name="sigmas", tooltip="For SamplerCustomAdvanced and its relatives.")],
         )
 
     @classmethod

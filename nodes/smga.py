@@ -6,11 +6,12 @@ from typing import Any
 
 from comfy_api.latest import io, ui
 
+from ..mmgt.diffusion import SPACINGS
 from ..mmgt.errors import InputError
 from ..mmgt.poses import PoseSequence
 from ..mmgt.smga.candidates import MAX_CANDIDATES, sample_candidates, score_table
 from ..mmgt.smga.keep import KEPT_POINTS, KeptTrack, kept_track, parse_spans
-from ..mmgt.smga.sample import MAX_OVERLAP, SamplerSettings, check_features
+from ..mmgt.smga.sample import MAX_OVERLAP, SOLVERS, SamplerSettings, check_features
 from ..mmgt.speech import SpeechFeatures
 from ..mmgt.weights import load_smga
 from ..mmgt.weights.catalog import SMGA
@@ -63,7 +64,20 @@ def expert_inputs() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.05,
-            tooltip="Noise added back in each step: 1 as the authors sample, 0 for a deterministic path.",
+            tooltip="Noise added back in each step: 1 as the authors sample, 0 for a deterministic path. ddim only.",
+        ),
+        io.Combo.Input(
+            "solver",
+            options=list(SOLVERS),
+            default=SamplerSettings.solver,
+            tooltip="ddim: as the authors sample. dpmpp_2m: second order, deterministic, for fewer steps.",
+        ),
+        io.Combo.Input(
+            "spacing",
+            options=list(SPACINGS),
+            default=SamplerSettings.spacing,
+            tooltip="Which timesteps the steps visit. linspace: the authors'. trailing: the same where steps divide "
+            "1000. leading: begins below pure noise, ends nearer to the clean poses.",
         ),
     )
 
@@ -71,11 +85,12 @@ def expert_inputs() -> list[io.Input]:
 class LoadSMGAModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["gesture", "audio to pose", "speech to gesture"],
             node_id="MMGT_LoadSMGAModel",
             display_name="Load SMGA Model",
             category="MMGT/pose",
-            description="Stage I of MMGT: the network that turns speech into poses.",
+            description="Stage I of MMGT: the network that turns speech into poses and gestures.",
             inputs=[
                 io.Combo.Input(
                     "smga",
@@ -83,7 +98,7 @@ class LoadSMGAModel(io.ComfyNode):
                     tooltip="In models/mmgt: the authors' audio2pose_best_model.pt, or the same as .safetensors.",
                 )
             ],
-            outputs=[sockets.Smga.Output(display_name="smga")],
+            outputs=[sockets.Smga.Output(display_name="smga", tooltip="For the SMGA samplers.")],
         )
 
     @classmethod
@@ -99,11 +114,20 @@ class LoadSMGAModel(io.ComfyNode):
 class SMGAAudio2PoseSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=[
+                "gesture",
+                "speech to gesture",
+                "audio to pose",
+                "talking",
+                "lip sync",
+                "motion generation",
+            ],
             node_id="MMGT_SMGAAudio2PoseSampler",
             display_name="SMGA Audio2Pose Sampler",
             category="MMGT/pose",
-            description="Diffuse a pose sequence from speech (paper stage I). Any length: windows of 80 frames are "
+            description="Speech to gesture: diffuse a talking pose sequence (paper stage I). "
+            "Any length: windows of 80 frames are "
             "sampled together and agree where they overlap.",
             inputs=[
                 sockets.Smga.Input("smga", tooltip="From Load SMGA Model."),
@@ -117,18 +141,18 @@ class SMGAAudio2PoseSampler(io.ComfyNode):
                 *expert_inputs(),
             ],
             outputs=[
-                sockets.Poses.Output(display_name="poses"),
-                io.String.Output(display_name="scores"),
+                sockets.Poses.Output(
+                    display_name="poses", tooltip="The best candidate: 25 fps, as long as the speech."
+                ),
+                io.String.Output(display_name="scores", tooltip="A line per candidate: seed, beats, lips, total."),
             ],
         )
 
     @classmethod
-    def execute(
-        cls, smga, speech, initial_pose, seed, steps, guidance, eta, window_overlap, candidates=1
-    ) -> io.NodeOutput:
+    def execute(cls, smga, speech, initial_pose, seed, candidates, **settings) -> io.NodeOutput:
         check_features(smga.model, speech.gesture)
-        settings = SamplerSettings(steps, guidance, eta, window_overlap)
-        return _sampled(smga, speech, tensors.poses(initial_pose).frames(0, 1), seed, candidates, settings)
+        initial_pose = tensors.poses(initial_pose).frames(0, 1)
+        return _sampled(smga, speech, initial_pose, seed, candidates, _settings(**settings))
 
 
 class SMGAResample(io.ComfyNode):
@@ -138,7 +162,8 @@ class SMGAResample(io.ComfyNode):
             tooltip = f"On: {what} of the given poses stay as they are, at all times. Off: made anew to the speech."
             return io.Boolean.Input(f"keep_{region}", default=default, tooltip=tooltip)
 
-        return io.Schema(
+        return host.schema(
+            search_aliases=["gesture", "inpaint motion", "regenerate poses", "speech to gesture"],
             node_id="MMGT_SMGAResample",
             display_name="SMGA Re-sample",
             category="MMGT/pose",
@@ -181,8 +206,10 @@ class SMGAResample(io.ComfyNode):
                 *expert_inputs(),
             ],
             outputs=[
-                sockets.Poses.Output(display_name="poses"),
-                io.String.Output(display_name="scores"),
+                sockets.Poses.Output(
+                    display_name="poses", tooltip="The best candidate: 25 fps, as long as the speech."
+                ),
+                io.String.Output(display_name="scores", tooltip="A line per candidate: seed, beats, lips, total."),
             ],
         )
 
@@ -202,30 +229,34 @@ class SMGAResample(io.ComfyNode):
         initial_pose,
         seed,
         keep_seconds,
-        steps,
-        guidance,
-        eta,
-        window_overlap,
-        candidates=1,
+        candidates,
+        keep_body,
+        keep_hands,
+        keep_face,
+        keep_lips,
         poses=None,
         start_pose=None,
         end_pose=None,
-        **keep,
+        **settings,
     ) -> io.NodeOutput:
         check_features(smga.model, speech.gesture)
         initial_pose = tensors.poses(initial_pose).frames(0, 1)
         given, start, end = (None if p is None else tensors.poses(p) for p in (poses, start_pose, end_pose))
+        keep = {"body": keep_body, "hands": keep_hands, "face": keep_face, "lips": keep_lips}
         kept = kept_track(
             len(speech.gesture),
             initial_pose,
             given,
-            [region for region in KEPT_POINTS if keep[f"keep_{region}"]] if given is not None else [],
+            [region for region in KEPT_POINTS if keep[region]] if given is not None else [],
             parse_spans(keep_seconds),
             start,
             end,
         )
-        settings = SamplerSettings(steps, guidance, eta, window_overlap)
-        return _sampled(smga, speech, initial_pose, seed, candidates, settings, kept)
+        return _sampled(smga, speech, initial_pose, seed, candidates, _settings(**settings), kept)
+
+
+def _settings(steps, guidance, window_overlap, eta, solver, spacing) -> SamplerSettings:
+    return SamplerSettings(steps, guidance, eta, window_overlap, solver, spacing)
 
 
 def _sampled(

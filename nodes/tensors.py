@@ -52,6 +52,15 @@ def joined(chunks: Iterable[Tensor], num_frames: int) -> Tensor:
     return batch
 
 
+def check_finite(image: Tensor, what: str) -> None:
+    """Raise InputError where a picture holds NaN or infinity: what a broken VAE or a failed render leaves."""
+    if not image.isfinite().all():
+        raise InputError(
+            f"{what} holds numbers that are not finite (NaN or infinity), so it shows nothing; look at it in Preview "
+            "Image, and load it anew or change the node that made it."
+        )
+
+
 def picture(image: Tensor) -> np.ndarray:
     """First picture of an IMAGE [B, H, W, C] 0..1 -> [H, W, 3] uint8 RGB."""
     return (image[0, ..., :3].float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()

@@ -16,11 +16,13 @@ DECODE_FRAMES = 4  # at once: with progress and cancel in between; the VAE split
 class PreviewMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["talking photo", "portrait animation", "warp", "animate photo", "lip sync", "avatar"],
             node_id="MMGT_PreviewMotion",
             display_name="Preview Motion",
             category="MMGT/video",
-            description="Warp the photo along the poses: see lips, head and hands before paying for diffusion. CPU, no "
+            description="Portrait animation without diffusion: warp the photo along the poses, see lips, head "
+            "and hands before paying for diffusion. CPU, no "
             "weights.",
             inputs=[
                 io.Image.Input("image", tooltip="The photo; the first picture of a batch is used."),
@@ -33,7 +35,10 @@ class PreviewMotion(io.ComfyNode):
                 ),
                 io.Audio.Input("audio", optional=True, tooltip="Sound of the VIDEO output; passed through untouched."),
             ],
-            outputs=[io.Image.Output(display_name="image"), io.Video.Output(display_name="video")],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="All frames as one batch."),
+                io.Video.Output(display_name="video", tooltip="The frames with their sound, for Save Video."),
+            ],
         )
 
     @classmethod
@@ -85,13 +90,17 @@ def decoded(vae, latent) -> Iterator[Tensor]:
 class DecodeVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["vae decode", "talking video", "audio to video", "mux audio"],
             node_id="MMGT_DecodeVideo",
             display_name="Decode Video",
             category="MMGT/video",
             description="Latents to pictures, a few at a time, and to a VIDEO with its sound.",
             inputs=decode_inputs(),
-            outputs=[io.Image.Output(display_name="image"), io.Video.Output(display_name="video")],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="All frames as one batch."),
+                io.Video.Output(display_name="video", tooltip="The frames with their sound, for Save Video."),
+            ],
         )
 
     @classmethod
@@ -103,7 +112,8 @@ class DecodeVideo(io.ComfyNode):
 class DecodeVideoToFile(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["vae decode", "save video", "talking video", "audio to video", "mux audio"],
             node_id="MMGT_DecodeVideoToFile",
             display_name="Decode Video to File",
             category="MMGT/video",
@@ -120,7 +130,7 @@ class DecodeVideoToFile(io.ComfyNode):
                 ),
                 io.String.Input("filename_prefix", default="video/mmgt", tooltip="Folder and name below output/."),
             ],
-            outputs=[io.Video.Output(display_name="video")],
+            outputs=[io.Video.Output(display_name="video", tooltip="The file that was written.")],
         )
 
     @classmethod

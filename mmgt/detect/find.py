@@ -34,7 +34,8 @@ def find_detector(folders: Sequence[Path], providers: Sequence[str] | None = Non
         return ExamplePortrait(
             f"no pose detector: {missing} not found in {', '.join(map(str, folders)) or 'any folder'}, and MediaPipe "
             f"cannot be used. Put DWPose's {DETECTOR_FILE} and {POSE_FILE} into {folders[0] if folders else 'a folder'}"
-            f", or install MediaPipe ({TWO_LINE_INSTALL}), or give a pose file (--poses, 'Load Poses')."
+            f", or install MediaPipe ({TWO_LINE_INSTALL}), or give a pose file ('Load Poses', or "
+            "--poses on the command line)."
         )
     log.info("DWPose's %s not found: MediaPipe detects the pose", missing)
     return detector

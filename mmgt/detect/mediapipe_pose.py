@@ -87,7 +87,10 @@ class MediaPipePose:
 
 def load_mediapipe() -> MediaPipePose:
     """MediaPipe, ready to detect. Raises InputError if it is missing, too new or does not fit its protobuf."""
-    others = "use DWPose, or give a pose file (--poses, 'Load Poses') or a POSE_KEYPOINT of another detector"
+    others = (
+        "use DWPose, or give a pose file ('Load Poses', or --poses on the "
+        "command line) or a POSE_KEYPOINT of another detector"
+    )
     try:
         import mediapipe
     except ImportError as error:

@@ -83,7 +83,7 @@ def choose_person(people: Detection, person: PersonOrder = "largest", index: int
         raise InputError(
             f"nobody was found in the picture of {people.width_px}x{people.height_px} px; it must show a person's "
             "head and shoulders. Give another picture or crop it around the person, or give the pose "
-            "(--poses, 'Load Poses')."
+            "('Load Poses', or --poses on the command line)."
         )
     if not 0 <= index < people.num_people:
         raise InputError(

@@ -106,8 +106,16 @@ def drive_video(
         )
     if num_frames == 0:
         raise InputError("the pose pictures hold 0 frames; a video needs at least one.")
-    if poses is not None and pose_pictures is not None:
-        _check_length("poses", poses.num_frames, num_frames)
+    if poses is not None and pose_pictures is not None and poses.num_frames != num_frames:
+        raise InputError(
+            f"the poses have {poses.num_frames} frames at {POSE_FPS:g} fps and the pose pictures {num_frames}; connect "
+            "pictures that were drawn of these poses, or only one of both."
+        )
+    if num_frames == 1 and speech is not None and len(speech.gesture) > 1:
+        raise InputError(
+            f"there is one frame of poses, but the speech has {len(speech.gesture)}; connect a pose sequence (SMGA "
+            "Audio2Pose Sampler, Rhythm Audio2Pose, DWPose Pose Video), not the initial pose."
+        )
     masks = _masks(size, poses, {"face": face_mask, "lips": lip_mask, "hands": hands_mask}, mask_options, num_frames)
     layers = None if speech is None else speech.video
     if layers is not None and len(layers) != num_frames:
@@ -129,7 +137,12 @@ def _masks(
     for name, boxes in (("face", face_box), ("lips", lip_box), ("hands", hand_boxes)):
         mask = given[name]
         if mask is not None:
-            _check_length(f"the {name} masks", len(mask), num_frames, may_hold=True)
+            if len(mask) not in (1, num_frames):
+                raise InputError(
+                    f"there are {len(mask)} {name} masks for {num_frames} frames of "
+                    f"{'poses' if poses is not None else 'pose pictures'} at {POSE_FPS:g} fps; "
+                    f"give {num_frames}, or one for all."
+                )
             regions[name] = GivenMasks(mask, size)
         elif poses is not None:
             regions[name] = BoxMasks(poses, size, boxes)
@@ -139,7 +152,10 @@ def _masks(
             "defaults."
         )
     if given["hands"] is not None and not options.needs_hands:
-        logger.warning("the hands mask acts nowhere: choose a hands_branch, or the third_mask 'hands'")
+        raise InputError(
+            "the hands mask would act nowhere, as hands_branch is 'none' and third_mask is not 'hands'; set "
+            "hands_branch to full, face or lips, or third_mask to 'hands', or disconnect the mask."
+        )
     if not regions:
         logger.warning("pose pictures without poses or masks: the speech acts on the whole picture alike")
         return EvenMasks(size)
@@ -149,11 +165,3 @@ def _masks(
             f"there is no {' and no '.join(missing)} mask, and there are no poses to make it of; connect either."
         )
     return BranchMasks(size, **regions, options=options)
-
-
-def _check_length(name: str, num_frames: int, wanted: int, *, may_hold: bool = False) -> None:
-    """Raise InputError unless something has as many frames as the video (or one, where it may hold for all)."""
-    if num_frames == wanted or (may_hold and num_frames == 1):
-        return
-    one = " (or one frame for all)" if may_hold else ""
-    raise InputError(f"{name} have {num_frames} frames, but the video has {wanted}; give as many{one}.")

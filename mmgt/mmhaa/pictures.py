@@ -14,7 +14,7 @@ from ..errors import InputError
 LATENT_PX = 8  # one latent cell is 8 x 8 px
 NETWORK_PX = 64  # the UNet halves the latents three times
 TRAINED_PX = 512  # side of the training pictures
-MAX_PX = 4096
+MIN_PX, MAX_PX = 32, 4096  # of a video
 CLIP_PX = 224
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -29,10 +29,10 @@ class PictureSize:
 
     def __post_init__(self) -> None:
         for name, size in (("height", self.height_px), ("width", self.width_px)):
-            if not 1 <= size <= MAX_PX:
+            if not MIN_PX <= size <= MAX_PX:
                 raise InputError(
-                    f"the video's {name} is {size} px; it must be 1 to {MAX_PX} px. Crop the photo or "
-                    "give another size."
+                    f"the video's {name} is {size} px; it must be {MIN_PX} to {MAX_PX} px (the network was trained "
+                    f"on {TRAINED_PX}). Crop the photo or give another size."
                 )
 
     @classmethod

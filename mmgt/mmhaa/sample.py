@@ -50,7 +50,10 @@ class VideoOptions:
 
     def __post_init__(self) -> None:
         if not 1 <= self.window <= MAX_FRAMES:
-            raise InputError(f"window is {self.window} frames; it must be 1 to {MAX_FRAMES} (trained: 12).")
+            raise InputError(
+                f"window is {self.window} frames; it must be 1 to {MAX_FRAMES}: the network has a place for "
+                f"{MAX_FRAMES} frames and was trained on 12. Videos of any length are made of overlapping windows."
+            )
         if not 0 <= self.overlap < self.window:
             raise InputError(
                 f"overlap is {self.overlap} frames; it must be 0 to {self.window - 1}, less than the window of "

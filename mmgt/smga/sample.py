@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..diffusion import cosine_alpha_bar, ddim, ddim_times
+from ..diffusion import SPACINGS, cosine_alpha_bar, ddim, dpmpp_2m, spaced_times
 from ..errors import InputError
 from ..lips import close_lips
 from ..poses import PoseSequence
@@ -26,6 +26,7 @@ from .pose_vector import TrainingFrame
 
 log = logging.getLogger("mmgt")
 
+SOLVERS = ("ddim", "dpmpp_2m")
 MAX_OVERLAP = 60  # frames: a window of 80 moves on by at least 20
 
 
@@ -33,14 +34,17 @@ MAX_OVERLAP = 60  # frames: a window of 80 moves on by at least 20
 class SamplerSettings:
     """How SMGA is sampled; the defaults are the authors', except that windows overlap.
 
-    num_steps: DDIM steps. guidance: 1 = none, 2 = the authors'. eta: 1 = ancestral noise (the authors'), 0 = none.
-    overlap: frames that neighbouring windows share, 1..60.
+    num_steps: of the solver. guidance: 1 = none, 2 = the authors'. eta: 1 = ancestral noise (the authors'), 0 = none;
+    only DDIM has it. overlap: frames that neighbouring windows share, 1..60. solver, spacing: which of ``SOLVERS``
+    goes along which of ``SPACINGS``' timesteps.
     """
 
     num_steps: int = 50
     guidance: float = 2.0
     eta: float = 1.0
     overlap: int = 20
+    solver: str = "ddim"
+    spacing: str = "linspace"
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_steps <= 1000 or not 1 <= self.overlap <= MAX_OVERLAP or not 0 <= self.eta <= 1:
@@ -48,6 +52,13 @@ class SamplerSettings:
                 f"SMGA cannot be sampled with {self}; steps must be 1..1000, the overlap 1..{MAX_OVERLAP} frames and "
                 "eta 0..1. The defaults are 50, 20 and 1."
             )
+        for name, value, allowed in (("solver", self.solver, SOLVERS), ("spacing", self.spacing, SPACINGS)):
+            if value not in allowed:
+                raise InputError(f"SMGA's {name} is '{value}'; it must be one of {', '.join(allowed)}.")
+
+    @property
+    def times(self) -> list[int]:
+        return spaced_times(self.num_steps, self.spacing)
 
 
 # Windows that pass the network together. Their speech keys, values and FiLM vectors (26 MB a window at full size) are
@@ -71,7 +82,7 @@ class GuidedWindows:
 
     def __init__(self, model: SMGA, features: Tensor, settings: SamplerSettings) -> None:
         self.model, self.guidance = model, settings.guidance
-        self.timesteps = torch.tensor(ddim_times(settings.num_steps)[:-1], device=features.device)
+        self.timesteps = torch.tensor(settings.times[:-1], device=features.device)
         self.batches = [self._with_and_without_speech(batch) for batch in features.split(_WINDOWS_AT_ONCE)]
         self.kept = self._listen(self.batches[0], self.timesteps) if len(self.batches) == 1 else None
 
@@ -192,4 +203,6 @@ def sample_track(
         return noise(draw_idx).to(device)
 
     alpha_bar = cosine_alpha_bar().to(device)
-    return ddim(denoise, draw, settings.num_steps, settings.eta, alpha_bar, progress).float().cpu()
+    if settings.solver == "dpmpp_2m":
+        return dpmpp_2m(denoise, draw, settings.times, alpha_bar, progress).float().cpu()
+    return ddim(denoise, draw, settings.times, settings.eta, alpha_bar, progress).float().cpu()

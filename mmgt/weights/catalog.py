@@ -135,7 +135,10 @@ WAVLM = WeightFile(
     size_bytes=1_261_990_257,
     instead="use an SMGA that was trained without it",
 )
-_OTHER_POSES = "use MediaPipe, or give a pose file (--poses, 'Load Poses') or a POSE_KEYPOINT of another detector"
+_OTHER_POSES = (
+    "use MediaPipe, or give a pose file ('Load Poses', or --poses on the command line) "
+    "or a POSE_KEYPOINT of another detector"
+)
 YOLOX = WeightFile(
     key="yolox",
     name="yolox_l.onnx",

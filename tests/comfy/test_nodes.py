@@ -102,7 +102,7 @@ def test_samplers_begin_with_what_is_turned_most(server):
     assert video[7:] == widgets("MMGT_MMHAAConditioning")
     for node in ("MMGT_SMGAAudio2PoseSampler", "MMGT_SMGAResample"):
         assert widgets(node)[:3] == ["seed", "steps", "guidance"]
-        assert widgets(node)[-2:] == ["window_overlap", "eta"]
+        assert widgets(node)[-4:] == ["window_overlap", "eta", "solver", "spacing"]
 
 
 def test_preview_from_speech(server):

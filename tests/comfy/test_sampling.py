@@ -143,7 +143,7 @@ def test_fp16_intermediates_are_taken(facts, what):
         ("model", "take Load MM-HAA Model"),
         ("no frames", "0 frames"),
         ("nothing", "nothing to move by"),
-        ("masks", "3 frames, but the video has 14"),
+        ("masks", "there are 3 face masks for 14 frames of pose pictures"),
         ("one mask", "no lips mask"),
         ("overlap", "less than the window of 8 frames"),
         ("decode", "take the VAE that the photo was encoded with"),

@@ -5,7 +5,7 @@ import pytest
 import torch
 from golden import config, golden_files, part, read
 
-from mmgt.diffusion import cosine_alpha_bar, ddim_times
+from mmgt.diffusion import cosine_alpha_bar, spaced_times
 from mmgt.smga.sample import SamplerSettings, sample_track
 from mmgt.weights import build_smga
 
@@ -90,7 +90,7 @@ def test_schedule(path):
     alpha_bar = cosine_alpha_bar(len(sched["alphas_cumprod"]))
     close(alpha_bar, sched["alphas_cumprod"], 1e-7)
     np.testing.assert_allclose((1 / alpha_bar).sqrt(), sched["sqrt_recip_alphas_cumprod"], rtol=2e-6)
-    assert ddim_times(len(sched["times"]) - 1) == sched["times"].tolist()
+    assert spaced_times(len(sched["times"]) - 1) == sched["times"].tolist()
 
 
 @pytest.mark.parametrize("path", golden_files("stage1", "smga_sampling"))
