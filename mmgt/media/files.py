@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 
@@ -24,9 +25,21 @@ def import_av():  # type: ignore[no-untyped-def]
     return av
 
 
+def picture_tracks(container: Any) -> list[Any]:
+    """A film's picture tracks; the cover of a song is none."""
+    cover = import_av().stream.Disposition.attached_pic
+    return [video for video in container.streams.video if not video.disposition & cover]
+
+
 def check_file(path: Path, kind: str, wanted: str) -> None:
     """Raise InputError unless there is a file with something in it. kind, wanted: what it should be, in words."""
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:
+        raise InputError(
+            f"{path.name[:40]}... is no file's name ({error.strerror}); give the path of {wanted}."
+        ) from error
+    if not is_file:
         raise InputError(f"there is no {kind} {path}; give the path of {wanted}.")
     if path.stat().st_size == 0:
         raise InputError(f"the {kind} {path} is empty (0 bytes); give {wanted}.")
@@ -40,8 +53,10 @@ def local(path: Path) -> str:
 def check_output(path: Path) -> None:
     """Raise InputError if writing to ``path`` would replace something, or cannot work."""
     try:
-        if path.exists() or path.is_symlink():
-            raise InputError(f"{path} exists already and is not overwritten; choose another name or remove it first.")
+        path.lstat()
+        raise InputError(f"{path} exists already and is not overwritten; choose another name or remove it first.")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
     except OSError as error:
         raise InputError(
             f"{path.name[:40]}... cannot be a file's name ({error.strerror}); choose a shorter one."
@@ -99,7 +114,11 @@ def _publish(unfinished: Path, path: Path) -> bool:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
         return False
-    unfinished.replace(path)
+    try:
+        unfinished.replace(path)
+    except OSError:
+        path.unlink()
+        raise
     return True
 
 

@@ -55,7 +55,9 @@ def _eight_bits(image: Any, path: Path) -> Any:
         raise InputError(f"{path} holds NaN or infinite pixels; export it again as 8 or 16 bits.")
     low, high = 0.0, 1.0 if image.mode == "F" else 65535.0
     if values.min() < low or values.max() > high:  # no usual range: its own
-        low, high = values.min(), values.max()
+        low, high = min(low, values.min()), values.max()
+    elif image.mode == "I" and values.max() <= 255:  # 8 bits in a larger box
+        high = 255.0
     eight_bits = Image.fromarray(((values - low) / (high - low) * 255).round().astype(np.uint8))
     eight_bits.info = image.info
     return eight_bits

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import InputError
-from .files import check_file, import_av, local
+from .files import check_file, import_av, local, picture_tracks
 
 log = logging.getLogger("mmgt")
 
@@ -116,9 +116,9 @@ def _read_clock(source: Path | IO[bytes], name: str, otherwise: str) -> _Clock:
     last_s, last_duration_s = -math.inf, 0.0
     try:
         with _opened(source) as container:
-            if not container.streams.video:
+            if not picture_tracks(container):
                 raise InputError(f"{name} has no picture in it; {otherwise}.")
-            stream = container.streams.video[0]
+            stream = picture_tracks(container)[0]
             aspect = _pixel_aspect(stream.codec_context.sample_aspect_ratio)
             mean_step_s = 1 / float(stream.average_rate or stream.guessed_rate or 25)
             for packet in container.demux(stream):
@@ -159,7 +159,7 @@ def _decoded_frames(source: Path | IO[bytes], name: str) -> Iterator[Any]:
     num_frames = num_lost = 0
     try:
         with _opened(source) as container:
-            for packet in container.demux(container.streams.video[0]):
+            for packet in container.demux(picture_tracks(container)[0]):
                 try:
                     for frame in packet.decode():
                         num_frames += 1

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..audio import Recording, resample, stereo_weights
 from ..errors import InputError
-from .files import check_file, import_av, local
+from .files import check_file, import_av, local, picture_tracks
 
 log = logging.getLogger("mmgt")
 
@@ -27,6 +27,7 @@ SOUND_ADVICE = "give a wav, flac, mp3, m4a or ogg file with speech"
 BLOCK = 1024  # samples of an AAC packet
 GAP_S = 0.01  # timestamps are rounded: a sound that is this much late or early is on time
 MAX_GAP_S = 600.0  # a clock that jumps further is wrong
+MAX_SAMPLE = 8.0  # 18 dB beyond full scale: what is louder was never sound
 MAX_FAILED_READS = 100  # one after another; then the rest of a file is lost
 
 
@@ -45,7 +46,7 @@ def read_recording(path: Path) -> Recording:
 
 def _decoded_sound(path: Path, container: Any, stream: Any, rate_hz: int) -> Iterator[np.ndarray]:
     """Blocks [C, n] float32 of a sound track at one rate, with its own number of channels, everything at its time."""
-    pictures = _pictures(container)
+    pictures = picture_tracks(container)
     timeline = _Timeline(_second_zero(container, stream, pictures), rate_hz, stream.channels, bool(pictures))
     for packet in _packets(container, stream, timeline):
         try:
@@ -60,12 +61,6 @@ def _decoded_sound(path: Path, container: Any, stream: Any, rate_hz: int) -> Ite
     if gaps or timeline.is_damaged:
         where = ", ".join(gaps[:3]) + (f" and {len(gaps) - 3} times more" if len(gaps) > 3 else "")
         log.warning("%s is damaged or has gaps: silence stands at %s", path, where or "its end")
-
-
-def _pictures(container: Any) -> list[Any]:
-    """A film's picture tracks; the cover of a song is none."""
-    cover = import_av().stream.Disposition.attached_pic
-    return [video for video in container.streams.video if not video.disposition & cover]
 
 
 def _second_zero(container: Any, stream: Any, pictures: list[Any]) -> float:
@@ -228,6 +223,7 @@ def audio_frames(sound: VideoSound) -> Iterator[Any]:
 def audio_frame(samples: np.ndarray, rate_hz: int, start: int) -> Any:
     """Samples [1 or 2, n] as a PyAV frame that begins at a sample's place."""
     layout = "mono" if len(samples) == 1 else "stereo"
-    frame = import_av().AudioFrame.from_ndarray(np.ascontiguousarray(samples, np.float32), format="fltp", layout=layout)
+    audible = np.nan_to_num(samples.astype(np.float32)).clip(-MAX_SAMPLE, MAX_SAMPLE)  # AAC takes no others
+    frame = import_av().AudioFrame.from_ndarray(np.ascontiguousarray(audible), format="fltp", layout=layout)
     frame.sample_rate, frame.pts, frame.time_base = rate_hz, start, Fraction(1, rate_hz)
     return frame

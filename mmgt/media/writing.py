@@ -139,10 +139,18 @@ class _SoundTrack:
         """Write the frames that end by a time; at the video's end what is left of the sound before it, too."""
         end = round(end_s * self.rate_hz)
         while self.next is not None and self.next.pts + self.next.samples <= end:
-            self.container.mux(self.stream.encode(self.next))
+            self._write(self.next)
             self.next = next(self.frames, None)
         if is_end:
             if self.next is not None and self.next.pts < end:
                 samples = self.next.to_ndarray()[:, : end - self.next.pts]
-                self.container.mux(self.stream.encode(audio_frame(samples, self.rate_hz, self.next.pts)))
-            self.container.mux(self.stream.encode(None))
+                self._write(audio_frame(samples, self.rate_hz, self.next.pts))
+            self._write(None)
+
+    def _write(self, frame: Any | None) -> None:
+        try:
+            packets = self.stream.encode(frame)
+        except import_av().FFmpegError as error:
+            log.warning("some of the video's sound cannot be written: %s", error)
+            return
+        self.container.mux(packets)

@@ -143,3 +143,12 @@ def test_sound_and_picture_lie_side_by_side_in_the_file(tmp_path):
                 if len(last) == 2:
                     behind = max(behind, abs(last["video"] - last["audio"]))
     assert behind < 4  # x264 holds up to two seconds of pictures back
+
+
+@pytest.mark.parametrize("scale", [1e12, 1e25])
+def test_sound_that_is_no_sound_does_not_cost_the_frames(tmp_path, scale):
+    loud = Recording((tone(1.0, 16000) * scale).astype(np.float32), 16000)
+    assert write_video(tmp_path / "v.mp4", [np.zeros((32, 32, 3), np.uint8)] * 25, 25, loud) == 25
+    soundfile.write(tmp_path / "nan.wav", np.full(16000, np.nan, np.float32), 16000, subtype="FLOAT")
+    frames = [np.zeros((32, 32, 3), np.uint8)] * 25
+    assert write_video(tmp_path / "w.mp4", frames, 25, tmp_path / "nan.wav") == 25

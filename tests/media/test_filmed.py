@@ -6,8 +6,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from tones import tone
 
+from mmgt.errors import InputError
 from mmgt.media import VideoReader, VideoStream, write_video
+from mmgt.media.sound import audio_frame
 
 
 def film(path, times_s, size=(48, 64), aspect=None, first_s=0.0):
@@ -112,3 +115,17 @@ def test_a_damaged_video_goes_on(tmp_path, caplog):
     assert reader.num_frames == 60
     assert len(reader([0, 20])) == 2
     assert reader([59])[0].shape == (48, 64, 3)
+
+
+def test_the_cover_of_a_song_is_no_video(tmp_path):
+    with av.open(str(tmp_path / "song.m4a"), "w", format="mp4") as container:
+        audio, cover = container.add_stream("aac", rate=16000), container.add_stream("mjpeg", rate=25)
+        audio.layout = "mono"
+        cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        container.mux(cover.encode(None))
+        container.mux(audio.encode(audio_frame(tone(1.0, 16000)[:, :1024], 16000, 0)))
+        container.mux(audio.encode(None))
+    with pytest.raises(InputError, match="no picture"):
+        VideoReader(tmp_path / "song.m4a", 25)

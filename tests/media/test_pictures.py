@@ -71,3 +71,17 @@ def test_a_broken_colour_profile_is_left_aside(tmp_path, caplog):
     Image.new("RGB", (4, 4), (10, 20, 30)).save(tmp_path / "p.png", icc_profile=b"no profile" * 20)
     assert tuple(read_picture(tmp_path / "p.png")[0, 0]) == (10, 20, 30)
     assert "colour profile" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(2.0, 255), (1.0, 255), (0.0, 0), (np.int32(100_000), 255), (np.int32(200), 200)]
+)
+def test_a_flat_picture_keeps_its_level(tmp_path, value, shown):
+    dtype = np.float32 if isinstance(value, float) else np.int32
+    Image.fromarray(np.full((4, 4), value, dtype)).save(tmp_path / "flat.tif")
+    assert (read_picture(tmp_path / "flat.tif") == shown).all()
+
+
+def test_a_name_that_no_file_can_have_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="no file's name"):
+        read_picture(tmp_path / ("n" * 300 + ".png"))
