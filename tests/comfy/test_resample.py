@@ -83,12 +83,10 @@ def test_the_body_is_kept_and_the_hands_are_new(server, prompt):
     assert table.count("best") == 1
 
 
-def test_candidates_need_not_be_given(server, prompt):
-    """Saved API prompts of before run as before: the input is optional."""
+def test_one_candidate_is_a_whole_track(server, prompt):
     outputs = server.run(prompt)
     assert saved(outputs, "again").num_frames == 186
     sampler = our_nodes(server)["MMGT_SMGAAudio2PoseSampler"]
-    assert list(sampler["input"]["optional"]) == ["candidates"]
     assert sampler["output"] == ["MMGT_POSES", "STRING"]
 
 
