@@ -142,6 +142,11 @@ def _circle(canvas: np.ndarray, xy: np.ndarray, radius_px: float, colour: tuple[
     cv2.circle(canvas, (int(xy[0]), int(xy[1])), max(1, round(radius_px)), colour, thickness=-1)
 
 
+def over(picture: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """What is drawn on black [H, W, 3] uint8, over the picture at half its brightness."""
+    return np.where(drawn.any(axis=-1, keepdims=True), drawn, picture // 2)
+
+
 def draw_poses(
     poses: PoseSequence,
     height_px: int,

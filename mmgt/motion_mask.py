@@ -5,17 +5,21 @@ The lips are masked by ``lip_box``: the box around keypoints 72..91.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .draw import pixel_points
+from .draw import draw_poses, pixel_points
 from .errors import InputError
 from .poses import MotionMasks, PoseSequence
 from .skeleton import FACE, LEFT_HAND, LIPS, RIGHT_HAND
+
+SEEN = {"face": (70, 120, 255), "lips": (255, 60, 60), "hands": (60, 220, 90)}  # RGB
+SEEN_SHARE = 0.45
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in px; the upper ends are outside
 
@@ -92,6 +96,27 @@ def motion_masks(
             progress(t + 1, poses.num_frames)
     face, lips, hands = (_hold(mask, hold_frames) for mask in (face, lips, hands))
     return MotionMasks(face, lips, hands, 1 - torch.maximum(face, hands))
+
+
+def masks_seen(
+    poses: PoseSequence, masks: MotionMasks, height_px: int, width_px: int, picture: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """The masks in colours (``SEEN``), frame by frame as [H, W, 3] uint8 RGB of the given size.
+
+    picture: [h, w, 3] uint8 RGB to lay them over; without it the drawn poses.
+    """
+    import cv2
+
+    def sized(pixels: np.ndarray) -> np.ndarray:
+        return cv2.resize(pixels, (width_px, height_px), interpolation=cv2.INTER_AREA)
+
+    drawn = draw_poses(poses, height_px, width_px) if picture is None else repeat(sized(picture))
+    for t, frame in zip(range(poses.num_frames), drawn, strict=False):
+        seen = frame.astype(np.float32)
+        for mask, colour in ((masks.face, SEEN["face"]), (masks.hands, SEEN["hands"]), (masks.lips, SEEN["lips"])):
+            share = SEEN_SHARE * sized(mask[t].numpy())[..., None]
+            seen += share * (np.array(colour, np.float32) - seen)
+        yield seen.round().astype(np.uint8)
 
 
 def _fill(mask: Tensor, boxes: list[Box | None]) -> None:

@@ -29,7 +29,8 @@ class AudioEncoder:
 class LoadAudioEncoder(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["wavlm", "wav2vec2", "audio encoder", "lip sync", "talking"],
             node_id="MMGT_LoadAudioEncoder",
             display_name="Load Audio Encoder",
             category="MMGT/audio",
@@ -55,16 +56,21 @@ class LoadAudioEncoder(io.ComfyNode):
                     tooltip="How both networks compute. fp16 and bf16 take half the memory.",
                 ),
             ],
-            outputs=[sockets.AudioEncoder.Output(display_name="encoder")],
+            outputs=[sockets.AudioEncoder.Output(display_name="encoder", tooltip="For Encode Speech.")],
         )
 
     @classmethod
     def validate_inputs(cls, wavlm=None, wav2vec2=None) -> bool | str:
-        for name, none, file in ((wavlm, NO_WAVLM, WAVLM), (wav2vec2, NO_WAV2VEC2, WAV2VEC2)):
-            problem = host.problem_with(name or file.name, file) if name != none else None
-            if problem is not None:
-                return problem
-        return True
+        problems = [  # ComfyUI writes what is returned beside every input: each problem says whose it is
+            f"{file.key}: {problem}"
+            for name, none, file in ((wavlm, NO_WAVLM, WAVLM), (wav2vec2, NO_WAV2VEC2, WAV2VEC2))
+            if name != none and (problem := host.problem_with(name or file.name, file)) is not None
+        ]
+        return " ".join(problems) or True
+
+    @classmethod
+    def fingerprint_inputs(cls, wavlm=None, wav2vec2=None, weight_dtype=None):
+        return host.fingerprint((wavlm, WAVLM), (wav2vec2, WAV2VEC2))
 
     @classmethod
     def execute(cls, wavlm, wav2vec2, weight_dtype) -> io.NodeOutput:
@@ -88,7 +94,8 @@ class LoadAudioEncoder(io.ComfyNode):
 class EncodeSpeech(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["audio features", "lip sync", "talking", "speech to video", "wav2vec2", "wavlm"],
             node_id="MMGT_EncodeSpeech",
             display_name="Encode Speech",
             category="MMGT/audio",
@@ -108,7 +115,7 @@ class EncodeSpeech(io.ComfyNode):
                     "networks then listen to this.",
                 ),
             ],
-            outputs=[sockets.Speech.Output(display_name="speech")],
+            outputs=[sockets.Speech.Output(display_name="speech", tooltip="One row of features a video frame.")],
         )
 
     @classmethod

@@ -2,10 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..mmgt.motion_mask import Margins, motion_masks
+from ..mmgt.motion_mask import Margins, masks_seen, motion_masks
 from . import host, sockets, tensors
 
-MAX_SIZE_PX = 8192
+NUM_MASKS = 4
 
 
 class MotionMaskBuilder(io.ComfyNode):
@@ -15,7 +15,8 @@ class MotionMaskBuilder(io.ComfyNode):
             tooltip = f"How far the {name} box reaches beyond its keypoints, as a share of its size. 0 = the paper."
             return io.Float.Input(f"{name}_margin", default=0.0, min=0.0, max=2.0, step=0.05, tooltip=tooltip)
 
-        return io.Schema(
+        return host.schema(
+            search_aliases=["face mask", "lip mask", "hand mask", "motion mask", "lip sync"],
             node_id="MMGT_MotionMaskBuilder",
             display_name="Motion Mask Builder",
             category="MMGT/mask",
@@ -23,12 +24,7 @@ class MotionMaskBuilder(io.ComfyNode):
             "Ordinary masks: grow, blur or paint them with any mask node.",
             inputs=[
                 sockets.poses_input("poses", "The pose sequence to mask."),
-                io.Int.Input(
-                    "width", default=0, min=0, max=MAX_SIZE_PX, tooltip="Mask width in px. 0 = the picture's."
-                ),
-                io.Int.Input(
-                    "height", default=0, min=0, max=MAX_SIZE_PX, tooltip="Mask height in px. 0 = the picture's."
-                ),
+                *sockets.size_inputs("Mask"),
                 margin("face"),
                 margin("lips"),
                 margin("hands"),
@@ -40,27 +36,40 @@ class MotionMaskBuilder(io.ComfyNode):
                     tooltip="A mask also covers where its region is up to this many frames (40 ms) before and after. "
                     "0 = the paper.",
                 ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The photo, only to see the masks on it, on this node: face blue, lips red, hands green. "
+                    "Without it they are seen on the drawn poses.",
+                ),
             ],
             outputs=[
-                io.Mask.Output(display_name="face"),
-                io.Mask.Output(display_name="lips"),
-                io.Mask.Output(display_name="hands"),
-                io.Mask.Output(display_name="background"),
+                io.Mask.Output(display_name="face", tooltip="1 in the face's box, frame by frame."),
+                io.Mask.Output(display_name="lips", tooltip="1 in the lips' box."),
+                io.Mask.Output(display_name="hands", tooltip="1 in the boxes of both hands."),
+                io.Mask.Output(display_name="background", tooltip="1 outside of face and hands."),
             ],
         )
 
     @classmethod
-    def execute(cls, poses, width, height, face_margin, lips_margin, hands_margin, hold_frames) -> io.NodeOutput:
+    def execute(
+        cls, poses, width, height, face_margin, lips_margin, hands_margin, hold_frames, image=None
+    ) -> io.NodeOutput:
         poses = tensors.poses(poses)
+        picture = None if image is None else tensors.picture_of(image, poses)
+        height, width = tensors.size(poses, width, height)
+        host.check_batch("the masks", poses.num_frames, height, width, NUM_MASKS, "choose a smaller width and height")
         masks = motion_masks(
             poses,
-            height or poses.height_px,
-            width or poses.width_px,
+            height,
+            width,
             margins=Margins(face_margin, lips_margin, hands_margin),
             hold_frames=hold_frames,
             progress=host.progress(),
         )
-        return io.NodeOutput(masks.face, masks.lips, masks.hands, masks.background)
+        seen = masks_seen(poses, masks, *host.size_shown(height, width), picture)
+        shown = host.result(seen, poses.num_frames, poses.fps)
+        return io.NodeOutput(masks.face, masks.lips, masks.hands, masks.background, ui=shown)
 
 
 NODES = [MotionMaskBuilder]

@@ -53,6 +53,10 @@ class LoadMMHAAModel(io.ComfyNode):
         return host.problem_with(mmhaa or MMHAA.name, MMHAA) or True
 
     @classmethod
+    def fingerprint_inputs(cls, mmhaa=None, **others):
+        return host.fingerprint((mmhaa, MMHAA))
+
+    @classmethod
     def execute(cls, mmhaa, weight_dtype) -> io.NodeOutput:
         host.check_interrupt()
         return io.NodeOutput(host.load_photo_and_video_model(host.model_path(mmhaa, MMHAA), weight_dtype))

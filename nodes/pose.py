@@ -7,12 +7,11 @@ from typing import get_args
 from comfy_api.latest import io, ui
 
 from ..mmgt import detect, openpose
-from ..mmgt.draw import STYLES, draw_pose, draw_poses
+from ..mmgt.draw import STYLES, draw_pose, draw_poses, over
 from ..mmgt.errors import InputError
 from ..mmgt.poses import load_poses, save_poses
 from ..mmgt.weights.catalog import DWPOSE, YOLOX
 from . import host, sockets, tensors
-from .mask import MAX_SIZE_PX
 
 AUTO = "auto"
 
@@ -21,7 +20,8 @@ class LoadPoseDetector(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         files = [AUTO, *host.model_files(DWPOSE)]
-        return io.Schema(
+        return host.schema(
+            search_aliases=["dwpose", "openpose", "pose estimation", "mediapipe", "keypoints"],
             node_id="MMGT_LoadPoseDetector",
             display_name="Load Pose Detector",
             category="MMGT/pose",
@@ -47,8 +47,12 @@ class LoadPoseDetector(io.ComfyNode):
                     tooltip="Where onnxruntime runs. 'auto' takes the best that is installed; the log says which.",
                 ),
             ],
-            outputs=[sockets.PoseDetector.Output(display_name="detector")],
+            outputs=[sockets.PoseDetector.Output(display_name="detector", tooltip="For the DWPose nodes.")],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, detector=None, pose=None, provider=None):
+        return host.fingerprint((detector, YOLOX), (pose, DWPOSE))  # what an error told to put there is found at once
 
     @classmethod
     def execute(cls, detector, pose, provider) -> io.NodeOutput:
@@ -70,7 +74,8 @@ class LoadPoseDetector(io.ComfyNode):
 class DWPoseInitialPose(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["dwpose", "openpose", "pose estimation", "portrait", "keypoints"],
             node_id="MMGT_DWPoseInitialPose",
             display_name="DWPose Initial Pose",
             category="MMGT/pose",
@@ -93,8 +98,8 @@ class DWPoseInitialPose(io.ComfyNode):
                 ),
             ],
             outputs=[
-                sockets.Poses.Output(display_name="initial_pose"),
-                io.Image.Output(display_name="preview"),
+                sockets.Poses.Output(display_name="initial_pose", tooltip="The person's pose: one frame."),
+                io.Image.Output(display_name="preview", tooltip="The pose drawn on black, as large as the photo."),
             ],
         )
 
@@ -106,7 +111,8 @@ class DWPoseInitialPose(io.ComfyNode):
         pose = detect.initial_pose_of(detector, picture, person, person_index)
         progress(1, 1)
         drawn = draw_pose(pose.pixels[0].numpy(), pose.score[0].numpy(), *picture.shape[:2])
-        return io.NodeOutput(pose, tensors.image(drawn[None]))
+        shown = host.result([over(picture, drawn)], 1, pose.fps)
+        return io.NodeOutput(pose, tensors.image(drawn[None]), ui=shown)
 
 
 class RhythmAudio2Pose(io.ComfyNode):
@@ -116,7 +122,8 @@ class RhythmAudio2Pose(io.ComfyNode):
             tooltip = f"How much {moves} move{'s' if name in ('body', 'head', 'face') else ''}: 0 = still, 1 = natural."
             return io.Float.Input(name, default=1.0, min=0.0, max=2.0, step=0.05, tooltip=tooltip)
 
-        return io.Schema(
+        return host.schema(
+            search_aliases=["talking", "lip sync", "gesture", "audio to pose", "speech to gesture", "without weights"],
             node_id="MMGT_RhythmAudio2Pose",
             display_name="Rhythm Audio2Pose",
             category="MMGT/pose",
@@ -132,7 +139,7 @@ class RhythmAudio2Pose(io.ComfyNode):
                 amplitude("face", "the upper face (brows, blinks)"),
                 amplitude("lips", "the lips"),
             ],
-            outputs=[sockets.Poses.Output(display_name="poses")],
+            outputs=[sockets.Poses.Output(display_name="poses", tooltip="25 fps, as long as the speech.")],
         )
 
     @classmethod
@@ -152,15 +159,15 @@ class RhythmAudio2Pose(io.ComfyNode):
 class DrawPoses(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["openpose", "dwpose", "pose picture", "controlnet", "skeleton"],
             node_id="MMGT_DrawPoses",
             display_name="Draw Poses",
             category="MMGT/pose",
             description="Pose pictures as the MMGT video network was trained on, or as OpenPose ControlNets were.",
             inputs=[
                 sockets.poses_input("poses", "The pose sequence to draw."),
-                io.Int.Input("width", default=0, min=0, max=MAX_SIZE_PX, tooltip="Width in px. 0 = the picture's."),
-                io.Int.Input("height", default=0, min=0, max=MAX_SIZE_PX, tooltip="Height in px. 0 = the picture's."),
+                *sockets.size_inputs("Picture"),
                 io.Combo.Input(
                     "style",
                     options=list(STYLES),
@@ -169,21 +176,24 @@ class DrawPoses(io.ComfyNode):
                     "(darker limbs, legs, other hand colours).",
                 ),
             ],
-            outputs=[io.Image.Output(display_name="image")],
+            outputs=[io.Image.Output(display_name="image", tooltip="One picture a frame of the poses.")],
         )
 
     @classmethod
     def execute(cls, poses, width, height, style="MM-HAA") -> io.NodeOutput:
         poses = tensors.poses(poses)
-        height, width = height or poses.height_px, width or poses.width_px
-        frames = draw_poses(poses, height, width, host.progress(), STYLES[style])
-        return io.NodeOutput(tensors.image_batch(frames, poses.num_frames))
+        height, width = tensors.size(poses, width, height)
+        host.check_batch("the pose pictures", poses.num_frames, height, width, 3, "choose a smaller width and height")
+        frames = host.live(draw_poses(poses, height, width, style=STYLES[style]), poses.num_frames)
+        images = tensors.image_batch(frames, poses.num_frames)
+        return io.NodeOutput(images, ui=host.result(tensors.pictures(images), poses.num_frames, poses.fps))
 
 
 class LoadPoses(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["pose json", "openpose json", "keypoints"],
             node_id="MMGT_LoadPoses",
             display_name="Load Poses",
             category="MMGT/pose",
@@ -195,7 +205,7 @@ class LoadPoses(io.ComfyNode):
                     tooltip="A .json of the input folder, or of the output folder where it ends in [output].",
                 )
             ],
-            outputs=[sockets.Poses.Output(display_name="poses")],
+            outputs=[sockets.Poses.Output(display_name="poses", tooltip="The file's pose sequence.")],
         )
 
     @classmethod
@@ -219,7 +229,8 @@ class LoadPoses(io.ComfyNode):
 class SavePoses(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["pose json", "export poses", "keypoints"],
             node_id="MMGT_SavePoses",
             display_name="Save Poses",
             category="MMGT/pose",
@@ -229,7 +240,7 @@ class SavePoses(io.ComfyNode):
                 sockets.poses_input("poses", "The pose sequence to save."),
                 io.String.Input("filename_prefix", default="poses/mmgt", tooltip="Folder and name below output/."),
             ],
-            outputs=[sockets.Poses.Output(display_name="saved_poses")],
+            outputs=[sockets.Poses.Output(display_name="saved_poses", tooltip="The poses as they came in.")],
         )
 
     @classmethod
@@ -243,13 +254,14 @@ class SavePoses(io.ComfyNode):
 class PosesToPoseKeypoint(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["openpose", "dwpose", "pose_keypoint", "controlnet"],
             node_id="MMGT_PosesToPoseKeypoint",
             display_name="Poses to POSE_KEYPOINT",
             category="MMGT/pose",
             description="For the OpenPose nodes of other packs.",
             inputs=[sockets.Poses.Input("poses", tooltip="The pose sequence to convert.")],
-            outputs=[sockets.PoseKeypoint.Output(display_name="pose_keypoint")],
+            outputs=[sockets.PoseKeypoint.Output(display_name="pose_keypoint", tooltip="OpenPose frames, in px.")],
         )
 
     @classmethod
@@ -260,7 +272,8 @@ class PosesToPoseKeypoint(io.ComfyNode):
 class PoseKeypointToPoses(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["openpose", "dwpose", "pose_keypoint"],
             node_id="MMGT_PoseKeypointToPoses",
             display_name="POSE_KEYPOINT to Poses",
             category="MMGT/pose",
@@ -274,7 +287,7 @@ class PoseKeypointToPoses(io.ComfyNode):
                     "fps", default=25.0, min=1.0, max=240.0, step=0.001, tooltip="Frames per second of these poses."
                 ),
             ],
-            outputs=[sockets.Poses.Output(display_name="poses")],
+            outputs=[sockets.Poses.Output(display_name="poses", tooltip="The chosen person, frame by frame.")],
         )
 
     @classmethod

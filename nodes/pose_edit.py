@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..mmgt.audio import Recording
+from ..mmgt.draw import draw_poses
 from ..mmgt.motion_edit.combine import MAX_FADE_S, CombineSettings, combine_poses
 from ..mmgt.motion_edit.edit import MAX_AMPLITUDE, MAX_SMOOTHING_S, TEMPO_RANGE, PoseEdits, RegionEdit, edit_poses
+from ..mmgt.poses import PoseSequence
 from ..mmgt.speech import SpeechFeatures
 from . import host, sockets, tensors
 
@@ -28,10 +31,17 @@ def region_inputs(region: str, what: str) -> list[io.Input]:
     ]
 
 
+def poses_shown(poses: PoseSequence, sound: Recording | None = None):
+    """The track as its node shows it: drawn, as a short video."""
+    frames = draw_poses(poses, *host.size_shown(poses.height_px, poses.width_px))
+    return host.result(frames, poses.num_frames, poses.fps, sound)
+
+
 class EditPoses(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return host.schema(
+            search_aliases=["gesture", "retarget", "smooth poses", "fit poses", "openpose"],
             node_id="MMGT_EditPoses",
             display_name="Edit Poses",
             category="MMGT/pose",
@@ -47,7 +57,7 @@ class EditPoses(io.ComfyNode):
                 ),
                 *[widget for region, what in REGIONS.items() for widget in region_inputs(region, what)],
             ],
-            outputs=[sockets.Poses.Output(display_name="poses")],
+            outputs=[sockets.Poses.Output(display_name="poses", tooltip="The edited track, as long as before.")],
         )
 
     @classmethod
@@ -56,7 +66,8 @@ class EditPoses(io.ComfyNode):
         names = ("amplitude", "tempo", "smoothing", "offset_x", "offset_y", "mirror")
         edits = PoseEdits(*[RegionEdit(*[widgets[f"{region}_{name}"] for name in names]) for region in REGIONS])
         photo = None if initial_pose is None else tensors.poses(initial_pose).frames(0, 1)
-        return io.NodeOutput(edit_poses(tensors.poses(poses), edits, photo))
+        edited = edit_poses(tensors.poses(poses), edits, photo)
+        return io.NodeOutput(edited, ui=poses_shown(edited))
 
 
 class CombinePoses(io.ComfyNode):
@@ -66,7 +77,8 @@ class CombinePoses(io.ComfyNode):
             return io.Combo.Input(region, options=["A", "B"], default=default, tooltip=tooltip)
 
         defaults = CombineSettings()
-        return io.Schema(
+        return host.schema(
+            search_aliases=["lip sync", "gesture", "merge poses", "body from video, lips from audio"],
             node_id="MMGT_CombinePoses",
             display_name="Combine Poses",
             category="MMGT/pose",
@@ -118,7 +130,7 @@ class CombinePoses(io.ComfyNode):
                     optional=True,
                 ),
             ],
-            outputs=[sockets.Poses.Output(display_name="poses")],
+            outputs=[sockets.Poses.Output(display_name="poses", tooltip="One track of both.")],
         )
 
     @classmethod
@@ -137,8 +149,9 @@ class CombinePoses(io.ComfyNode):
         idle_pose=None,
     ) -> io.NodeOutput:
         host.check_interrupt()
+        sound = None
         if speech is not None and not isinstance(speech, SpeechFeatures):
-            speech = tensors.recording(speech)
+            speech = sound = tensors.recording(speech)
         combined = combine_poses(
             tensors.poses(poses_a),
             tensors.poses(poses_b),
@@ -146,7 +159,7 @@ class CombinePoses(io.ComfyNode):
             speech,
             None if idle_pose is None else tensors.poses(idle_pose),
         )
-        return io.NodeOutput(combined)
+        return io.NodeOutput(combined, ui=poses_shown(combined, sound))
 
 
 NODES = [EditPoses, CombinePoses]

@@ -19,7 +19,8 @@ class DWPosePoseVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         usual = PoseVideoSettings()
-        return io.Schema(
+        return host.schema(
+            search_aliases=["dwpose", "openpose", "video to pose", "motion capture", "gesture"],
             node_id="MMGT_DWPosePoseVideo",
             display_name="DWPose Pose Video",
             category="MMGT/pose",
@@ -73,9 +74,11 @@ class DWPosePoseVideo(io.ComfyNode):
                 ),
             ],
             outputs=[
-                sockets.Poses.Output(display_name="poses"),
-                io.Image.Output(display_name="preview"),
-                io.String.Output(display_name="report"),
+                sockets.Poses.Output(display_name="poses", tooltip="25 fps, on the first frame's size."),
+                io.Image.Output(
+                    display_name="preview", tooltip="The poses drawn small; of a long video every n-th frame."
+                ),
+                io.String.Output(display_name="report", tooltip="How many frames were found, and what was filled in."),
             ],
         )
 
@@ -83,8 +86,11 @@ class DWPosePoseVideo(io.ComfyNode):
     def execute(cls, detector, frames, fps, person, person_index, max_gap, smoothing) -> io.NodeOutput:
         settings = PoseVideoSettings(person, person_index, max_gap, smoothing)
         timed_frames, num_frames = tensors.timed_frames(frames, fps)
-        poses, report = poses_of_video(detector, timed_frames, num_frames, settings, host.progress())
-        return io.NodeOutput(poses, preview(poses), str(report))
+        seen = host.live(timed_frames, num_frames, picture=lambda timed: timed[1])
+        poses, report = poses_of_video(detector, seen, num_frames, settings)
+        images = preview(poses)
+        shown = host.result(tensors.pictures(images), len(images), poses.fps * len(images) / poses.num_frames)
+        return io.NodeOutput(poses, images, str(report), ui={**shown.as_dict(), "text": (str(report),)})
 
 
 def preview(poses: PoseSequence):

@@ -106,6 +106,10 @@ class LoadSMGAModel(io.ComfyNode):
         return host.problem_with(smga or SMGA.name, SMGA) or True
 
     @classmethod
+    def fingerprint_inputs(cls, smga=None):
+        return host.fingerprint((smga, SMGA))
+
+    @classmethod
     def execute(cls, smga) -> io.NodeOutput:
         host.check_interrupt()
         return io.NodeOutput(host.managed(load_smga(host.model_path(smga, SMGA), ops=host.OPERATIONS)))

@@ -11,12 +11,22 @@ PoseKeypoint = io.Custom("POSE_KEYPOINT")  # OpenPose list of frames, as comfyui
 
 
 MAX_SEED = 2**64 - 1
+MAX_SIZE_PX = 8192
 
 
 def seed_input(
     tooltip: str = "Other seeds, other gestures. Same inputs and seed give the same poses.",
 ) -> io.Int.Input:
     return io.Int.Input("seed", default=0, min=0, max=MAX_SEED, control_after_generate=True, tooltip=tooltip)
+
+
+def size_inputs(what: str) -> list[io.Input]:
+    """Width and height of what is drawn of poses. Read them with ``tensors.size``."""
+    zero = "0 = the picture's, or what goes with the other side."
+    return [
+        io.Int.Input("width", default=0, min=0, max=MAX_SIZE_PX, tooltip=f"{what} width in px. {zero}"),
+        io.Int.Input("height", default=0, min=0, max=MAX_SIZE_PX, tooltip=f"{what} height in px. {zero}"),
+    ]
 
 
 def poses_input(name: str, tooltip: str, optional: bool = False) -> io.MultiType.Input:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ..mmgt.poses import PoseSequence
 
 SIZE_KEY = "mmgt_size_px"  # in our LATENT: height, width of the video, whose canvas is padded to 64 px
 
+MIN_SIZE_PX = 16  # of what is drawn
 TRIMMED_S = 0.1  # a VIDEO that is this much shorter than its file shows a part of it
 
 
@@ -62,8 +63,29 @@ def check_finite(image: Tensor, what: str) -> None:
 
 
 def picture(image: Tensor) -> np.ndarray:
-    """First picture of an IMAGE [B, H, W, C] 0..1 -> [H, W, 3] uint8 RGB."""
-    return (image[0, ..., :3].float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    """First picture of an IMAGE [B, H, W, C] 0..1 -> [H, W, 3] uint8 RGB; grey is taken as RGB, alpha is left out.
+
+    Raises InputError for what is no picture, or has pixels that are no numbers.
+    """
+    if not isinstance(image, Tensor) or image.ndim != 4 or 0 in image.shape or image.shape[-1] not in (1, 3, 4):
+        got = f"the shape {list(image.shape)}" if isinstance(image, Tensor) else f"no pictures ({image})"
+        raise InputError(
+            f"the IMAGE has {got}; it must be [pictures, height, width, channels] with 1, 3 or 4 channels. Connect "
+            "Load Image, or a node that makes an IMAGE of it."
+        )
+    first = image[0, ..., :3].float()
+    if not torch.isfinite(first).all():
+        raise InputError(
+            "the IMAGE holds pixels that are no numbers (NaN or infinite), as a VAE in fp16 makes them; load the photo "
+            "again, or decode it in fp32."
+        )
+    pixels = (first.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+
+
+def pictures(images: Tensor) -> Iterator[np.ndarray]:
+    """IMAGE [B, H, W, C] 0..1 -> [H, W, 3] uint8 RGB, one by one."""
+    return (picture(images[t : t + 1]) for t in range(len(images)))
 
 
 def timed_frames(value: Any, fps: float) -> tuple[Iterable[tuple[float, np.ndarray]], int]:
@@ -98,7 +120,7 @@ def image_batch(frames: Iterable[np.ndarray], num_frames: int) -> Tensor:
 
 def person_mask(mask: Tensor) -> np.ndarray:
     """First MASK of [B, H, W] -> [H, W] float32 0..1. Raises InputError for an empty mask."""
-    first = mask.reshape(-1, *mask.shape[-2:])[0].float().cpu().numpy()
+    first = np.nan_to_num(mask.reshape(-1, *mask.shape[-2:])[0].float().cpu().numpy())
     if first.max() <= 0.5:
         raise InputError(
             "the person mask is empty; it must be 1 on the person (LoadImage's MASK is 1 where a picture is "
@@ -107,8 +129,15 @@ def person_mask(mask: Tensor) -> np.ndarray:
     return first
 
 
-def recording(audio: dict[str, Any]) -> Recording:
-    """First item of an AUDIO {waveform [B, C, S], sample_rate} -> Recording."""
+def recording(audio: Mapping[str, Any] | None) -> Recording:
+    """First item of an AUDIO {waveform [B, C, S], sample_rate} -> Recording. Raises InputError for none."""
+    waveform = audio.get("waveform") if isinstance(audio, Mapping) else None
+    if not isinstance(waveform, Tensor) or waveform.ndim != 3 or 0 in waveform.shape:
+        got = f"{list(waveform.shape)}" if isinstance(waveform, Tensor) else "none"
+        raise InputError(
+            f"the AUDIO holds no sound (waveform: {got}; it must be [items, channels, samples]). A video without a "
+            "sound track gives such an AUDIO: connect Load Audio with a recording instead."
+        )
     return Recording(audio["waveform"][0].float().cpu().numpy(), int(audio["sample_rate"]))
 
 
@@ -120,6 +149,31 @@ def audio(recording: Recording) -> dict[str, Any]:
 def poses(value: Any) -> PoseSequence:
     """MMGT_POSES as it is; POSE_KEYPOINT converted (first person of each frame)."""
     return value if isinstance(value, PoseSequence) else poses_from_openpose(value)
+
+
+def picture_of(image: Tensor, poses: PoseSequence) -> np.ndarray:
+    """First picture of an IMAGE that the poses are laid over. Raises InputError if the aspects differ."""
+    first = picture(image)
+    poses.still_on(*first.shape[:2], "the pose sequence")
+    return first
+
+
+def size(poses: PoseSequence, width_px: int, height_px: int) -> tuple[int, int]:
+    """Height and width of pictures of the poses: 0 is their picture's, or what goes with the other side.
+
+    Raises InputError for a side below ``MIN_SIZE_PX``.
+    """
+    if width_px and not height_px:
+        height_px = round(width_px * poses.height_px / poses.width_px)
+    elif height_px and not width_px:
+        width_px = round(height_px * poses.width_px / poses.height_px)
+    height_px, width_px = height_px or poses.height_px, width_px or poses.width_px
+    if min(height_px, width_px) < MIN_SIZE_PX:
+        raise InputError(
+            f"the size is {width_px}x{height_px} px; both sides must be at least {MIN_SIZE_PX} px, or 0 for the "
+            "picture's."
+        )
+    return height_px, width_px
 
 
 def initial_pose(value: Any, image: Tensor) -> PoseSequence:

@@ -10,6 +10,7 @@ from ..mmgt.media import CODECS, write_video
 from ..mmgt.poses import POSE_FPS
 from . import host, sockets, tensors
 
+PREVIEW_SIDE_PX = 1024  # a 12 Mpx photo would take 20 GB for 7 s
 DECODE_FRAMES = 4  # at once: with progress and cancel in between; the VAE splits further where memory is short
 
 
@@ -34,6 +35,14 @@ class PreviewMotion(io.ComfyNode):
                     tooltip="1 on the person, same size as the photo. Without it the person is cut out by GrabCut.",
                 ),
                 io.Audio.Input("audio", optional=True, tooltip="Sound of the VIDEO output; passed through untouched."),
+                io.Int.Input(
+                    "long_side",
+                    default=PREVIEW_SIDE_PX,
+                    min=0,
+                    max=sockets.MAX_SIZE_PX,
+                    tooltip="Long side of the preview in px; a smaller photo keeps its size. 0 = the photo's own, "
+                    "which may take long and much memory.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="All frames as one batch."),
@@ -42,15 +51,19 @@ class PreviewMotion(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, poses, initial_pose, person_mask=None, audio=None) -> io.NodeOutput:
-        from ..mmgt.preview import preview_motion  # here: a sixth of the pack's import
+    def execute(cls, image, poses, initial_pose, long_side, person_mask=None, audio=None) -> io.NodeOutput:
+        from ..mmgt.preview import preview_motion, within  # here: a sixth of the pack's import
 
         poses = tensors.poses(poses)
-        picture = tensors.picture(image)
+        sound = None if audio is None else tensors.recording(audio)
         mask = None if person_mask is None else tensors.person_mask(person_mask)
-        frames = preview_motion(picture, tensors.initial_pose(initial_pose, image), poses, mask, host.progress())
-        images = tensors.image_batch(frames, poses.num_frames)
-        return io.NodeOutput(images, tensors.video(images, poses.fps, audio))
+        picture, mask = within(tensors.picture(image), mask, long_side)
+        initial_pose = tensors.initial_pose(initial_pose, image)
+        host.check_batch("the preview", poses.num_frames, *picture.shape, "choose a smaller long_side")
+        frames = preview_motion(picture, initial_pose, poses, mask, lambda *_: host.check_interrupt())
+        images = tensors.image_batch(host.live(frames, poses.num_frames), poses.num_frames)
+        shown = host.result(tensors.pictures(images), poses.num_frames, poses.fps, sound)
+        return io.NodeOutput(images, tensors.video(images, poses.fps, audio), ui=shown)
 
 
 def decode_inputs() -> list[io.Input]:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from mmgt.assets import ASTRONAUT_POSE
-from mmgt.draw import OPENPOSE_STYLE, draw_pose, draw_poses
+from mmgt.draw import OPENPOSE_STYLE, draw_pose, draw_poses, over
 from mmgt.media import read_picture
 from mmgt.poses import PoseSequence, load_poses
 from mmgt.skeleton import FACE, FACE_COLOUR, LEFT_HAND, LEFT_HIP, LEFT_KNEE, LEGS, RIGHT_ANKLE, RIGHT_HIP, RIGHT_KNEE
@@ -78,3 +78,12 @@ def test_openpose_strokes_are_as_wide_on_any_picture():
     (whole,) = draw_poses(pose, 512, 512, style=OPENPOSE_STYLE)
     (double,) = draw_poses(pose, 1024, 1024, style=OPENPOSE_STYLE)
     assert double.any(axis=-1).sum() < 3 * whole.any(axis=-1).sum()
+
+
+def test_a_pose_lies_over_the_darkened_picture():
+    picture = np.full((4, 4, 3), 200, np.uint8)
+    drawn = np.zeros_like(picture)
+    drawn[1, 2] = (255, 0, 0)
+    seen = over(picture, drawn)
+    assert seen[1, 2].tolist() == [255, 0, 0]
+    assert seen[0, 0].tolist() == [100] * 3

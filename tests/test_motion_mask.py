@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 import torch
 
+from mmgt.assets import ASTRONAUT_POSE
 from mmgt.errors import InputError
-from mmgt.motion_mask import Margins, motion_masks
-from mmgt.poses import PoseSequence
+from mmgt.motion_mask import SEEN, SEEN_SHARE, Margins, masks_seen, motion_masks
+from mmgt.poses import PoseSequence, load_poses
 from mmgt.skeleton import FACE, LEFT_HAND, LIPS, RIGHT_HAND
 
 
@@ -70,3 +72,16 @@ def test_hidden_regions_are_black():
 def test_negative_margins_are_refused():
     with pytest.raises(InputError, match="must not be negative"):
         motion_masks(random_poses(), 8, 8, margins=Margins(face=-0.1))
+
+
+def test_masks_are_seen_in_their_colours_over_the_picture():
+    poses = load_poses(ASTRONAUT_POSE)
+    masks = motion_masks(poses, 512, 512)
+    (frame,) = masks_seen(poses, masks, 512, 512, np.full((512, 512, 3), 100, np.uint8))
+    face, lips, beside = (masks.face - masks.lips)[0] > 0, masks.lips[0] > 0, masks.background[0] > 0
+    assert min(face.sum(), lips.sum(), beside.sum()) > 500
+    blue, red = (np.unique(frame[where.numpy()], axis=0) for where in (face, lips))
+    assert blue.tolist() == [[round(100 + SEEN_SHARE * (part - 100)) for part in SEEN["face"]]]
+    assert red.shape == (1, 3)
+    assert red[0, 0] > max(red[0, 1:]) > 0
+    assert (frame[beside.numpy()] == 100).all()

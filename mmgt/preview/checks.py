@@ -90,3 +90,20 @@ def checked_mask(mask: np.ndarray | None, height_px: int, width_px: int) -> np.n
             "the mask from the same picture, or leave it out to let the preview find the person."
         )
     return np.clip(np.nan_to_num(mask.astype(np.float32)), 0.0, 1.0)
+
+
+def within(picture: np.ndarray, mask: np.ndarray | None, long_side_px: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Picture [H, W, 3] uint8 and its mask [H, W], made smaller until the long side fits; 0 = as they are.
+
+    Raises InputError when the mask is not of the picture's size.
+    """
+    import cv2
+
+    height_px, width_px = picture.shape[:2]
+    mask = checked_mask(mask, height_px, width_px)
+    if not 0 < long_side_px < max(height_px, width_px):
+        return picture, mask
+    zoom = long_side_px / max(height_px, width_px)
+    size = max(1, round(zoom * width_px)), max(1, round(zoom * height_px))
+    smaller = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return smaller, None if mask is None else cv2.resize(mask, size, interpolation=cv2.INTER_AREA)

@@ -9,6 +9,7 @@ from .geometry import face_height
 
 GRABCUT_SIDE_PX = 384  # GrabCut takes 0.3 s at this size; smaller lost the top of a hat, larger gains nothing
 PLATE_SHRINK = 4  # Telea's cost grows with the hole's area; behind a person a soft fill is enough
+PLATE_SIDE_PX = 512  # at most: 12 Mpx at quarter size would be filled for minutes, without an answer to a cancel
 EDGE_FRACTION = 0.004  # softness of the matte's edge as a fraction of the picture's longer side: 2 px at 512
 
 ARMS = ((2, 3), (3, 4), (5, 6), (6, 7))  # limbs of the skeleton: shoulder to elbow to wrist
@@ -61,7 +62,8 @@ def fill(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     import cv2
 
     height_px, width_px = hole.shape
-    size = max(1, width_px // PLATE_SHRINK), max(1, height_px // PLATE_SHRINK)
+    shrink = max(PLATE_SHRINK, -(-max(hole.shape) // PLATE_SIDE_PX))
+    size = max(1, width_px // shrink), max(1, height_px // shrink)
     # the mean of known pixels only: a plain shrink would pull the person's colour across the rim
     known = cv2.resize((hole == 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
     colour = cv2.resize(picture * (hole == 0)[..., None].astype(np.float32), size, interpolation=cv2.INTER_AREA)
@@ -71,7 +73,7 @@ def fill(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
         return picture.copy()
     filled = cv2.inpaint(small, small_hole, 3, cv2.INPAINT_TELEA)
     filled = cv2.resize(filled, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
-    inside = cv2.blur((hole != 0).astype(np.float32), (2 * PLATE_SHRINK + 1,) * 2) * (hole != 0)
+    inside = cv2.blur((hole != 0).astype(np.float32), (2 * shrink + 1,) * 2) * (hole != 0)
     inside = np.minimum(1.0, 2.0 * np.maximum(inside - 0.5, 0.0))[..., None]  # 0 at the rim: no visible seam
     return np.rint(picture * (1 - inside) + filled * inside).astype(np.uint8)
 

@@ -57,12 +57,16 @@ class MotionPreview:
 
 
 def prepare_preview(
-    picture: np.ndarray, initial_pose: PoseSequence, person_mask: np.ndarray | None = None
+    picture: np.ndarray,
+    initial_pose: PoseSequence,
+    person_mask: np.ndarray | None = None,
+    between: Callable[[], object] = lambda: None,
 ) -> MotionPreview:
     """Cut a picture into background, body and arms.
 
     picture: [H, W, 3] uint8 RGB, any size. initial_pose: the person in it; frame 0 counts, and its scores decide what
     is visible. person_mask: [H, W] 0..1, 1 on the person; without it GrabCut looks for the person.
+    between: called between the steps; may raise to cancel.
     Raises InputError for another shape or type. A picture or pose that cannot be cut is no error: see
     ``MotionPreview.fallback_reason`` (also logged).
     """
@@ -94,13 +98,15 @@ def prepare_preview(
     problem = shoulder_problem(rest_px, score, height_px, width_px)
     if problem:
         return _fallback(head_only, f"{problem}; the whole picture is warped instead of layers")
+    between()
     torso_px, torso_mix = torso_controls(rest_px, score, height_px)
     whole = replace(head_only, torso_px=torso_px, torso_mix=torso_mix)
     matte = soften(mask) if mask is not None else person_matte(picture, rest_px, score)
+    between()
     problem = matte_problem(matte)
     if problem:
         return _fallback(whole, f"{problem}; the whole picture is warped instead of layers")
-    return _cut_layers(whole, matte)
+    return _cut_layers(whole, matte, between)
 
 
 def render_frame(preview: MotionPreview, keypoints_px: np.ndarray) -> np.ndarray:
@@ -163,7 +169,7 @@ def preview_motion(
 
     The memory used does not grow with the number of poses.
     """
-    preview = prepare_preview(picture, initial_pose, person_mask)
+    preview = prepare_preview(picture, initial_pose, person_mask, lambda: progress and progress(0, poses.num_frames))
     points_px = poses.sized(*picture.shape[:2]).pixels
     for frame_idx in range(poses.num_frames):
         yield render_frame(preview, points_px[frame_idx].numpy())
@@ -171,19 +177,22 @@ def preview_motion(
             progress(frame_idx + 1, poses.num_frames)
 
 
-def _cut_layers(whole: MotionPreview, matte: np.ndarray) -> MotionPreview:
+def _cut_layers(whole: MotionPreview, matte: np.ndarray, between: Callable[[], object]) -> MotionPreview:
     """Plate, body without arms, arms, and what they miss of the picture."""
     picture, rest_px, score = whole.picture, whole.rest_px, whole.score
     height_px, width_px = matte.shape
     plate = background_plate(picture, matte)
+    between()
     torso = torso_polygon(rest_px, score, matte.shape)
     arms = [
         (arm, *arm_mask(rest_px, score, arm, matte, torso)) for arm in visible_arms(rest_px, score, height_px, width_px)
     ]
     body_colours, body_alpha = clean_colours(picture, matte, plate), matte
+    between()
     if arms:
         taken = np.max([mask for _, mask, *_ in arms], axis=0)
         body_colours, body_alpha = _without_arms(body_colours, matte, taken, torso)
+    between()
     body = np.dstack([body_colours, np.rint(255 * body_alpha).astype(np.uint8)])
     alpha = body_alpha[..., None]
     behind = np.rint(body_colours * alpha + plate * (1 - alpha)).astype(np.uint8)

@@ -5,6 +5,7 @@ File lookup, memory management, layers, progress, interrupt and sampling come fr
 
 from .files import (
     MODEL_FOLDER,
+    fingerprint,
     input_files,
     input_path,
     model_files,
@@ -16,7 +17,7 @@ from .files import (
     register_model_folder,
 )
 from .photo import check_model, load_photo_and_video_model, read_photo
-from .runtime import OPERATIONS, check_interrupt, managed, on_device, on_device_together, progress
+from .runtime import OPERATIONS, check_batch, check_interrupt, managed, on_device, on_device_together, progress
 from .sampling import (
     SAMPLERS,
     SCHEDULERS,
@@ -28,6 +29,7 @@ from .sampling import (
     trailing_sigmas,
 )
 from .schema import advanced, schema
+from .shown import live, result, size_shown
 
 __all__ = [
     "MODEL_FOLDER",
@@ -37,11 +39,14 @@ __all__ = [
     "TRAILING",
     "WEIGHT_DTYPES",
     "advanced",
+    "check_batch",
     "check_interrupt",
     "check_model",
     "conditioning",
+    "fingerprint",
     "input_files",
     "input_path",
+    "live",
     "load_photo_and_video_model",
     "managed",
     "model_files",
@@ -55,8 +60,10 @@ __all__ = [
     "progress",
     "read_photo",
     "register_model_folder",
+    "result",
     "sample",
     "schedule",
     "schema",
+    "size_shown",
     "trailing_sigmas",
 ]

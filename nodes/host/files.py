@@ -8,7 +8,7 @@ from pathlib import Path
 import folder_paths
 
 from ...mmgt.errors import InputError
-from ...mmgt.weights.catalog import WeightFile, advice, missing_sentence
+from ...mmgt.weights.catalog import WeightFile, advice, find, missing_sentence
 from ...mmgt.weights.files import CHECKPOINT_SUFFIXES, check_file
 
 MODEL_FOLDER = "mmgt"  # models/mmgt, and what extra_model_paths.yaml adds under this name
@@ -55,6 +55,22 @@ def problem_with(name: str, file: WeightFile) -> str | None:
     return None
 
 
+def fingerprint(*chosen: tuple[str | None, WeightFile]) -> str:
+    """Changes when a chosen file comes, goes or is replaced, for ``fingerprint_inputs``.
+
+    chosen: names from ``model_files`` with what they should be. A name that is no file of its folders ("auto") stands
+    for the file of the catalogue, wherever it lies.
+    """
+    found = []
+    for name, file in chosen:
+        named = (folder_paths.get_full_path(folder, name) for folder in _folders(file)) if name else ()
+        path = next((Path(path) for path in named if path is not None), None)
+        path = path or find(file, {file.folder: model_folders(file)})
+        state = path.stat() if path is not None and path.is_file() else None
+        found.append("none" if state is None else f"{path} {state.st_size} {state.st_mtime_ns}")
+    return "; ".join(found)
+
+
 def _folders(file: WeightFile) -> tuple[str, ...]:
     return tuple(dict.fromkeys((file.folder, MODEL_FOLDER)))
 
@@ -86,7 +102,16 @@ def input_path(name: str) -> Path:
 
 def new_output_path(filename_prefix: str, suffix: str) -> Path:
     """A numbered file of the output folder that does not exist yet."""
-    folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, folder_paths.get_output_directory())
+    return _new_path(filename_prefix, suffix, folder_paths.get_output_directory())
+
+
+def new_temp_path(filename_prefix: str, suffix: str) -> Path:
+    """The same of the folder that ComfyUI empties when it starts."""
+    return _new_path(filename_prefix, suffix, folder_paths.get_temp_directory())
+
+
+def _new_path(filename_prefix: str, suffix: str, folder: str) -> Path:
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, folder)
     while (path := Path(folder, f"{name}_{counter:05}_{suffix}")).exists():
         counter += 1
     return path

@@ -14,6 +14,8 @@ from comfy.ldm.modules.attention import optimized_attention
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ...mmgt import batch_memory
+
 
 def _casting_where_needed(layer: Any) -> Any:
     """A layer of core's that casts its weights only where the input has another dtype, or core says so."""
@@ -83,6 +85,12 @@ def progress() -> Callable[[int, int], None]:
 def check_interrupt() -> None:
     """Raise if the user has cancelled."""
     comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def check_batch(what: str, num_frames: int, height_px: int, width_px: int, channels: int, instead: str) -> None:
+    """Raise InputError before the work if a float32 batch does not fit into memory (``mmgt.batch_memory``)."""
+    free_bytes = comfy.model_management.get_free_memory(torch.device("cpu"))
+    batch_memory.check_batch(what, num_frames, height_px, width_px, channels, free_bytes, instead)
 
 
 def managed(model: torch.nn.Module) -> ModelPatcher:

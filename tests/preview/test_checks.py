@@ -9,7 +9,7 @@ import pytest
 from drawn_person import SIDE_PX, as_pose, gesture, open_mouth, psnr_db
 
 from mmgt.errors import InputError
-from mmgt.preview import prepare_preview, render_frame
+from mmgt.preview import prepare_preview, render_frame, within
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,33 @@ def test_bad_input_is_told(person):
         prepare_preview(picture[..., 0], pose)
     with pytest.raises(InputError, match="keypoints of shape"):
         render_frame(prepare_preview(picture, pose), xy[:133])
+
+
+def test_a_large_photo_is_made_smaller_with_its_mask():
+    picture = np.zeros((300, 600, 3), np.uint8)
+    picture[:, 300:] = 200
+    mask = (picture[..., 0] > 0).astype(np.float32)
+    smaller, its_mask = within(picture, mask, 200)
+    assert smaller.shape == (100, 200, 3)
+    np.testing.assert_allclose(its_mask, smaller[..., 0] / 200, atol=0.01)
+    for side_px in (0, 600, 1024):
+        same, none = within(picture, None, side_px)
+        assert same is picture
+        assert none is None
+    with pytest.raises(InputError, match="300 x 600"):
+        within(picture, np.ones((33, 77), np.float32), 200)
+
+
+@pytest.mark.parametrize("step", range(1, 6))
+def test_preparation_can_be_cancelled_between_its_steps(person, step):
+    picture, xy, score = person
+    calls = 0
+
+    def between():
+        nonlocal calls
+        calls += 1
+        if calls == step:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_preview(picture, as_pose(xy, score), between=between)

@@ -1,0 +1,86 @@
+"""What a node shows on itself: pictures while it works, and its result as a picture or a short video."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import comfy.utils
+import numpy as np
+import torch
+from comfy_api.latest import io, ui
+from PIL import Image
+
+from ...mmgt.audio import Recording
+from ...mmgt.errors import InputError
+from .files import new_temp_path
+from .runtime import check_interrupt
+
+SHOWN_SIDE_PX = 512  # a node on the page is smaller
+SHOWN_S = 20  # of a long track; the rest is what a saved video is for
+LIVE_EVERY_S = 0.5
+
+log = logging.getLogger("mmgt")
+
+
+Frame = TypeVar("Frame")
+
+
+def live(
+    frames: Iterable[Frame], num_frames: int, picture: Callable[[Frame], np.ndarray] = lambda frame: frame
+) -> Iterator[Frame]:
+    """The frames as they come: they move the progress bar and show themselves on the node.
+
+    picture: [H, W, 3] uint8 of a frame. Raises when the user cancels.
+    """
+    bar, shown_at = comfy.utils.ProgressBar(num_frames), 0.0
+    for t, frame in enumerate(frames):
+        check_interrupt()
+        preview, now = None, time.monotonic()
+        if now - shown_at >= LIVE_EVERY_S:
+            preview, shown_at = ("JPEG", Image.fromarray(picture(frame)), SHOWN_SIDE_PX), now
+        bar.update_absolute(t + 1, num_frames, preview)
+        yield frame
+
+
+def result(frames: Iterable[np.ndarray], num_frames: int, fps: float, sound: Recording | None = None) -> ui._UIOutput:
+    """What a node shows when it is done: one frame [H, W, 3] uint8 as a picture, more as a video with its sound.
+
+    Long tracks are shown for ``SHOWN_S`` seconds. No frame is taken beyond these.
+    """
+    few = map(_small, islice(frames, min(num_frames, round(SHOWN_S * fps))))
+    if num_frames == 1:
+        return ui.PreviewImage(torch.from_numpy(next(few)).float()[None] / 255)
+    from ...mmgt.media import write_video  # here: PyAV is loaded when the first video is written
+
+    path = new_temp_path("mmgt_shown", ".mp4")
+    try:
+        write_video(path, _cancellable(few), fps, sound)
+    except InputError as error:  # what is only shown must not cost what was made
+        log.warning("the result cannot be shown on its node: %s", error)
+        return ui.PreviewVideo([])
+    return ui.PreviewVideo([ui.SavedResult(path.name, "", io.FolderType.temp)])
+
+
+def size_shown(height_px: int, width_px: int) -> tuple[int, int]:
+    """Height and width within ``SHOWN_SIDE_PX``, in the same shape."""
+    zoom = min(1.0, SHOWN_SIDE_PX / max(height_px, width_px))
+    return max(16, round(zoom * height_px)), max(16, round(zoom * width_px))
+
+
+def _small(frame: np.ndarray) -> np.ndarray:
+    import cv2
+
+    height_px, width_px = size_shown(*frame.shape[:2])
+    if (height_px, width_px) == frame.shape[:2]:
+        return frame
+    return cv2.resize(frame, (width_px, height_px), interpolation=cv2.INTER_AREA)
+
+
+def _cancellable(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    for frame in frames:
+        check_interrupt()
+        yield frame
