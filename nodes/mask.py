@@ -12,7 +12,7 @@ class MotionMaskBuilder(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         def margin(name: str) -> io.Float.Input:
-            tooltip = f"How far the {name} box reaches beyond its keypoints, as a share of its size. 0 = the paper."
+            tooltip = f"How far the {name} box reaches beyond its keypoints, as a share of its size. 0 = Algorithm 1."
             return io.Float.Input(f"{name}_margin", default=0.0, min=0.0, max=2.0, step=0.05, tooltip=tooltip)
 
         return host.schema(
@@ -34,7 +34,7 @@ class MotionMaskBuilder(io.ComfyNode):
                     min=0,
                     max=25,
                     tooltip="A mask also covers where its region is up to this many frames (40 ms) before and after. "
-                    "0 = the paper.",
+                    "0 = Algorithm 1.",
                 ),
                 io.Image.Input(
                     "image",

@@ -6,7 +6,7 @@ from comfy_api.latest import InputImpl, io, ui
 from torch import Tensor
 
 from ..mmgt.errors import InputError
-from ..mmgt.media import CODECS, write_video
+from ..mmgt.media import CODECS, check_video_output, write_video
 from ..mmgt.poses import POSE_FPS
 from . import host, sockets, tensors
 
@@ -147,8 +147,17 @@ class DecodeVideoToFile(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, codec=None, filename_prefix=None) -> bool | str:
+        try:
+            check_video_output(host.output_place(filename_prefix or "mmgt", ".mp4"), codec or "h264")
+        except InputError as error:
+            return str(error)
+        return True
+
+    @classmethod
     def execute(cls, latent, vae, fps, codec, filename_prefix, audio=None) -> io.NodeOutput:
         path = host.new_output_path(filename_prefix, ".mp4")
+        check_video_output(path, codec)
         sound = None if audio is None else tensors.recording(audio)
         frames = (tensors.picture(frame[None]) for chunk in decoded(vae, latent) for frame in chunk)
         write_video(path, frames, fps, sound, codec)

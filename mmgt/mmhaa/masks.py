@@ -1,6 +1,6 @@
 """Motion masks as MM-HAA's three branches take them: for each level of the network [3 (full, face, lip), F, h w].
 
-Branches hear the same speech, each in its own mask (paper section IV-A). ``MaskOptions`` names what the authors' code,
+Branches hear the same speech, each in its own mask (paper section III-C). ``MaskOptions`` names what the authors' code,
 their training and the paper do not agree on.
 """
 

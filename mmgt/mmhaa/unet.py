@@ -1,4 +1,4 @@
-"""The two UNets of stage II (paper Figure 2): SD-1.5's layout, once to read the photo, once to denoise.
+"""The two UNets of stage II (paper Figure 3): SD-1.5's layout, once to read the photo, once to denoise.
 
 The denoising UNet has motion modules everywhere and MM-HAA in its down path.
 """

@@ -1,4 +1,5 @@
-"""The SMGA network: noisy poses + initial pose + speech -> clean poses (paper section III-B, Figure 3).
+"""The SMGA network: noisy poses + initial pose + speech -> clean poses (paper section III-B; Figure 4, in version 2
+Figure 5).
 
 Letters: L = 80 video frames of a window, D width, R guidance rows, "..." any leading axes (batch, windows, rows).
 Leading axes broadcast: poses may have one row where the speech has two (with and without speech), and then everything

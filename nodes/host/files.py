@@ -117,6 +117,29 @@ def _new_path(filename_prefix: str, suffix: str, folder: str) -> Path:
     return path
 
 
+def output_place(filename_prefix: str, suffix: str) -> Path:
+    """Where a file of that prefix would go, for checks before anything runs: no folder is made, "#####" is its number.
+
+    In a folder that is not there yet: the nearest one above it. Raises InputError outside of the output folder.
+    """
+    output = Path(folder_paths.get_output_directory()).resolve()
+    try:
+        folder = (output / filename_prefix).parent.resolve()
+        if not folder.is_relative_to(output):
+            raise InputError(
+                f"filename_prefix is '{filename_prefix}', which lies outside of ComfyUI's output folder; give a folder "
+                "and a name below it, like video/mmgt."
+            )
+        while not folder.exists():
+            folder = folder.parent
+    except OSError as error:
+        raise InputError(
+            f"filename_prefix is '{filename_prefix[:40]}...', which names no folder ({error.strerror}); choose a "
+            "shorter one."
+        ) from error
+    return folder / f"{Path(filename_prefix).name}_#####_{suffix}"
+
+
 def output_subfolder(path: Path) -> str:
     """Where a file of the output folder lies below it, as the page's previews want it."""
     return path.parent.relative_to(folder_paths.get_output_directory()).as_posix().removeprefix(".")

@@ -69,6 +69,33 @@ def test_a_wrong_pose_detector_is_one_sentence(server, content, says):
     assert says in sentence
 
 
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ({"filename_prefix": "../away"}, "outside of ComfyUI's output folder"),
+        ({"filename_prefix": "video/" + "a" * 249}, "shorter one"),
+        ({"filename_prefix": "b" * 300 + "/video"}, "shorter one"),
+        ({"codec": "vp9"}, "h264, h265, av1"),
+    ],
+)
+def test_a_place_that_no_video_can_go_to_is_said_before_anything_runs(server, chosen, says):
+    vae = server.get("/object_info")["VAELoader"]["input"]["required"]["vae_name"][0][0]
+    prompt = {
+        "latent": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "vae": {"class_type": "VAELoader", "inputs": {"vae_name": vae}},
+        "file": {
+            "class_type": "MMGT_DecodeVideoToFile",
+            "inputs": {"latent": ["latent", 0], "vae": ["vae", 0], "fps": 25.0, "codec": "h264"}
+            | {"filename_prefix": "video/mmgt"}
+            | chosen,
+        },
+    }
+    with pytest.raises(RuntimeError) as error:
+        server.run(prompt)
+    assert says in str(error.value)
+    assert "prompt_outputs_failed_validation" in str(error.value)
+
+
 def refused(server, node, **chosen):
     """What is said to a loader with these files; the other inputs have their defaults."""
     inputs = server.get("/object_info")[node]["input"]["required"]
