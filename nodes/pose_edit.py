@@ -25,9 +25,11 @@ def region_inputs(region: str, what: str) -> list[io.Input]:
         number("amplitude", 1.0, 0.0, MAX_AMPLITUDE, "how far they move. 0 = still, 1 = unchanged, 2 = twice as far."),
         number("tempo", 1.0, low, high, "how fast they move. 1 = unchanged, 2 = twice as fast; the length stays."),
         number("smoothing", 0.0, 0.0, MAX_SMOOTHING_S, "calmed over this many seconds, without lag. 0 = none."),
-        number("offset_x", 0.0, -1.0, 1.0, "moved to the right, in widths of the picture. 0 = none."),
-        number("offset_y", 0.0, -1.0, 1.0, "moved down, in heights of the picture. 0 = none."),
-        io.Boolean.Input(f"{region}_mirror", default=False, tooltip=f"Of {what}: left and right swapped."),
+        *host.advanced(
+            number("offset_x", 0.0, -1.0, 1.0, "moved to the right, in widths of the picture. 0 = none."),
+            number("offset_y", 0.0, -1.0, 1.0, "moved down, in heights of the picture. 0 = none."),
+            io.Boolean.Input(f"{region}_mirror", default=False, tooltip=f"Of {what}: left and right swapped."),
+        ),
     ]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import torch
 from comfy_api.latest import io, ui
 
 from ..mmgt.diffusion import SPACINGS
@@ -79,6 +81,12 @@ def expert_inputs() -> list[io.Input]:
             tooltip="Which timesteps the steps visit. linspace: the authors'. trailing: the same where steps divide "
             "1000. leading: begins below pure noise, ends nearer to the clean poses.",
         ),
+        io.Boolean.Input(
+            "close_lips",
+            default=True,
+            tooltip="On: lips close while the speech is silent, where the network lets them move on. Off: as they were "
+            "sampled, e.g. for breath or laughter.",
+        ),
     )
 
 
@@ -153,10 +161,10 @@ class SMGAAudio2PoseSampler(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, smga, speech, initial_pose, seed, candidates, **settings) -> io.NodeOutput:
+    def execute(cls, smga, speech, initial_pose, seed, candidates, close_lips, **settings) -> io.NodeOutput:
         check_features(smga.model, speech.gesture)
         initial_pose = tensors.poses(initial_pose).frames(0, 1)
-        return _sampled(smga, speech, initial_pose, seed, candidates, _settings(**settings))
+        return _sampled(smga, speech, initial_pose, seed, candidates, close_lips, _settings(**settings))
 
 
 class SMGAResample(io.ComfyNode):
@@ -238,6 +246,7 @@ class SMGAResample(io.ComfyNode):
         keep_hands,
         keep_face,
         keep_lips,
+        close_lips,
         poses=None,
         start_pose=None,
         end_pose=None,
@@ -256,7 +265,7 @@ class SMGAResample(io.ComfyNode):
             start,
             end,
         )
-        return _sampled(smga, speech, initial_pose, seed, candidates, _settings(**settings), kept)
+        return _sampled(smga, speech, initial_pose, seed, candidates, close_lips, _settings(**settings), kept)
 
 
 def _settings(steps, guidance, window_overlap, eta, solver, spacing) -> SamplerSettings:
@@ -269,10 +278,13 @@ def _sampled(
     initial_pose: PoseSequence,
     seed: int,
     num_candidates: int,
+    close_lips: bool,
     settings: SamplerSettings,
     kept: KeptTrack | None = None,
 ) -> io.NodeOutput:
     """What both samplers return: the best poses, and the scores of all candidates, which the node also shows."""
+    if not close_lips:
+        speech = replace(speech, speaking=torch.ones_like(speech.speaking))
     model, device = host.on_device(smga, SMGA_MEMORY_BYTES)
     poses, scores = sample_candidates(
         model,

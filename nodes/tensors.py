@@ -103,7 +103,7 @@ def timed_frames(value: Any, fps: float) -> tuple[Iterable[tuple[float, np.ndarr
 
 def image(frames: np.ndarray) -> Tensor:
     """[..., H, W, 3] uint8 RGB -> float32 0..1."""
-    return torch.from_numpy(frames).float() / 255
+    return torch.tensor(frames).float() / 255
 
 
 def image_batch(frames: Iterable[np.ndarray], num_frames: int) -> Tensor:

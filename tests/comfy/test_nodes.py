@@ -16,6 +16,7 @@ from graphs import GRAPHS, WIDGETS, inputs_of, our_nodes, prompt_of, video_of, w
 from safetensors.torch import save_file
 
 from mmgt.assets import ASTRONAUT_POSE
+from mmgt.lips import LIP_COLUMNS
 from mmgt.media import read_picture, write_video
 from mmgt.poses import load_poses
 from mmgt.smga.config import SMGAConfig
@@ -102,7 +103,7 @@ def test_samplers_begin_with_what_is_turned_most(server):
     assert video[7:] == widgets("MMGT_MMHAAConditioning")
     for node in ("MMGT_SMGAAudio2PoseSampler", "MMGT_SMGAResample"):
         assert widgets(node)[:3] == ["seed", "steps", "guidance"]
-        assert widgets(node)[-4:] == ["window_overlap", "eta", "solver", "spacing"]
+        assert widgets(node)[-5:] == ["window_overlap", "eta", "solver", "spacing", "close_lips"]
 
 
 def test_preview_from_speech(server):
@@ -150,6 +151,10 @@ def test_poses_for_other_packs_with_a_tiny_smga(server):
     poses = load_poses(Path(first[key]["text"][0]))
     assert poses.num_frames == 186
     assert "frames" in json.loads(Path(first[key]["text"][0]).read_text())
+
+    sampler["inputs"]["close_lips"] = False  # the recording begins in silence
+    moved = (load_poses(Path(server.run(prompt)[key]["text"][0])).pixels - poses.pixels).abs().amax(dim=(0, 2)) > 0.01
+    assert set(moved.nonzero().flatten().tolist()) == {point for column in LIP_COLUMNS for point in column}
 
     sampler["inputs"]["seed"] = 7
     other = load_poses(Path(server.run(prompt)[key]["text"][0]))
@@ -275,3 +280,62 @@ def test_import_is_cheap(server, tmp_path):
         done = subprocess.run(command, cwd=COMFYUI, env=environment, capture_output=True, text=True, check=True)
         seconds.append(float(done.stdout.splitlines()[-1]))
     assert min(seconds[1:]) <= 0.1
+
+
+def test_results_are_seen_on_their_nodes(server):
+    """A first run without a file of one's own: pictures and short videos on the nodes, words for what cannot be."""
+    nodes = {
+        "example": ("ExamplePortraitAndSpeech", {}),
+        "detector": ("LoadPoseDetector", {"detector": "auto", "pose": "auto", "provider": "auto"}),
+        "initial": (
+            "DWPoseInitialPose",
+            {"detector": ["detector", 0], "image": ["example", 0], "person": "largest", "person_index": 0},
+        ),
+        "poses": (
+            "RhythmAudio2Pose",
+            {"audio": ["short", 0], "initial_pose": ["initial", 0], "seed": 1}
+            | dict.fromkeys(("body", "head", "hands", "face", "lips"), 1.0),
+        ),
+        "masks": (
+            "MotionMaskBuilder",
+            {"poses": ["poses", 0], "width": 96, "height": 0, "hold_frames": 0, "image": ["example", 0]}
+            | dict.fromkeys(("face_margin", "lips_margin", "hands_margin"), 0.0),
+        ),
+        "drawn": ("DrawPoses", {"poses": ["poses", 0], "width": 0, "height": 64, "style": "MM-HAA"}),
+        "preview": (
+            "PreviewMotion",
+            {
+                "image": ["example", 0],
+                "poses": ["poses", 0],
+                "initial_pose": ["initial", 0],
+                "audio": ["short", 0],
+                "long_side": 128,
+            },
+        ),
+        "saved": ("SavePoses", {"poses": ["poses", 0], "filename_prefix": "seen/poses"}),
+    }
+    prompt = {key: {"class_type": f"MMGT_{name}", "inputs": inputs} for key, (name, inputs) in nodes.items()}
+    prompt["short"] = {
+        "class_type": "TrimAudioDuration",
+        "inputs": {"audio": ["example", 1], "start_index": 0.0, "duration": 1.0},
+    }
+    prompt["mask"] = {"class_type": "MaskToImage", "inputs": {"mask": ["masks", 0]}}
+    for key, source in (("mask file", "mask"), ("drawn file", "drawn"), ("preview file", "preview")):
+        prompt[key] = {
+            "class_type": "SaveImage",
+            "inputs": {"images": [source, 0], "filename_prefix": f"seen/{source}"},
+        }
+    outputs = server.run(prompt)
+    for key, side_px in (("mask", 96), ("drawn", 64), ("preview", 128)):
+        picture = read_picture(server.base / "output" / "seen" / outputs[f"{key} file"]["images"][0]["filename"])
+        assert picture.shape == (side_px, side_px, 3)
+    assert [image["type"] for image in outputs["initial"]["images"]] == ["temp"]
+    for key in ("masks", "drawn", "preview"):
+        (shown,) = outputs[key]["images"]
+        with av.open(str(server.base / "temp" / shown["filename"])) as container:
+            assert container.streams.video[0].frames == 25
+            assert len(container.streams.audio) == (key == "preview")
+
+    prompt["drawn"]["inputs"] |= {"width": 7, "height": 7}
+    with pytest.raises(RuntimeError, match="the size is 7x7 px; both sides must be at least 16 px"):
+        server.run(prompt)

@@ -40,6 +40,7 @@ def prompt(server):
         "eta": 1.0,
         "solver": "ddim",
         "spacing": "linspace",
+        "close_lips": True,
         "candidates": 1,
         "window_overlap": 20,
         "keep_body": True,
