@@ -339,3 +339,46 @@ def test_results_are_seen_on_their_nodes(server):
     prompt["drawn"]["inputs"] |= {"width": 7, "height": 7}
     with pytest.raises(RuntimeError, match="the size is 7x7 px; both sides must be at least 16 px"):
         server.run(prompt)
+
+
+def test_missing_encoders_are_each_named_by_their_own_input(server):
+    inputs = {"wavlm": "a.safetensors", "wav2vec2": "b.safetensors", "weight_dtype": "fp32"}
+    nodes = {
+        "encoder": {"class_type": "MMGT_LoadAudioEncoder", "inputs": inputs},
+        "example": {"class_type": "MMGT_ExamplePortraitAndSpeech", "inputs": {}},
+        "speech": {
+            "class_type": "MMGT_EncodeSpeech",
+            "inputs": {"audio": ["example", 1], "encoder": ["encoder", 0]},
+        },
+        "shown": {"class_type": "PreviewAny", "inputs": {"source": ["speech", 0]}},
+    }
+    with pytest.raises(RuntimeError, match=r"wavlm: there is no .*'a\..* wav2vec2: there is no .*'b\."):
+        server.queue(nodes)
+
+
+def test_detector_files_that_come_after_the_error_are_seen(server):
+    """Load Pose Detector is cached, but not beyond a change of its files."""
+    prompt = prompt_of(server, "preview_from_speech")
+    keys = {node["class_type"]: key for key, node in prompt.items()}
+    kept = {key: prompt[key] for name, key in keys.items() if name == "MMGT_LoadPoseDetector"}
+    kept["example"] = {"class_type": "MMGT_ExamplePortraitAndSpeech", "inputs": {}}
+    kept["pose"] = {
+        "class_type": "MMGT_DWPoseInitialPose",
+        "inputs": {
+            "detector": [keys["MMGT_LoadPoseDetector"], 0],
+            "image": ["example", 0],
+            "person": "largest",
+            "person_index": 0,
+        },
+    }
+    kept["shown"] = {"class_type": "PreviewImage", "inputs": {"images": ["pose", 1]}}
+    server.run(kept)
+    files = [server.base / "models" / "mmgt" / name for name in ("yolox_l.onnx", "dw-ll_ucoco_384.onnx")]
+    try:
+        for file in files:
+            file.write_bytes(b"no network")
+        with pytest.raises(RuntimeError, match=r"onnx"):
+            server.run(kept)
+    finally:
+        for file in files:
+            file.unlink()
