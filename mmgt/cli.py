@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 from . import __version__
-from .commands import bench, data, demo, generate, pose2video, preview, train, weights
+from .commands import bench, data, demo, generate, pose2video, poses, preview, train, weights
+from .commands.caches import caches
 from .errors import InputError
 
 INTERRUPTED = 130  # as shells count Ctrl-C: 128 + the signal's number
@@ -24,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parser().parse_args(argv)
         logging.basicConfig(format="mmgt: %(message)s", level=logging.INFO, stream=sys.stderr)
         try:
-            args.run(args)
+            with caches():
+                args.run(args)
         except InputError as error:
             print(f"mmgt: error: {error}", file=sys.stderr)
             return 2
@@ -118,6 +120,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mmgt {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for command in (demo, preview, generate, pose2video, weights, data, train, bench):
+    for command in (demo, preview, generate, pose2video, poses, weights, data, train, bench):
         command.add_parser(commands)
     return parser

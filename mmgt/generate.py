@@ -32,6 +32,7 @@ from .mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
 from .poses import POSE_FPS, PoseSequence
 from .schedulers import make_scheduler
 from .smga.candidates import Score, sample_candidates
+from .smga.sample import SamplerSettings
 from .speech import NUM_HANDCRAFTED, SpeechFeatures
 from .vae import decode_latents, encode_picture, load_vae
 from .weights import load_mmhaa
@@ -54,10 +55,9 @@ class FilmedPoses:
 
 
 def filmed_drive(
-    path: Path, size: PictureSize, speech: SpeechFeatures | None, strengths: tuple[float, float, float]
+    reader: VideoReader, size: PictureSize, speech: SpeechFeatures | None, strengths: tuple[float, float, float]
 ) -> Drive:
-    """A video of pose pictures as what drives a video. Nothing in it says where face and lips are."""
-    reader = VideoReader(path, POSE_FPS)
+    """A video of pose pictures, read at ``POSE_FPS``, as what drives. Nothing in it says where face and lips are."""
     layers = None if speech is None else speech.video
     if layers is not None:
         log.warning("a pose video shows no masks: the speech acts on the whole picture alike (a pose file has them)")
@@ -85,14 +85,18 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def hear(
-    recording: Recording, weights: Mapping[str, Path], device: torch.device, progress: Callable[[int, int], None] | None
+    recording: Recording,
+    weights: Mapping[str, Path],
+    device: torch.device,
+    progress: Callable[[int, int], None] | None,
+    vocals: Recording | None = None,
 ) -> SpeechFeatures:
-    """Encode speech with the encoders whose files are given (``wavlm``, ``wav2vec2``)."""
+    """Encode speech with the encoders whose files are given (``wavlm``, ``wav2vec2``); ``vocals`` instead of it."""
     from .encoders import load_wav2vec2, load_wavlm
 
     wavlm = load_wavlm(weights["wavlm"]).to(device) if "wavlm" in weights else None
     wav2vec2 = load_wav2vec2(weights["wav2vec2"]).to(device) if "wav2vec2" in weights else None
-    return encode_speech(recording, progress, wavlm=wavlm, wav2vec2=wav2vec2)
+    return encode_speech(recording, progress, wavlm=wavlm, wav2vec2=wav2vec2, vocals=vocals)
 
 
 def hears_wavlm(smga: Any) -> bool:
@@ -108,6 +112,7 @@ def speak(
     num_candidates: int,
     device: torch.device,
     progress: Progress,
+    settings: SamplerSettings = SamplerSettings(),
 ) -> tuple[PoseSequence, list[Score]]:
     """SMGA's poses of the speech, the best of so many seeds, and the scores of all."""
     return sample_candidates(
@@ -116,6 +121,7 @@ def speak(
         initial_pose,
         seed=seed,
         num_candidates=num_candidates,
+        settings=settings,
         progress=progress("SMGA"),
     )
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -33,9 +34,9 @@ from mmgt.smga.keys import to_authors
 from mmgt.smga.model import SMGA
 
 
-def heard(recording, weights, device, progress):
+def heard(recording, weights, device, progress, vocals=None):
     """In place of WavLM and wav2vec2: the hand-crafted features, and random layers of the tiny network's width."""
-    speech = features.encode_speech(recording, progress)
+    speech = features.encode_speech(recording, progress, vocals=vocals)
     layers = torch.randn(speech.num_frames, NUM_LAYERS, SPEECH_WIDTH, generator=torch.Generator().manual_seed(0))
     return replace(speech, video=layers)
 
@@ -54,7 +55,7 @@ def weights(tmp_path_factory):
     save_file({key: value.contiguous() for key, value in tiny_state().items()}, folder / "net-32500.safetensors", heads)
     save_file(tiny_vae_state(), folder / "sd-vae-ft-mse.safetensors")
     save_file(tiny_clip_state(IMAGE_WIDTH), folder / "sd-image-variations-image-encoder.safetensors")
-    (folder / "wav2vec2-base-960h.safetensors").write_bytes(b"never opened here")
+    save_file({"feature_projection.projection.weight": torch.zeros(2, 2)}, folder / "wav2vec2-base-960h.safetensors")
     return folder
 
 
@@ -361,3 +362,46 @@ def test_options_take_the_place_of_the_presets():
         fast.scheduler, 7, fast.guidance, VideoOptions(fast.options.window, fast.options.overlap, reuse_every=2)
     )
     assert preset_of(parser.parse_args(given)) == expected
+
+
+@pytest.mark.parametrize("name", ["net-32500", "sd-vae-ft-mse", "wav2vec2-base-960h"])
+@pytest.mark.parametrize("command", ["generate", "pose2video"])
+def test_every_file_is_opened_before_the_first_network_runs(
+    inputs, weights, tmp_path, pose_file, capsys, name, command
+):
+    """An empty file is refused before anything is heard, detected or sampled."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for file in weights.iterdir():
+        (folder / file.name).symlink_to(file)
+    (folder / f"{name}.safetensors").unlink()
+    (folder / f"{name}.safetensors").touch()
+    poses = pose_file if command == "pose2video" else ASTRONAUT_POSE
+    assert run(command, inputs, weights=folder, poses=poses) == 2
+    assert f"{name}.safetensors is empty" in one_sentence(capsys)
+    assert "speech" not in capsys.readouterr().out
+
+
+def test_mask_files_take_the_place_of_the_boxes(inputs, tmp_path, pose_file):
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "none.png")
+    assert run("pose2video", inputs, poses=pose_file) == 0
+    assert run("pose2video", inputs, poses=pose_file, out=tmp_path / "w.mp4", lips_mask=tmp_path / "none.png") == 0
+    boxes, none = (frames_and_seconds(tmp_path / name)[0].astype(int) for name in ("v.mp4", "w.mp4"))
+    assert boxes.shape == none.shape
+    assert np.abs(boxes - none).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"smga_steps": 0}, "steps must be 1..1000"),
+        ({"smga_guidance": "nan"}, "--smga-guidance is nan"),
+        ({"canvas": "512"}, "the canvas is 512; give width x height"),
+        ({"vocals": SPEECH}, "the vocals .* last 7.4"),
+        ({"poses_out": "v.mp4"}, "v.mp4"),
+    ],
+)
+def test_bad_options_of_stage_one_are_one_sentence(inputs, tmp_path, capsys, more, says):
+    more = {name: tmp_path / value if name == "poses_out" else value for name, value in more.items()}
+    assert run("generate", inputs, poses=ASTRONAUT_POSE, **more) == 2
+    assert re.search(says, one_sentence(capsys))

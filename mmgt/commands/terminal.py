@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -41,8 +42,26 @@ def model_folders(given: Path | None) -> list[Path]:
     return [given] if given is not None else [root / "mmgt" for root in models_roots()]
 
 
-def show_progress(label: str) -> Callable[[int, int], None]:
-    """Prints "label 40 %" at every tenth of the work."""
+def show_progress(label: str, unit: str = "it") -> Callable[[int, int], None]:
+    """A bar with the time left on a terminal; elsewhere a line "label 40 %" at every tenth of the work."""
+    if not sys.stderr.isatty():
+        return _lines(label)
+    from tqdm import tqdm
+
+    bar: tqdm | None = None
+
+    def show(step: int, total: int) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = tqdm(total=total, initial=0 if step <= 1 else step, desc=label, unit=unit, unit_scale=unit == "B")
+        bar.update(step - bar.n)
+        if step >= total:
+            bar.close()
+
+    return show
+
+
+def _lines(label: str) -> Callable[[int, int], None]:
     printed = -1
 
     def show(step: int, total: int) -> None:

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 
+VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif"}
+
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..mmhaa.masks import MaskOptions
     from ..mmhaa.pictures import PictureSize
     from ..mmhaa.presets import Preset
@@ -90,6 +94,43 @@ def mask_options_of(args: argparse.Namespace) -> MaskOptions:
     from ..mmhaa.masks import MaskOptions
 
     return MaskOptions(args.third_mask, args.hands_branch)
+
+
+def add_mask_files(parser: argparse.ArgumentParser) -> None:
+    for name, dest, region in (
+        ("face", "face_mask", "face"),
+        ("lips", "lip_mask", "lips"),
+        ("hands", "hands_mask", "hands"),
+    ):
+        parser.add_argument(
+            f"--{name}-mask",
+            type=Path,
+            dest=dest,
+            metavar="FILE",
+            help=f"where the {region} are, white on black, instead of the pose's boxes: a picture, or a video",
+        )
+
+
+def read_masks(args: argparse.Namespace) -> dict[str, Tensor | None]:
+    """The mask files [T or 1, H, W] in 0..1, by their names in ``drive_video``. Raises InputError."""
+    return {name: _read_mask(getattr(args, name)) for name in ("face_mask", "lip_mask", "hands_mask")}
+
+
+def _read_mask(path: Path | None) -> Tensor | None:
+    import numpy as np
+    import torch
+
+    from ..media import VideoReader, read_picture
+    from ..poses import POSE_FPS
+
+    if path is None:
+        return None
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        reader = VideoReader(path, POSE_FPS)
+        pictures = np.stack([reader([t])[0].max(axis=-1) for t in range(reader.num_frames)])
+    else:
+        pictures = read_picture(path).max(axis=-1)[None]
+    return torch.from_numpy(pictures).float() / 255
 
 
 def check_seed(seed: int) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,8 +15,6 @@ from .terminal import Commands, models_roots, show_progress
 
 if TYPE_CHECKING:
     from ..weights import Checkpoint, WeightFile
-
-BAR_WIDTH = 30
 
 
 def add_parser(commands: Commands) -> None:
@@ -166,7 +163,7 @@ def run_get(args: argparse.Namespace) -> None:
                 address = mirrored(args.address)
                 target = target.with_suffix(Path(urlsplit(address).path).suffix or target.suffix)
             print(f"{file.key}: {address} -> {target}", flush=True)
-            print(f"{file.key}: {target} ({download(address, target, progress_bar(file.key))})", flush=True)
+            print(f"{file.key}: {target} ({download(address, target, show_progress(file.key, 'B'))})", flush=True)
         except InputError as error:
             failed[file.key] = error
             print(f"{file.key}: {error}", file=sys.stderr)
@@ -198,26 +195,3 @@ def model_folders(given: Path | None) -> dict[str, list[Path]]:
 
     roots = models_roots() if given is None else [given]
     return {file.folder: [root / file.folder for root in roots] for file in CATALOG}
-
-
-def progress_bar(label: str) -> Callable[[int, int], None]:
-    """A bar of bytes that is drawn over itself in a terminal; elsewhere a line at every tenth."""
-    from ..weights.files import human_size
-
-    if not sys.stderr.isatty():
-        return show_progress(label)
-    start_s, start_step, drawn_s = time.monotonic(), -1, 0.0
-
-    def show(step: int, total: int) -> None:
-        nonlocal start_step, drawn_s
-        now_s = time.monotonic()
-        start_step = step if start_step < 0 else start_step
-        if now_s - drawn_s < 0.1 and step < total:
-            return
-        drawn_s = now_s
-        speed = (step - start_step) / max(now_s - start_s, 1e-3)
-        bar = "#" * (BAR_WIDTH * step // total)
-        text = f"{label} [{bar:{BAR_WIDTH}}] {100 * step // total:3} % of {human_size(total)}, {human_size(speed)}/s"
-        print(f"\r{text:79}", end="\n" if step == total else "", file=sys.stderr, flush=True)
-
-    return show

@@ -197,6 +197,21 @@ def check_found(folder: Path, found: Container[str], needed: Iterable[str], inst
         )
 
 
+def check_kinds(found: Mapping[str, Path], needed: Iterable[str]) -> None:
+    """Open the files that will be needed and recognise them, before any network runs.
+
+    found: as of ``find_all``. Raises InputError for the first that cannot be read, or is another network.
+    """
+    from .files import open_checkpoint
+
+    files = {file.key: file for file in CATALOG}
+    for key in needed:
+        file, path = files[key], found[key]
+        kind = signatures.recognise(open_checkpoint(path, advice(file)).tensors)
+        if kind not in file.kinds:
+            raise InputError(f"{path} is {kind}, not {' or '.join(file.kinds)} ({file.purpose}); {advice(file)}.")
+
+
 def advice(file: WeightFile) -> str:
     """What to do for the file, as the end of a sentence."""
     other = f", or {file.instead}" if file.instead else ""

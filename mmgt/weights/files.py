@@ -128,8 +128,11 @@ def _open_torch(path: Path) -> Checkpoint:
         raise ValueError(f"a {type(content).__name__} instead of named tensors")
     config = next((content[key] for key in _CONFIG_KEYS if isinstance(content.get(key), Mapping)), None)
     metadata = {} if config is None else {"config": json.dumps(dict(config), default=str, skipkeys=True)}
-    part = next((key for key in _NETWORK_KEYS if isinstance(content.get(key), Mapping) and content[key]), "")
-    return Checkpoint(path, unwrapped(dict(_named_tensors(content[part] if part else content))), metadata, part)
+    parts: list[str] = []
+    while part := next((key for key in _NETWORK_KEYS if isinstance(content.get(key), Mapping) and content[key]), ""):
+        content = content[part]
+        parts.append(part)
+    return Checkpoint(path, unwrapped(dict(_named_tensors(content))), metadata, ".".join(parts))
 
 
 def _is_torchscript(path: Path) -> bool:

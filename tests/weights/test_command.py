@@ -15,7 +15,7 @@ from server import Site, running
 from tiny import HEADS, tiny_state
 
 from mmgt.cli import main
-from mmgt.commands.weights import progress_bar
+from mmgt.commands.terminal import show_progress
 from mmgt.weights import CATALOG
 from mmgt.weights import download as download_module
 
@@ -183,13 +183,12 @@ def test_the_bar_of_a_terminal(monkeypatch):
     screen = io.StringIO()
     screen.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", screen)
-    show = progress_bar("vae")
+    show = show_progress("vae", "B")
     show(50_000, 100_000)
     show(100_000, 100_000)
-    first, last = screen.getvalue().strip("\r").split("\r")
-    assert first.startswith(f"vae [{'#' * 15}{' ' * 15}]  50 % of 100 kB")
-    assert last.startswith(f"vae [{'#' * 30}] 100 % of 100 kB")
-    assert last.endswith("\n")
+    assert screen.getvalue().startswith("\rvae:  50%|")
+    assert "vae: 100%|" in screen.getvalue()
+    assert "100k/100k" in screen.getvalue()
 
 
 @pytest.mark.parametrize("is_linked", [False, True])

@@ -1,0 +1,40 @@
+"""``mmgt poses``: a filmed person -> a pose file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .terminal import Commands, model_folders, show_progress
+
+ORDERS = ("largest", "highest score", "left to right")
+
+
+def add_parser(commands: Commands) -> None:
+    poses = commands.add_parser("poses", help="the poses of a filmed person, as a pose file")
+    poses.add_argument("video", type=Path, metavar="VIDEO", help="mp4, mov or webm that shows head and shoulders")
+    poses.add_argument("--out", type=Path, required=True, metavar="P.json", help="the poses; must not exist yet")
+    poses.add_argument("--models", type=Path, metavar="DIR", help="folder with the DWPose .onnx files")
+    poses.add_argument("--person", choices=ORDERS, default="largest", help="how people are counted (default: largest)")
+    poses.add_argument("--person-index", type=int, default=0, metavar="N", help="whom to follow; 0 = first (default)")
+    poses.add_argument(
+        "--max-gap", type=float, default=0.5, metavar="S", help="seconds that are bridged (default: 0.5)"
+    )
+    poses.add_argument("--smoothing", type=float, default=1.0, metavar="X", help="0 = none, 1 = usual (default)")
+    poses.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Video -> one person's poses at 25 frames a second, and a report of what was made up."""
+    from ..detect.find import find_detector
+    from ..media import VideoStream, check_output
+    from ..pose_video import PoseVideoSettings, poses_of_video
+    from ..poses import save_poses
+
+    check_output(args.out)
+    settings = PoseVideoSettings(args.person, args.person_index, args.max_gap, args.smoothing)
+    film = VideoStream(args.video)
+    detector = find_detector(model_folders(args.models))
+    poses, report = poses_of_video(detector, film, film.num_frames, settings, show_progress("poses"))
+    save_poses(poses, args.out)
+    print(f"{report}\ndone: {args.out}, {poses.num_frames} frames at {poses.fps:g} fps")
