@@ -1,6 +1,8 @@
 """The layers and the attention that networks are made of outside of ComfyUI; there they are core's.
 
-This module is what the networks take as ``ops``: torch's layers, with oneDNN's matrix products on a CPU.
+This module is what the networks take as ``ops``: torch's layers, with oneDNN's matrix products on a CPU. As core's do,
+they compute in the dtype of what they are given: weights of another are cast when their layer runs, one layer's at a
+time, so that a network that overflows in half precision runs in float32 without a copy of it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import Conv2d, GroupNorm, LayerNorm
 
 __all__ = ["Conv2d", "GroupNorm", "LayerNorm", "Linear", "attend", "attend_of", "reuse_freed_memory"]
 
@@ -29,10 +30,34 @@ class Linear(nn.Linear):
     """``nn.Linear``. Its product is oneDNN's where torch would take MKL's: 1.05 to 1.6 times as fast in float32."""
 
     def forward(self, x: Tensor) -> Tensor:
-        plain = x.device.type == "cpu" and x.dtype == self.weight.dtype == torch.float32 and x.numel() > 0
+        weight, bias = _cast(self, x)
+        plain = x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0
         if _HAS_ONEDNN and plain and not torch.is_grad_enabled():
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
-        return super().forward(x)
+            return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return F.linear(x, weight, bias)
+
+
+class Conv2d(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return self._conv_forward(x, *_cast(self, x))
+
+
+class GroupNorm(nn.GroupNorm):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.group_norm(x, self.num_groups, *_cast(self, x), self.eps)
+
+
+class LayerNorm(nn.LayerNorm):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.normalized_shape, *_cast(self, x), self.eps)
+
+
+def _cast(layer: Any, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """A layer's weight and bias in the dtype of what it is given."""
+    weight, bias = layer.weight, layer.bias
+    if weight.dtype == x.dtype:
+        return weight, bias
+    return weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, int], Tensor]

@@ -47,7 +47,7 @@ def guided_call(latent: int, num_frames: int, device: torch.device, dtype: torch
 
     @torch.inference_mode()
     def call() -> Tensor:
-        return unet(x, timestep, context)
+        return unet(x, timestep, context)[0]
 
     return call
 

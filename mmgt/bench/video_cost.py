@@ -62,7 +62,7 @@ class CallCounter:
         self._count("speech's keys and values", 0 if tokens is None else len(tokens))
         return {}
 
-    def with_deep_features(
+    def __call__(
         self, latents: Tensor, timestep: Tensor, context: VideoContext, deep: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         self._count("denoising", len(latents), context.rows, deep is None)
@@ -131,9 +131,7 @@ class FullSize:
             self.zeros(3),
             rows,
         )
-        return self.network.with_deep_features(
-            self.zeros(num_frames, 4, side, side), torch.zeros(1, device="meta"), context, deep
-        )
+        return self.network(self.zeros(num_frames, 4, side, side), torch.zeros(1, device="meta"), context, deep)
 
     @functools.cache  # noqa: B019 (one object a run)
     def flop(self, call: Call) -> int:

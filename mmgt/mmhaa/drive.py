@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,8 +49,11 @@ class GivenPictures:
     size: PictureSize
 
     def __call__(self, frames: Sequence[int]) -> Tensor:
-        chosen = (self.images[list(frames)].float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-        return torch.stack([picture_for_network(picture, self.size) for picture in chosen])
+        return torch.stack([picture_for_network(self._picture(frame), self.size) for frame in frames])
+
+    def _picture(self, frame: int) -> np.ndarray:
+        numbers = self.images[frame].to(torch.float32, copy=True)  # of a large picture each further copy takes long
+        return numbers.clamp_(0, 1).mul_(255).round_().to(torch.uint8).cpu().numpy()
 
 
 class FrameSource(Protocol):

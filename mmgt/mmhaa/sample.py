@@ -1,7 +1,7 @@
 """Stage II's sampling: windows of a video of any length, averaged where they overlap, then guidance and DDIM.
 
-Paper section IV-A. Memory does not grow with the length: what a window reads is made when the window runs, and kept for
-the first windows only.
+Paper section IV-A. The device's memory does not grow with the length: what a window reads there is kept for the first
+windows, and for others where memory is free. What it reads on the CPU is made once (``ahead.py``).
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..diffusion import NUM_TRAIN_STEPS, ddim_step_v, linear_alpha_bar_zero_snr, trailing_levels, trailing_times
 from ..errors import InputError
+from ..memory import free_bytes
 from ..windows import looped_windows, open_windows
+from .ahead import Ahead, Window, WindowInputs
 from .attention import AudioOutput, Reference, Rows
-from .audio_proj import around_each_frame
 from .drive import Drive
 from .motion import MAX_FRAMES
 from .network import Photo, VideoNetwork
@@ -27,7 +28,8 @@ from .unet import VideoContext
 logger = logging.getLogger("mmgt")
 
 GUIDED: Rows = (False, True)
-MAX_KEPT_WINDOWS = 16  # 132 frames in windows of 12: a usual clip is prepared once, a long one stays flat
+MAX_KEPT_WINDOWS = 16  # on any device: 132 frames in windows of 12. A GPU keeps more while it has room.
+DEVICE_RESERVE, RAM_RESERVE = 3 * 2**30, 4 * 2**30  # bytes that are left free by what is kept beyond these windows
 
 
 @dataclass(frozen=True)
@@ -98,19 +100,32 @@ class _Prepared:
     strengths: Tensor
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """The windows of a video on a device: their frames as indices, and in how many windows each frame is."""
+
+    windows: list[tuple[Window, Tensor]]
+    count: Tensor  # [T, 1, 1, 1]
+
+
 @dataclass
 class VideoRun:
     """One sampling run of a video: the network, and what it keeps between the steps.
 
-    check() is called before each window; it may raise to cancel.
+    check() is called before each window and while one is waited for; it may raise to cancel. A window whose numbers are
+    wrong in the network's dtype is run again in a finer one, and in that at once from then on.
     """
 
     network: VideoNetwork
     video: Video
     check: Callable[[], None] = lambda: None
-    _prepared: _Prepared | None = None
-    _contexts: dict[tuple[int, ...], VideoContext] = field(default_factory=dict)
-    _deep: dict[tuple[int, ...], dict[bool, Tensor]] = field(default_factory=dict)
+    _plans: dict[int, _Plan] = field(default_factory=dict)
+    _prepared: dict[torch.dtype, _Prepared] = field(default_factory=dict)
+    _ahead: Ahead | None = None
+    _contexts: dict[Window, VideoContext] = field(default_factory=dict)
+    _has_room: bool = True
+    _deep: dict[Window, dict[bool, Tensor]] = field(default_factory=dict)
+    _finer: dict[Window, torch.dtype] = field(default_factory=dict)
     _last_timestep: float | None = None
     _num_steps: int = -1
 
@@ -125,54 +140,137 @@ class VideoRun:
         asked, options = rows, self.video.options
         if False in rows and not options.guides(timestep):
             rows = (True,)
+        plan = self._plan(len(latents), latents.device)
         total = torch.zeros(len(rows), *latents.shape, device=latents.device)
-        count = torch.zeros(len(latents), 1, 1, 1, device=latents.device)
-        for window in options.windows(len(latents)):
-            self.check()
-            frames = torch.tensor(window, device=latents.device)
-            v = self._window(latents[frames], timestep, tuple(window), rows, where)
-            total[:, frames] += v.float().unflatten(0, (len(rows), -1))
-            count[frames] += 1
-        v = total.div_(count)  # in place, as a long video's latents are large
+        fine = []
+        for window, frames in plan.windows:
+            v = self._window(latents[frames], timestep, window, rows)
+            fine.append(v.isfinite().all())
+            total[:, frames] += torch.where(fine[-1], v, 0)
+        for idx in _wrong(fine):
+            window, frames = plan.windows[idx]
+            total[:, frames] += self._again(latents[frames], timestep, window, rows, where)
+        v = total.div_(plan.count)  # in place, as a long video's latents are large
         return v if rows == asked else v.expand(len(asked), *v.shape[1:])
 
-    def _window(self, latents: Tensor, timestep: float, window: tuple[int, ...], rows: Rows, where: str) -> Tensor:
-        if self._prepared is None:
-            self._prepared = prepare(self.network, self.video, latents)
-        context = self._contexts.get(window)
-        if context is None:
-            context = window_context(self.network, self.video, self._prepared, window, latents)
-            if len(self._contexts) < MAX_KEPT_WINDOWS:
-                self._contexts[window] = context
-        time = torch.tensor([timestep], device=latents.device)
-        v = self._reusing(latents, time, replace(context, rows=rows), window)
-        if torch.isfinite(v).all():
-            return v
-        kind = str(latents.dtype).removeprefix("torch.")
-        place = f"frames {window[0]} to {window[-1]}{f', {where}' if where else ''}, timestep {timestep:g}"
-        if latents.dtype != torch.float32:
-            logger.warning("%s gave NaN or infinite numbers in %s; running this window again in float32", place, kind)
-            v = in_float32(self.network, self.video, latents, time, window, rows)
-            kind += ", and again in float32"
-        if not torch.isfinite(v).all():
-            raise NumericalError(
-                f"the video network gave NaN or infinite numbers for {place}, in {kind}. Lower the cfg or change the "
-                "sampler; if it happens at the first step, the checkpoint or a LoRA is broken."
-            )
-        return v
+    def _plan(self, num_frames: int, device: torch.device) -> _Plan:
+        if num_frames not in self._plans:
+            windows = self.video.options.windows(num_frames)
+            count = torch.zeros(num_frames, 1, 1, 1)
+            for window in windows:
+                count[window] += 1
+            indices = [(tuple(window), torch.tensor(window, device=device)) for window in windows]
+            self._plans[num_frames] = _Plan(indices, count.to(device))
+        return self._plans[num_frames]
 
-    def _reusing(self, latents: Tensor, time: Tensor, context: VideoContext, window: tuple[int, ...]) -> Tensor:
+    def _window(self, latents: Tensor, timestep: float, window: Window, rows: Rows) -> Tensor:
+        """v of one window as float32 [rows, F, 4, h, w], which may be wrong numbers."""
+        self.check()
+        latents = latents.to(self._finer.get(window, latents.dtype))
+        context = replace(self._context(window, latents), rows=rows)
+        time = torch.full((1,), timestep, device=latents.device)
+        return self._reusing(latents, time, context, window).float().unflatten(0, (len(rows), -1))
+
+    def _again(self, latents: Tensor, timestep: float, window: Window, rows: Rows, where: str) -> Tensor:
+        """The same of a window that gave wrong numbers, in the next finer dtypes until they are right."""
+        place = f"frames {window[0]} to {window[-1]}{f', {where}' if where else ''}, timestep {timestep:g}"
+        tried = [self._finer.get(window, latents.dtype)]
+        while (finer := finer_dtype(tried[-1], latents.device)) is not None:
+            logger.warning(
+                "%s gave NaN or infinite numbers in %s; running this window again in %s, and its later steps too",
+                place,
+                _name(tried[-1]),
+                _name(finer),
+            )
+            tried.append(finer)
+            self._finer[window] = finer
+            self._contexts.pop(window, None)
+            self._deep.pop(window, None)
+            v = self._window(latents, timestep, window, rows)
+            if v.isfinite().all():
+                return v
+        raise NumericalError(
+            f"the video network gave NaN or infinite numbers for {place}, in "
+            f"{', and again in '.join(map(_name, tried))}. Lower the cfg or change the "
+            "sampler; if it happens at the first step, the checkpoint or a LoRA is broken."
+        )
+
+    def _context(self, window: Window, latents: Tensor) -> VideoContext:
+        """What the network reads for a window; while it computes, the next window's inputs are made."""
+        if window in self._contexts:
+            return self._contexts[window]
+        if self._ahead is None:
+            self._ahead = Ahead(self.video.drive)
+        inputs = self._ahead.take(window, self.check)
+        following = self._following(window)
+        if following is not None:
+            self._ahead.prepare(following)
+        if latents.dtype not in self._prepared:
+            self._prepared[latents.dtype] = prepare(self.network, self.video, latents)
+        context = window_context(self.network, inputs, self._prepared[latents.dtype], latents)
+        if len(self._contexts) < MAX_KEPT_WINDOWS or self._may_keep_more(latents.device):
+            self._contexts[window] = context
+        return context
+
+    def _following(self, window: Window) -> Window | None:
+        """The next window that will need its inputs made, in this step or the next."""
+        for plan in self._plans.values():
+            windows = [window for window, _ in plan.windows]
+            if window in windows:
+                place = windows.index(window) + 1
+                return next((w for w in windows[place:] + windows[: place - 1] if w not in self._contexts), None)
+        return None
+
+    def _may_keep_more(self, device: torch.device) -> bool:
+        if self._has_room and device.type != "cuda":  # elsewhere it is the memory that the inputs are kept in
+            self._has_room = False
+        self._has_room = self._has_room and (free_bytes(device) or 0) > DEVICE_RESERVE
+        return self._has_room
+
+    def _reusing(self, latents: Tensor, time: Tensor, context: VideoContext, window: Window) -> Tensor:
         """The network's answer; between the n-th steps with the lower levels of the step before."""
         every, kept = self.video.options.reuse_every, self._deep.get(window)
         if every == 1:
-            return self.network.with_deep_features(latents, time, context)[0]
+            return self.network(latents, time, context)[0]
         if kept is not None and self._num_steps % every and all(row in kept for row in context.rows):
-            deep = torch.cat([kept[row] for row in context.rows])
-            return self.network.with_deep_features(latents, time, context, deep)[0]
-        v, deep = self.network.with_deep_features(latents, time, context)
-        if window in self._contexts:
+            deep = torch.cat([kept[row] for row in context.rows]).to(latents)
+            return self.network(latents, time, context, deep)[0]
+        v, deep = self.network(latents, time, context)
+        if window not in self._contexts:
+            deep = deep.cpu()
+        if window in self._contexts or window in self._deep or _fits_in_ram(deep):
             self._deep[window] = dict(zip(context.rows, deep.chunk(len(context.rows)), strict=True))
         return v
+
+
+def _wrong(fine: Sequence[Tensor]) -> list[int]:
+    """Which windows of a step gave wrong numbers: the one time in a step that the device is waited for."""
+    return [idx for idx, is_fine in enumerate(torch.stack(list(fine)).tolist()) if not is_fine]
+
+
+def _fits_in_ram(tensor: Tensor) -> bool:
+    free = free_bytes(torch.device("cpu"))
+    if free is None or free > RAM_RESERVE + tensor.nbytes:
+        return True
+    logger.info("too little memory is free to reuse features of all windows; the others run whole")
+    return False
+
+
+def finer_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype | None:
+    """The dtype to run in where numbers were wrong in this one: bfloat16 where the card has it, then float32."""
+    if dtype == torch.float32:
+        return None
+    if dtype == torch.float16 and device.type == "cuda" and _computes_in_bfloat16(device):
+        return torch.bfloat16
+    return torch.float32
+
+
+def _computes_in_bfloat16(device: torch.device) -> bool:
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def prepare(network: VideoNetwork, video: Video, like: Tensor) -> _Prepared:
@@ -182,42 +280,16 @@ def prepare(network: VideoNetwork, video: Video, like: Tensor) -> _Prepared:
     return _Prepared(references, network.fold(like), torch.tensor(video.drive.strengths).to(like))
 
 
-def window_context(
-    network: VideoNetwork, video: Video, prepared: _Prepared, frames: Sequence[int], like: Tensor
-) -> VideoContext:
-    """What the network reads for some frames of a video, made now."""
-    tokens = None
-    if video.drive.speech is not None:
-        tokens = network.audioproj(around_each_frame(video.drive.speech, frames).to(like))
+def window_context(network: VideoNetwork, inputs: WindowInputs, prepared: _Prepared, like: Tensor) -> VideoContext:
+    """What the network reads for a window, in the dtype and on the device of ``like``."""
+    tokens = None if inputs.speech is None else network.audioproj(inputs.speech.to(like))
     return VideoContext(
-        pose_features=network.pose_guider(video.drive.pictures(frames).to(like)),
+        pose_features=network.pose_guider(inputs.pictures.to(like)),
         references=prepared.references,
         audio=network.listen(tokens, prepared.outputs),
-        masks=tuple(level.to(like) for level in video.drive.masks(frames)),
+        masks=tuple(level.to(like) for level in inputs.masks),
         strengths=prepared.strengths,
     )
-
-
-class _FromScratch(nn.Module):
-    """A window from its sources to v, in one call: what ``in_float32`` calls with other weights."""
-
-    def __init__(self, network: VideoNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, video: Video, latents: Tensor, time: Tensor, frames: Sequence[int], rows: Rows) -> Tensor:
-        prepared = prepare(self.network, video, latents)
-        context = window_context(self.network, video, prepared, frames, latents)
-        return self.network.with_deep_features(latents, time, replace(context, rows=rows))[0]
-
-
-def in_float32(
-    network: VideoNetwork, video: Video, latents: Tensor, time: Tensor, frames: Sequence[int], rows: Rows
-) -> Tensor:
-    """One window with float32 weights, inputs and arithmetic, whatever the network's own dtype is."""
-    whole = _FromScratch(network)
-    weights = {name: tensor.float() for name, tensor in whole.state_dict().items()}
-    return torch.func.functional_call(whole, weights, (video, latents.float(), time, frames, rows))
 
 
 class Scheduler(Protocol):

@@ -244,17 +244,14 @@ class UNet(nn.Module):
             if isinstance(module, AudioModule)
         }
 
-    def with_deep_features(
+    def forward(
         self, latents: Tensor, timestep: Tensor, context: VideoContext, deep: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """``forward``, and the deep features that a later call may take in place of all levels below the first."""
+        """Denoise a window -> v-prediction [(rows F), 4, h, w], and the deep features.
+
+        latents [F, 4, h, w], the same for all rows, or [(rows F), 4, h, w]; timestep [1]. deep: a call's deep features,
+        which a later call may take in place of all levels below the first.
+        """
         x = self.conv_in(latents)
         x, deep = self.run(x + with_rows(context.pose_features, like=x), timestep, Denoise(context), deep)
         return self.conv_out(F.silu(self.conv_norm_out(x))), deep
-
-    def forward(self, latents: Tensor, timestep: Tensor, context: VideoContext, deep: Tensor | None = None) -> Tensor:
-        """Denoise a window -> v-prediction [(rows F), 4, h, w].
-
-        latents [F, 4, h, w], the same for all rows, or [(rows F), 4, h, w]; timestep [1].
-        """
-        return self.with_deep_features(latents, timestep, context, deep)[0]

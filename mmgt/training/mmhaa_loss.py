@@ -69,7 +69,7 @@ def predict_v(
         strengths=noisy.new_ones(3),
         rows=(True,),
     )
-    return video(noisy, timestep, context)
+    return video(noisy, timestep, context)[0]
 
 
 def _no_features(networks: MMHAA, like: Tensor) -> dict[str, Tensor]:

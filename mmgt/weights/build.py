@@ -70,7 +70,7 @@ def _computable(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.d
 
 def _is_plain(layer: nn.Module) -> bool:
     """Whether it computes in the dtype of its weights (ComfyUI's layers cast them)."""
-    return type(layer) is layers.Linear or type(layer).__module__.startswith("torch.")
+    return type(layer).__module__ == layers.__name__ or type(layer).__module__.startswith("torch.")
 
 
 def build_mmhaa(

@@ -201,7 +201,7 @@ def check_cost(model):
     by_hand = {"sampler_name": "dpmpp_2m", "scheduler": host.TRAILING, "steps": 12, "window": 12, "overlap": 4}
     by_hand = video_sampler(model, **by_hand, guidance_end=0.8, reuse_every=2)["samples"]
     facts["fast_equals_its_parts"] = difference(by_name, by_hand)
-    calls = Count(model.model.diffusion_model, "with_deep_features")
+    calls = Count(model.model.diffusion_model, "forward")
     video_sampler(model, guidance_end=0.0)
     facts["windows_of_two_steps"] = calls.stop()
     _, positive, _, latent = mmhaa.MMHAAConditioning.execute(model, **given()).args
@@ -215,7 +215,7 @@ def check_cost(model):
 
 def check_cancel(model):
     network, calls = model.model.diffusion_model, []
-    real = network.with_deep_features
+    real = network.forward
 
     def interrupted(*args, **kwargs):
         calls.append(1)
@@ -223,9 +223,9 @@ def check_cancel(model):
             comfy.model_management.interrupt_current_processing()
         return real(*args, **kwargs)
 
-    network.with_deep_features = interrupted
+    network.forward = interrupted
     facts["cancel"] = sentence(lambda: video_sampler(model, steps=20))
-    del network.with_deep_features
+    del network.forward
     facts["windows_before_cancel"], facts["runs_left_after_cancel"] = len(calls), len(model.model.runs)
 
 

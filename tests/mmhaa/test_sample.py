@@ -1,5 +1,9 @@
 """Sampling of a video by windows: what it keeps, what it leaves out, and what it does with wrong numbers."""
 
+import threading
+from copy import deepcopy
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import HEADS, IMAGE_WIDTH, NUM_LAYERS, SPEECH_WIDTH, tiny_state
@@ -9,7 +13,7 @@ from mmgt.mmhaa.drive import Drive
 from mmgt.mmhaa.masks import EvenMasks
 from mmgt.mmhaa.network import Photo
 from mmgt.mmhaa.pictures import PictureSize
-from mmgt.mmhaa.sample import DDIM, NumericalError, Video, VideoOptions, VideoRun, sample_latents
+from mmgt.mmhaa.sample import DDIM, NumericalError, Video, VideoOptions, VideoRun, finer_dtype, sample_latents
 from mmgt.weights import build_mmhaa
 
 SIZE = PictureSize(64, 128)
@@ -44,13 +48,13 @@ def sampled(nets, made, steps=3, **more):
 
 def count_calls(monkeypatch, network):
     """(rows, whole network) of each call of the network."""
-    calls, real = [], network.with_deep_features
+    calls, real = [], network.forward
 
     def counted(latents, timestep, context, deep=None):
         calls.append((context.rows, deep is None))
         return real(latents, timestep, context, deep)
 
-    monkeypatch.setattr(network, "with_deep_features", counted)
+    monkeypatch.setattr(network, "forward", counted)
     return calls
 
 
@@ -92,12 +96,32 @@ def test_what_the_network_reads_is_kept_for_a_usual_clip(nets, monkeypatch):
     drive = Drive(
         NUM_FRAMES, SIZE, lambda frames: asked.append(list(frames)) or pictures(frames), made.drive.masks, None
     )
-    sampled(nets, Video(made.photo, drive, made.options))
-    assert asked == [[0, 1, 2, 3, 4, 5], [4, 5, 6, 7, 8, 9]]  # once each, not once a step
+    first = sampled(nets, Video(made.photo, drive, made.options))
+    assert asked == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9]]  # each frame once, not once a step or a window
     asked.clear()
-    monkeypatch.setattr("mmgt.mmhaa.sample.MAX_KEPT_WINDOWS", 1)
-    sampled(nets, Video(made.photo, drive, made.options))
-    assert len(asked) == 1 + 3  # the first window once, the second at every step
+    monkeypatch.setattr("mmgt.mmhaa.sample.MAX_KEPT_WINDOWS", 0)  # as with a long video
+    again = sampled(nets, Video(made.photo, drive, made.options))
+    assert asked == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9]]
+    assert torch.equal(again, first)
+
+
+@pytest.mark.parametrize(("kept", "ram"), [(16, 2**40), (1, 2**40), (0, 2**40), (0, 2**20)])
+def test_features_are_reused_however_many_windows_the_device_keeps(nets, monkeypatch, kept, ram):
+    """Beyond the windows that the device keeps they lie in RAM; without RAM the window runs whole."""
+    calls, made = count_calls(monkeypatch, nets.video_network), video(nets, 20, reuse_every=2)
+    expected = sample_latents(VideoRun(nets.video_network, made), start(20), DDIM(4))
+    usual = list(calls)
+    calls.clear()
+    monkeypatch.setattr("mmgt.mmhaa.sample.MAX_KEPT_WINDOWS", kept)
+    monkeypatch.setattr("mmgt.mmhaa.sample.free_bytes", lambda device: ram)
+    latents = sample_latents(VideoRun(nets.video_network, made), start(20), DDIM(4))
+    num_windows = len(made.options.windows(20))
+    if ram < 2**30:
+        assert [whole for _, whole in calls] == [True] * 4 * num_windows
+        return
+    assert calls == usual
+    assert [whole for _, whole in calls].count(False) == 2 * num_windows
+    assert torch.equal(latents, expected)
 
 
 def test_cancel_before_each_window(nets):
@@ -112,22 +136,97 @@ def test_cancel_before_each_window(nets):
         VideoRun(nets.video_network, video(nets), check).predict(start(), 500.0)
 
 
-def test_a_window_that_overflows_in_half_precision_is_run_again_in_float32(nets, caplog):
-    from copy import deepcopy
+def overflowing(nets):
+    """A network whose numbers lie beyond 65504 between conv_in and the way out, which undoes it."""
+    large = deepcopy(nets.video_network)
+    large.conv_out.weight.data *= 2.0**10
+    large.conv_in.weight.data *= 2.0**17
+    large.conv_in.bias.data *= 2.0**17
+    return large
 
-    half = deepcopy(nets.video_network)
-    exact = VideoRun(half, video(nets)).predict(start(), 500.0)
-    half.conv_out.weight.data *= 2.0**10  # conv_in makes numbers beyond 65504, the way out undoes it
-    half.conv_in.weight.data *= 2.0**17
-    half.conv_in.bias.data *= 2.0**17
-    large = VideoRun(half, video(nets)).predict(start(), 500.0)
+
+def test_a_window_that_overflows_in_half_precision_is_run_in_float32_from_then_on(nets, monkeypatch, caplog):
+    network, made = overflowing(nets), video(nets)
+    large = VideoRun(network, made).predict(start(), 500.0)
     assert large.isfinite().all()
-    again = VideoRun(half.half(), video(nets)).predict(start().half(), 500.0, where="step 1 of 1")
+    dtypes, real = [], network.forward
+    run = VideoRun(network.half(), made)
+    monkeypatch.setattr(network, "forward", lambda latents, *more: dtypes.append(latents.dtype) or real(latents, *more))
+    again = run.predict(start().half(), 500.0, where="step 1 of 1")
     assert "running this window again in float32" in caplog.text
     assert "frames 4 to 9, step 1 of 1, timestep 500" in caplog.text
-    error = (again - large).abs().max() / large.abs().max()
-    assert error < 0.05
-    assert exact.isfinite().all()
+    assert (again - large).abs().max() / large.abs().max() < 0.05
+    assert dtypes == [torch.float16] * 2 + [torch.float32] * 2
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float16}  # no copy of it was made
+    dtypes.clear()
+    run.predict(start().half(), 400.0)
+    assert dtypes == [torch.float32] * 2
+
+
+def test_bfloat16_is_tried_first_where_the_card_has_it(nets, monkeypatch, caplog):
+    monkeypatch.setattr("mmgt.mmhaa.sample._computes_in_bfloat16", lambda device: True)
+    card, cpu = torch.device("cuda"), torch.device("cpu")
+    assert finer_dtype(torch.float16, card) is torch.bfloat16
+    assert finer_dtype(torch.bfloat16, card) is finer_dtype(torch.float16, cpu) is torch.float32
+    assert finer_dtype(torch.float32, card) is None
+    monkeypatch.setattr(
+        "mmgt.mmhaa.sample.finer_dtype",
+        lambda dtype, device: {torch.float16: torch.bfloat16, torch.bfloat16: torch.float32}.get(dtype),
+    )
+    run = VideoRun(overflowing(nets).half(), video(nets))
+    assert run.predict(start().half(), 500.0).isfinite().all()
+    assert "again in bfloat16" in caplog.text
+    assert "again in float32" not in caplog.text
+
+
+def test_only_the_windows_with_wrong_numbers_are_run_again(nets, monkeypatch):
+    network, made = deepcopy(nets.video_network).bfloat16(), video(nets)
+    expected = VideoRun(network, made).predict(start().bfloat16(), 500.0)
+    seen, real = [], network.forward
+
+    def broken_once(latents, time, context, deep=None):
+        seen.append(latents.dtype)
+        v, deep = real(latents, time, context, deep)
+        return (v * torch.nan if len(seen) == 2 else v), deep
+
+    monkeypatch.setattr(network, "forward", broken_once)
+    v = VideoRun(network, made).predict(start().bfloat16(), 500.0)
+    assert seen == [torch.bfloat16, torch.bfloat16, torch.float32]
+    assert torch.equal(v[:, :4], expected[:, :4])  # of the first window alone
+    torch.testing.assert_close(v, expected, atol=0.05, rtol=0)
+
+
+def test_a_cancel_reaches_a_run_that_waits_for_a_window(nets):
+    made, begun, go_on = video(nets), threading.Event(), threading.Event()
+
+    def pictures(frames):
+        begun.set()
+        assert go_on.wait(20)
+        return made.drive.pictures(frames)
+
+    def check():
+        if begun.is_set():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        VideoRun(nets.video_network, replace(made, drive=replace(made.drive, pictures=pictures)), check).predict(
+            start(), 500.0
+        )
+    go_on.set()
+
+
+def test_an_error_of_a_source_names_its_cause(nets):
+    made = video(nets)
+
+    def pictures(frames):
+        if 9 in frames:
+            raise InputError("the video ends at frame 8.")
+        return made.drive.pictures(frames)
+
+    with pytest.raises(InputError, match="ends at frame 8"):
+        VideoRun(nets.video_network, replace(made, drive=replace(made.drive, pictures=pictures))).predict(
+            start(), 500.0
+        )
 
 
 def test_numbers_that_stay_wrong_name_window_step_and_dtype(nets):
@@ -136,8 +235,6 @@ def test_numbers_that_stay_wrong_name_window_step_and_dtype(nets):
     with pytest.raises(NumericalError, match=r"frames 0 to 5, step 1 of 3, timestep 999, in float32"):
         sampled(nets, Video(broken, made.drive, made.options))
     half = Video(broken, made.drive, made.options)
-    from copy import deepcopy
-
     run = VideoRun(deepcopy(nets.video_network).bfloat16(), half)
     with pytest.raises(NumericalError, match="bfloat16, and again in float32"):
         run.predict(start().bfloat16(), 999.0)

@@ -42,7 +42,7 @@ def context_of(networks, num_frames, *, photo_seed=1, speech_seed=2, **changes):
 
 
 def run(networks, latents, context):
-    return networks[1](latents, torch.tensor([400]), context)
+    return networks[1](latents, torch.tensor([400]), context)[0]
 
 
 def test_shared_latents_give_what_repeated_latents_give(networks):
@@ -92,8 +92,8 @@ def test_no_speech_is_what_zero_tokens_are(networks):
 
 def test_deep_features_of_the_same_step_change_nothing(networks):
     latents, context = draw(3, 4, HEIGHT, WIDTH), context_of(networks, 3)
-    v, deep = networks[1].with_deep_features(latents, torch.tensor([400]), context)
-    torch.testing.assert_close(networks[1](latents, torch.tensor([400]), context, deep), v, atol=1e-6, rtol=0)
+    v, deep = networks[1](latents, torch.tensor([400]), context)
+    torch.testing.assert_close(networks[1](latents, torch.tensor([400]), context, deep)[0], v, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -125,7 +125,7 @@ def test_unet(path):
     )
     for name, seen, weights, rows in cases:
         context = replace(unet_inputs(given, denoising, seen, weights), rows=rows)
-        out = denoising(latents[-len(rows) * context.num_frames :], timestep, context)
+        out, _ = denoising(latents[-len(rows) * context.num_frames :], timestep, context)
         close(as_video(out, len(rows)), given[name], UNET_ATOL)
 
 
