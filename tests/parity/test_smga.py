@@ -66,7 +66,7 @@ def test_intermediates(path):
     speech = model.encode_speech(given["cond"])
     close(speech.tokens[:1], tap["cond_tokens_after_encoder"], FORWARD_ATOL)
     close(speech.summary, tap["cond_hidden"], FORWARD_ATOL)
-    time_summary, time_tokens = model.embed_time(given["t"])
+    time_summary, time_tokens = model.embed_time(given["t"], torch.float32)
     close(speech.summary + time_summary, tap["to_time_cond_plus_cond_hidden"], FORWARD_ATOL)
     close(model.memory_norm(torch.cat([speech.tokens, time_tokens], dim=1))[:1], tap["norm_cond"], FORWARD_ATOL)
 
