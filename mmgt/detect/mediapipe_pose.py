@@ -16,7 +16,8 @@ from .coco import coco_to_openpose
 from .people import Detection, check_picture
 
 TWO_LINE_INSTALL = (
-    "`pip install --no-deps mediapipe==0.10.21` and then `pip install absl-py attrs flatbuffers matplotlib sounddevice`"
+    "`pip install --no-deps mediapipe==0.10.21` and then `pip install absl-py attrs flatbuffers matplotlib sounddevice "
+    "'protobuf<7'`"
 )
 MODEL_COMPLEXITY = 1  # the only one whose models are inside the package; 0 and 2 download theirs
 

@@ -33,8 +33,14 @@ def import_onnxruntime() -> Any:
     """The module. Raises InputError where it is missing or broken."""
     try:
         import onnxruntime
-    except ImportError as error:  # also a GPU flavour whose system libraries are missing
-        reason = str(error).partition("\n")[0] or "cannot be imported"
+    except ModuleNotFoundError as error:
+        reason = str(error)
+    except ImportError as error:  # it is installed: installing it again would end here again
+        reason = str(error).partition("\n")[0] or "no reason given"
+        raise InputError(
+            f"onnxruntime is installed, but cannot be imported ({reason}); a GPU flavour lacks its system libraries "
+            f"then: take the CPU's (`pip uninstall onnxruntime-gpu`, `pip install onnxruntime`), or {OTHER_WAYS}."
+        ) from error
     else:
         if hasattr(onnxruntime, "InferenceSession"):
             return onnxruntime
