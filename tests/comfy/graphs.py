@@ -61,8 +61,25 @@ def to_api(server, graph):
 
 
 def prompt_of(server, name):
-    """A bundled graph as a prompt."""
-    return to_api(server, json.loads((REPOSITORY / "workflows" / f"{name}.json").read_text()))
+    """A bundled graph, with or without its number, as a prompt; its person found as its note says without DWPose."""
+    (path,) = (path for path in GRAPHS if name in (path.stem, path.stem[3:]))
+    prompt = to_api(server, json.loads(path.read_text()))
+    for detector in nodes_of(prompt, "MMGT_LoadPoseDetector"):
+        detector.update(detector="auto", pose="auto")
+    return prompt
+
+
+def with_loaders(prompt, image="portrait.png", audio="speech.wav"):
+    """The prompt with core's loaders in the place of Example Portrait and Speech, as its note says."""
+    (example,) = (key for key, node in prompt.items() if node["class_type"] == "MMGT_ExamplePortraitAndSpeech")
+    del prompt[example]
+    prompt["photo"] = {"class_type": "LoadImage", "inputs": {"image": image}}
+    prompt["speech"] = {"class_type": "LoadAudio", "inputs": {"audio": audio}}
+    for node in prompt.values():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and value[0] == example:
+                node["inputs"][name] = [("photo", "speech")[value[1]], 0]
+    return prompt
 
 
 def nodes_of(prompt, class_type):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from comfyui import COMFYUI, PYTHON, REPOSITORY
-from graphs import GRAPHS, WIDGETS, inputs_of, our_nodes, prompt_of, video_of, without
+from graphs import GRAPHS, WIDGETS, inputs_of, our_nodes, prompt_of, video_of, with_loaders, without
 from safetensors.torch import save_file
 
 from mmgt.assets import ASTRONAUT_POSE
@@ -48,11 +48,10 @@ def test_a_bundled_graph_is_complete(server, path):
     nodes = {node["id"]: node for node in graph["nodes"]}
     notes = [node for node in nodes.values() if node["type"] == "MarkdownNote"]
     assert len(notes) == 1
-    assert "input" in notes[0]["widgets_values"][0]
     for node in nodes.values():
         if node in notes:
             continue
-        pack = "comfyui-mmgt" if node["type"].startswith("MMGT_") else "comfy-core"
+        pack = "mmgt" if node["type"].startswith("MMGT_") else "comfy-core"
         assert (node["properties"]["cnr_id"], node["type"] in infos) == (pack, True), node["type"]
         assert node["properties"]["ver"]
         (x, y), (width, height) = node["pos"], node["size"]
@@ -242,8 +241,7 @@ def test_another_photo_without_a_detector_names_the_ways(server):
 
     Image.fromarray(np.full((300, 200, 3), 128, np.uint8)).save(server.base / "input" / "grey.png")
     prompt = prompt_of(server, "preview_from_speech")
-    (loader,) = (node for node in prompt.values() if node["class_type"] == "LoadImage")
-    loader["inputs"]["image"] = "grey.png"
+    prompt = with_loaders(prompt, image="grey.png")
     with pytest.raises(RuntimeError, match=r"yolox_l\.onnx") as error:
         server.run(prompt)
     assert "Load Poses" in str(error.value)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from graphs import decoded, nodes_of, prompt_of, saved_poses, saving_poses, video_of
+from graphs import decoded, nodes_of, prompt_of, saved_poses, saving_poses, video_of, with_loaders, without
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.draw import OPENPOSE_STYLE, draw_poses
@@ -40,10 +40,7 @@ def small(prompt):
             node["inputs"].update(width=64, height=64)
         if "steps" in node["inputs"]:
             node["inputs"]["steps"] = 2
-    for loader in nodes_of(prompt, "LoadAudio"):
-        if loader["audio"] == "speech.wav":
-            loader["audio"] = "short.wav"
-    return prompt
+    return with_loaders(prompt, audio="short.wav")
 
 
 def run(server, prompt, num_frames=NUM_FRAMES, size_px=64):
@@ -128,7 +125,7 @@ def lip_shapes(poses):
 
 def test_pose_body_audio_lips(inputs):
     """The body is the filmed one to the last bit; the lips have SMGA's shapes, and others with other speech."""
-    prompt = small(prompt_of(inputs, "pose_body_audio_lips"))
+    prompt = small(prompt_of(inputs, "body_from_video_lips_from_audio"))
     for node, title in (
         ("MMGT_EditPoses", "body"),
         ("MMGT_SMGAAudio2PoseSampler", "speaking"),
@@ -177,6 +174,23 @@ def test_swap_sampler_and_scheduler(inputs):
     (chosen,) = nodes_of(prompt, "KSamplerSelect")
     chosen["sampler_name"] = "euler"
     assert np.abs(run(inputs, prompt) - first).mean() > 0.1
+
+
+def test_a_second_pass_refines_the_enlarged_latent(inputs):
+    prompt = small(prompt_of(inputs, "audio_to_video_second_pass"))
+    (refined,) = (given for given in nodes_of(prompt, "MMGT_MMHAAVideoSampler") if "latent" in given)
+    assert refined["denoise"] == 0.5
+    refined.update(width=96, height=96)
+    run(inputs, prompt, size_px=96)
+
+
+def test_upscaled_with_another_enlarger_in_the_place_of_the_model(inputs):
+    """No upscale model is at hand: core's Upscale Image By stands for it."""
+    prompt = without(small(prompt_of(inputs, "audio_to_video_upscaled")), "UpscaleModelLoader")
+    (enlarger,) = (node for node in prompt.values() if node["class_type"] == "ImageUpscaleWithModel")
+    enlarger["class_type"] = "ImageScaleBy"
+    enlarger["inputs"].update(upscale_method="lanczos", scale_by=2.0)
+    run(inputs, prompt, size_px=128)
 
 
 def test_another_seed_encodes_nothing_again(inputs):
