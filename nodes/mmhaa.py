@@ -346,7 +346,7 @@ class MMHAAVideoSampler(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "preset",
-                    options=[AS_SET, *(name for name in PRESETS if name != "paper")],
+                    options=[AS_SET, *(name for name in PRESETS if name != "authors")],
                     default=AS_SET,
                     tooltip="'fast' takes the place of sampler, steps, cfg, windows, guidance and reuse: a quarter of "
                     "the authors' work; what it costs in quality is not measured yet.",

@@ -341,16 +341,16 @@ def test_the_command_line_names_every_sampler_and_the_presets_values():
     options = {action.dest: action for action in parser._actions}
     assert all(name in options["scheduler"].help for name in SCHEDULERS)
     assert options["preset"].choices == list(PRESETS)
-    paper = PRESETS["paper"]
+    authors = PRESETS["authors"]
     for name, value in (
-        ("scheduler", paper.scheduler),
-        ("steps", paper.num_steps),
-        ("cfg", paper.guidance),
-        ("window", paper.options.window),
-        ("overlap", paper.options.overlap),
-        ("reuse_every", paper.options.reuse_every),
+        ("scheduler", authors.scheduler),
+        ("steps", authors.num_steps),
+        ("cfg", authors.guidance),
+        ("window", authors.options.window),
+        ("overlap", authors.options.overlap),
+        ("reuse_every", authors.options.reuse_every),
     ):
-        assert f"(paper: {value})" in options[name].help
+        assert f"(authors: {value})" in options[name].help
 
 
 def test_options_take_the_place_of_the_presets():

@@ -18,17 +18,17 @@ def bench_video(
 
     Counted on ``meta`` whatever ``num_runs`` and ``count`` say: nothing is timed.
 
-    tflop: of the preset, and of each of its parts. alone_tflop: of the paper's preset with only one thing of this one.
+    tflop: of the preset, and of each of its parts. alone_tflop: of the authors' preset with only one thing of this one.
     """
-    full_size, paper, chosen = FullSize(latent), PRESETS["paper"], PRESETS[preset]
+    full_size, authors, chosen = FullSize(latent), PRESETS["authors"], PRESETS[preset]
 
     def option(**values: Any) -> Any:
-        return replace(paper, options=replace(paper.options, **values))
+        return replace(authors, options=replace(authors.options, **values))
 
     theirs = chosen.options
     alone = {
-        "none": paper,
-        "steps": replace(paper, scheduler=chosen.scheduler, num_steps=chosen.num_steps),
+        "none": authors,
+        "steps": replace(authors, scheduler=chosen.scheduler, num_steps=chosen.num_steps),
         "guidance interval": option(guidance_start=theirs.guidance_start, guidance_end=theirs.guidance_end),
         "feature reuse": option(reuse_every=theirs.reuse_every),
         "windows": option(window=theirs.window, overlap=theirs.overlap, looped=theirs.looped),

@@ -20,7 +20,7 @@ def add_parser(commands: Commands) -> None:
     bench.add_argument(
         "--count", action="store_true", default=None, help="only count the FLOP, on meta (video: always)"
     )
-    bench.add_argument("--preset", choices=["paper", "fast"], help="video: (default: fast)")
+    bench.add_argument("--preset", choices=["authors", "fast"], help="video: (default: fast)")
     bench.set_defaults(run=run)
 
 

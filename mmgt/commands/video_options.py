@@ -23,22 +23,23 @@ if TYPE_CHECKING:
 
 
 def add_video_options(parser: argparse.ArgumentParser) -> None:
-    """The defaults that are named here are those of the preset "paper"."""
+    """The defaults that are named here are those of the preset "authors"."""
     add, interval, regions = parser.add_argument, ("START", "END"), ("FULL", "FACE", "LIPS")
     add("--weights", type=Path, required=True, metavar="DIR", help="folder of the weights, by their published names")
     add("--out", type=Path, required=True, metavar="V.mp4", help="the video; must not exist yet")
     add("--size", metavar="WxH", help="in px; 0 for one side: by the photo's aspect (default: 512x512 in area)")
     add("--seed", type=int, default=0, help="other seeds, other videos (default: 0)")
-    add("--preset", choices=["paper", "fast"], default="paper", help="values of the options below (default: paper)")
-    add("--scheduler", metavar="NAME", help="ddim, dpmpp_2m, dpmpp_2m_sde, euler, euler_a, unipc or lcm (paper: ddim)")
-    add("--steps", type=int, metavar="N", help="denoising steps (paper: 30)")
-    add("--cfg", type=float, metavar="X", help="guidance; 1 = none, at half the cost (paper: 3.5)")
-    add("--window", type=int, metavar="N", help="frames that are denoised together (paper: 12)")
-    add("--overlap", type=int, metavar="N", help="frames that neighbouring windows share (paper: 4)")
+    add("--preset", choices=["authors", "fast"], default="authors", help="values of what follows (default: authors)")
+    names = "ddim, dpmpp_2m, dpmpp_2m_sde, euler, euler_a, unipc or lcm"
+    add("--scheduler", metavar="NAME", help=f"{names} (authors: ddim)")
+    add("--steps", type=int, metavar="N", help="denoising steps (authors: 30)")
+    add("--cfg", type=float, metavar="X", help="guidance; 1 = none, at half the cost (authors: 3.5)")
+    add("--window", type=int, metavar="N", help="frames that are denoised together (authors: 12)")
+    add("--overlap", type=int, metavar="N", help="frames that neighbouring windows share (authors: 4)")
     add("--looped", action="store_true", default=None, help="the last window wraps to the first frames (the authors')")
-    add("--guidance-interval", type=float, nargs=2, metavar=interval, help="guide only there; 0 = noise (paper: 0 1)")
-    add("--reuse-every", type=int, metavar="N", help="run the whole network at every N-th step only (paper: 1)")
-    add("--strengths", type=float, nargs=3, metavar=regions, default=(1, 1, 2), help="of the speech (paper: 1 1 2)")
+    add("--guidance-interval", type=float, nargs=2, metavar=interval, help="guide only there; 0 = noise (authors: 0 1)")
+    add("--reuse-every", type=int, metavar="N", help="run the whole network at every N-th step only (authors: 1)")
+    add("--strengths", type=float, nargs=3, metavar=regions, default=(1, 1, 2), help="of the speech (authors: 1 1 2)")
     add(
         "--third-mask",
         metavar="NAME",

@@ -28,7 +28,7 @@ class Preset:
 
 
 PRESETS = {
-    "paper": Preset(),
+    "authors": Preset(),
     # A quarter of the authors' work for a clip of 80 frames: docs/benchmarks.md says what each part saves.
     "fast": Preset("dpmpp_2m", 12, options=VideoOptions(guidance_end=0.8, reuse_every=2)),
 }

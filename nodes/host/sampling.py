@@ -237,7 +237,7 @@ def conditioning(video: Video, sees: bool) -> list:
 
 
 def trailing_sigmas(model: ModelPatcher, steps: int, denoise: float = 1.0) -> Tensor:
-    """SIGMAS [steps + 1] of the paper's timesteps; denoise below 1 takes the last ``steps`` of steps / denoise.
+    """SIGMAS [steps + 1] of the authors' timesteps; denoise below 1 takes the last ``steps`` of steps / denoise.
 
     They are the levels that the authors' DDIM reaches; another model than ours, which could not be told the timestep
     beside its level, gets the timesteps' own.

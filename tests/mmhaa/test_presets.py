@@ -10,11 +10,11 @@ from mmgt.schedulers import check_scheduler
 BOTH, ONE = (False, True), (True,)
 
 
-def test_the_papers_preset_is_the_papers():
-    paper = PRESETS["paper"]
-    assert (paper.scheduler, paper.num_steps, paper.guidance) == ("ddim", 30, 3.5)
-    assert paper.options == VideoOptions(window=12, overlap=4)
-    assert paper.options.guides(999) == paper.options.guides(DDIM(30).timesteps[-1]) is True
+def test_the_authors_preset_is_the_authors():
+    authors = PRESETS["authors"]
+    assert (authors.scheduler, authors.num_steps, authors.guidance) == ("ddim", 30, 3.5)
+    assert authors.options == VideoOptions(window=12, overlap=4)
+    assert authors.options.guides(999) == authors.options.guides(DDIM(30).timesteps[-1]) is True
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -43,8 +43,8 @@ def test_the_loop_asks_for_what_the_options_say():
 
 def test_the_fast_preset_costs_a_quarter_of_the_authors_work():
     full_size = FullSize(64)
-    fast, paper = (sum(video_flop(full_size, PRESETS[name], 80).values()) / 1e12 for name in ("fast", "paper"))
+    fast, authors = (sum(video_flop(full_size, PRESETS[name], 80).values()) / 1e12 for name in ("fast", "authors"))
     assert fast <= AUTHORS_VIDEO_TFLOP / 4
-    assert paper <= AUTHORS_VIDEO_TFLOP + 201  # they decode too
+    assert authors <= AUTHORS_VIDEO_TFLOP + 201  # they decode too
     parts = video_flop(full_size, PRESETS["fast"], 80)
     assert parts["VAE, frames"] / 1e12 == pytest.approx(201, abs=1)
