@@ -29,7 +29,7 @@ $(CORES)/%/main.py:
 
 $(CORES)/%/.venv: | $(CORES)/%/main.py
 	python -m venv $@
-	$@/bin/pip install -r $(CORES)/$*/requirements.txt -r requirements.txt onnxruntime || { rm -r $@; false; }
+	$@/bin/pip install -r $(CORES)/$*/requirements.txt -r requirements.txt || { rm -r $@; false; }
 
 # What the Comfy Registry refuses, and which names of core the pack uses that a core has not (fetches core's history).
 check-registry:
