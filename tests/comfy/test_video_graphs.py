@@ -44,7 +44,8 @@ def small(prompt):
 
 
 def run(server, prompt, num_frames=NUM_FRAMES, size_px=64):
-    (output,) = (output for output in server.run(prompt).values() if "images" in output)
+    outputs = [output for output in server.run(prompt).values() if "images" in output]
+    (output,) = (output for output in outputs if output["images"][0]["type"] == "output")  # others show on their nodes
     frames, seconds, sound_seconds = decoded(video_of(server, output))
     assert len(frames) == num_frames
     assert frames[0].shape == (size_px, size_px, 3)
