@@ -25,20 +25,18 @@ def add_parser(commands: Commands) -> None:
     smga.add_argument(
         "--save-every", type=int, default=500, metavar="N", help="steps between checkpoints (default: 500)"
     )
-    smga.add_argument("--device", default="cuda-or-cpu", help="cuda, mps, cpu (default: cuda where there is one)")
+    smga.add_argument("--device", default="auto", help="auto, cuda, mps, cpu (default: auto, the best there is)")
     smga.set_defaults(run=run_smga)
 
 
 def run_smga(args: argparse.Namespace) -> None:
-    import torch
     from tqdm import tqdm
 
+    from ..generate import choose_device
     from ..training.smga import SMGATraining, train_smga
     from ..training.smga_loss import SMGALoss
 
-    name = args.device
-    if name == "cuda-or-cpu":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose_device(args.device)
     settings = SMGATraining(
         seed=args.seed,
         num_steps=args.steps,
@@ -57,5 +55,5 @@ def run_smga(args: argparse.Namespace) -> None:
             bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
             bar.update(step - bar.n)
 
-        train_smga(args.data, args.out, settings, save_every=args.save_every, progress=show, device=torch.device(name))
+        train_smga(args.data, args.out, settings, save_every=args.save_every, progress=show, device=device)
     print(f"done: {args.out / 'smga.safetensors'}")

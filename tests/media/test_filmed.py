@@ -1,12 +1,12 @@
 """Videos as phones and screen recorders make them: the time, the shape and the colours that a player shows."""
 
-import struct
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from tones import tone
+from turned import turned
 
 from mmgt.errors import InputError
 from mmgt.media import VideoReader, VideoStream, write_video
@@ -79,14 +79,7 @@ def test_turned_and_mirrored_as_the_file_says(tmp_path, matrix):
     stored[:16, :16] = 255
     stored[:16, 16:32] = 100  # beside the corner, along the stored row
     write_video(tmp_path / "v.mp4", [stored] * 3, 25)
-    data = (tmp_path / "v.mp4").read_bytes()
-    one, w = 1 << 16, 1 << 30
-    plain = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, w)
-    start = data.index(plain, data.index(b"tkhd"))
-    a, b, c, d = (one * value for value in matrix)
-    turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, w)
-    (tmp_path / "turned.mp4").write_bytes(data[:start] + turned + data[start + len(plain) :])
-    frame = VideoReader(tmp_path / "turned.mp4", 25)([0])[0]
+    frame = VideoReader(turned(tmp_path / "v.mp4", matrix), 25)([0])[0]
     vertical, horizontal = DIHEDRAL[matrix].split()
     corner = frame[:16] if vertical == "top" else frame[-16:]
     corner = corner[:, :16] if horizontal == "left" else corner[:, -16:]

@@ -1,10 +1,9 @@
-import struct
-
 import av
 import numpy as np
 import pytest
 import soundfile
 from tones import tone
+from turned import turned
 
 from mmgt.errors import InputError
 from mmgt.media import VideoReader, VideoStream, write_video
@@ -92,15 +91,9 @@ def test_a_phone_video_is_upright(tmp_path, matrix, corner):
     lying = np.zeros((32, 48, 3), np.uint8)
     lying[:16, :16] = 255
     write_video(tmp_path / "v.mp4", [lying] * 3, 25)
-    data = (tmp_path / "v.mp4").read_bytes()
-    one, w = 1 << 16, 1 << 30
-    stored = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, w)
-    start = data.index(stored, data.index(b"tkhd"))
-    a, b, c, d = (one * value for value in matrix)
-    turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, w)
-    (tmp_path / "turned.mp4").write_bytes(data[:start] + turned + data[start + len(stored) :])
-    ((_, streamed), *_) = VideoStream(tmp_path / "turned.mp4")
-    for frame in (streamed, VideoReader(tmp_path / "turned.mp4", 25)([1])[0]):
+    path = turned(tmp_path / "v.mp4", matrix)
+    ((_, streamed), *_) = VideoStream(path)
+    for frame in (streamed, VideoReader(path, 25)([1])[0]):
         white = {"top right": frame[:16, -16:], "bottom right": frame[-16:, -16:]}[corner]
         assert frame.shape == ((48, 32, 3) if corner == "top right" else (32, 48, 3))
         assert white.mean() > 240
