@@ -18,6 +18,15 @@ from mmgt.weights import load_smga
 TINY = SMGATraining(num_steps=6, batch=2, width=16, feed_forward_width=32, num_layers=1, num_heads=2)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums are equal to the bit for one number of threads; other tests of this process may have set another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def clips(tmp_path):
     return swaying_set(tmp_path / "set")
@@ -54,7 +63,8 @@ def test_a_killed_run_ends_with_the_same_weights_as_one_that_was_not(clips, tmp_
 
 def test_a_stopped_run_saves_the_step_it_was_in(clips, tmp_path):
     code = (
-        "import os, signal, sys\n"
+        "import os, signal, sys, torch\n"
+        "torch.set_num_threads(1)\n"
         "from pathlib import Path\n"
         "from mmgt.training.smga import *\n"
         "def stop(step, *_):\n"
