@@ -8,7 +8,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..mmgt.errors import InputError
-from ..mmgt.features import encode_speech
+from ..mmgt.speech.encode import encode_speech
 from ..mmgt.weights.catalog import WAV2VEC2, WAVLM
 from . import host, sockets, tensors
 
@@ -74,7 +74,7 @@ class LoadAudioEncoder(io.ComfyNode):
 
     @classmethod
     def execute(cls, wavlm, wav2vec2, weight_dtype) -> io.NodeOutput:
-        from ..mmgt.encoders import load_wav2vec2, load_wavlm  # here: a tenth of the pack's import
+        from ..mmgt.speech.encoders import load_wav2vec2, load_wavlm  # here: a tenth of the pack's import
 
         host.check_interrupt()
         if (wavlm, wav2vec2) == (NO_WAVLM, NO_WAV2VEC2):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..mmgt.audio import Recording
 from ..mmgt.draw import draw_poses
 from ..mmgt.motion_edit.combine import MAX_FADE_S, CombineSettings, combine_poses
 from ..mmgt.motion_edit.edit import MAX_AMPLITUDE, MAX_SMOOTHING_S, TEMPO_RANGE, PoseEdits, RegionEdit, edit_poses
 from ..mmgt.poses import PoseSequence
-from ..mmgt.speech import SpeechFeatures
+from ..mmgt.speech.features import SpeechFeatures
+from ..mmgt.speech.recording import Recording
 from . import host, sockets, tensors
 
 REGIONS = {"body": "body, arms and head turns", "hands": "the fingers", "face": "brows, eyes and jaw", "lips": "lips"}

@@ -12,12 +12,12 @@ import torch
 from comfy_api.latest import InputImpl, Types
 from torch import Tensor
 
-from ..mmgt.audio import Recording
 from ..mmgt.errors import InputError
 from ..mmgt.media import VideoStream
 from ..mmgt.mmhaa.pictures import PictureSize
 from ..mmgt.openpose import poses_from_openpose
 from ..mmgt.poses import PoseSequence
+from ..mmgt.speech.recording import Recording
 
 SIZE_KEY = "mmgt_size_px"  # in our LATENT: height, width of the video, whose canvas is padded to 64 px
 

@@ -8,10 +8,10 @@ from PIL import Image
 from portrait import astronaut
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
-from mmgt.audio import Recording
 from mmgt.cli import main
 from mmgt.media import read_picture, read_recording
 from mmgt.poses import load_poses
+from mmgt.speech.recording import Recording
 
 
 def write_wav(path, seconds, rate_hz=16000):

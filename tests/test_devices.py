@@ -9,16 +9,16 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from mmgt.audio import Recording
-from mmgt.encoders import Speech
 from mmgt.mmhaa.drive import Drive
 from mmgt.mmhaa.masks import EvenMasks
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.sample import Video, VideoOptions, VideoRun, sample_latents
-from mmgt.schedulers import make_scheduler
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.model import SMGA
 from mmgt.smga.sample import SamplerSettings, sample_track, seeded_noise
+from mmgt.speech.encoders import Speech
+from mmgt.speech.recording import Recording
+from mmgt.standalone.schedulers import make_scheduler
 from mmgt.weights import build_mmhaa
 
 MOVES = (torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default)

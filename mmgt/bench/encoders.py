@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from ..audio import SPEECH_RATE_HZ, Recording
-from ..encoders import Speech, Wav2Vec2, WavLM
+from ..speech.encoders import Speech, Wav2Vec2, WavLM
+from ..speech.recording import SPEECH_RATE_HZ, Recording
 from .measure import interleaved, machine, peak_rss_mib
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import layers
+from .. import ops as layers
 from ..poses import POSE_FPS
 from ..smga.config import SMGAConfig
 from ..smga.model import SMGA

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from .. import layers
+from .. import ops as layers
 from ..mmhaa.config import UNetConfig
 from ..mmhaa.unet import UNet, VideoContext
 from .measure import least_seconds, machine, peak_rss_mib

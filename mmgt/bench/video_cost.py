@@ -22,7 +22,7 @@ from ..mmhaa.pictures import CLIP_PX, LATENT_PX, PictureSize
 from ..mmhaa.presets import Preset
 from ..mmhaa.sample import Video, VideoRun, sample_latents
 from ..mmhaa.unet import UNet, VideoContext
-from ..schedulers import import_diffusers, make_scheduler
+from ..standalone.schedulers import import_diffusers, make_scheduler
 
 # The published sizes of what feeds the UNet.
 POSE_SIZES = ([16, 32, 96, 256], 320)

@@ -41,11 +41,11 @@ def run(args: argparse.Namespace) -> None:
     """Portrait + recording -> poses (SMGA, or Rhythm) -> video (MM-HAA) with the recording."""
     from ..detect import initial_pose_of
     from ..detect.find import find_detector
-    from ..generate import VIDEO_WEIGHTS, choose_device, choose_dtype, hear, hears_wavlm, make_video, speak
     from ..media import check_distinct, check_output, check_video_output, read_picture, read_recording
     from ..mmhaa.drive import drive_video
     from ..poses import save_poses
     from ..rhythm import rhythm_poses
+    from ..standalone.animate import VIDEO_WEIGHTS, choose_device, choose_dtype, hear, hears_wavlm, make_video, speak
     from ..weights import load_smga
     from ..weights.catalog import check_found, check_kinds, find_all
 

@@ -36,10 +36,10 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Portrait + poses (+ recording) -> video (MM-HAA)."""
-    from ..generate import VIDEO_WEIGHTS, choose_device, choose_dtype, filmed_drive, hear, make_video
     from ..media import VideoReader, check_video_output, read_picture, read_recording
     from ..mmhaa.drive import drive_video
     from ..poses import POSE_FPS, load_poses
+    from ..standalone.animate import VIDEO_WEIGHTS, choose_device, choose_dtype, filmed_drive, hear, make_video
     from ..weights.catalog import check_found, check_kinds, find_all
 
     check_video_output(args.out)

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         poses = rhythm_poses(recording if vocals is None else vocals, initial_pose, seed=args.seed)
         print(f"Rhythm Audio2Pose: {poses.num_frames} frames (rule-based; give --smga FILE for SMGA)", flush=True)
     else:
-        from ..generate import choose_device, hear, speak
+        from ..standalone.animate import choose_device, hear, speak
 
         device = choose_device()
         speech = hear(recording, encoders, device, show_progress("speech"), vocals)
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _open_smga(args: argparse.Namespace) -> tuple[Any, dict[str, Path]]:
     """SMGA, and the file of WavLM if it hears that. Raises InputError for a file that is missing or another."""
-    from ..generate import hears_wavlm
+    from ..standalone.animate import hears_wavlm
     from ..weights import load_smga
     from ..weights.catalog import WAVLM, check_kinds, find, missing_sentence
 

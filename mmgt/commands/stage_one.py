@@ -14,10 +14,10 @@ import numpy as np
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..audio import Recording
     from ..poses import PoseSequence
     from ..smga.candidates import Score
     from ..smga.sample import SamplerSettings
+    from ..speech.recording import Recording
 
 
 def add_stage_one_options(parser: argparse.ArgumentParser) -> None:

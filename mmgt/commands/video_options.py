@@ -59,7 +59,7 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
 def preset_of(args: argparse.Namespace) -> Preset:
     """The preset with the options that were given in its place. Raises InputError."""
     from ..mmhaa.presets import PRESETS
-    from ..schedulers import check_scheduler
+    from ..standalone.schedulers import check_scheduler
 
     preset, (start, end) = PRESETS[args.preset], args.guidance_interval or (None, None)
     options = _given(

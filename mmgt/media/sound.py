@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..audio import Recording, resample, stereo_weights
 from ..errors import InputError
+from ..speech.recording import Recording, resample, stereo_weights
 from .files import check_file, import_av, local, picture_tracks
 
 log = logging.getLogger("mmgt")

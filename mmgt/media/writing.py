@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..audio import Recording
 from ..errors import InputError
+from ..speech.recording import Recording
 from .files import check_output, import_av, local, unfinished_file
 from .sound import VideoSound, audio_frame, audio_frames, sound_for_aac
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import NUM_GROUPS, Attention, FeedForward, to_frames, to_tokens, with_rows
+from .blocks import NUM_GROUPS, Attention, FeedForward, to_frames, to_tokens, with_rows
 
 BRANCHES = ("full", "face", "lip")
 

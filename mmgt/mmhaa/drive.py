@@ -15,7 +15,7 @@ from ..draw import draw_pose
 from ..errors import InputError
 from ..motion_mask import face_box, hand_boxes, lip_box
 from ..poses import POSE_FPS, PoseSequence
-from ..speech import SpeechFeatures
+from ..speech.features import SpeechFeatures
 from .masks import BoxMasks, BranchMasks, EvenMasks, GivenMasks, MaskOptions, RegionMasks
 from .pictures import PictureSize, picture_for_network
 

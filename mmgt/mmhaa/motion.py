@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .layers import NUM_GROUPS, Attention, FeedForward, in_parts, to_frames, to_tokens
+from .blocks import NUM_GROUPS, Attention, FeedForward, in_parts, to_frames, to_tokens
 
 MAX_FRAMES = 32  # length of the position table
 NUM_ATTENTIONS = 2

@@ -293,7 +293,7 @@ def window_context(network: VideoNetwork, inputs: WindowInputs, prepared: _Prepa
 
 
 class Scheduler(Protocol):
-    """How the denoising loop steps; diffusers' schedulers fit through ``mmgt.schedulers``."""
+    """How the denoising loop steps; diffusers' schedulers fit through ``mmgt.standalone.schedulers``."""
 
     @property
     def timesteps(self) -> Sequence[float]: ...

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import AudioMemory, AudioModule, AudioOutput, Reference, Rows, SpatialTransformer
+from .blocks import NUM_GROUPS, Downsample, Resnet, Upsample, with_rows
 from .config import UNetConfig
-from .layers import NUM_GROUPS, Downsample, Resnet, Upsample, with_rows
 from .motion import MotionModule
 
 

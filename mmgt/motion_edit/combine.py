@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..audio import Recording
 from ..errors import InputError
 from ..poses import POSE_FPS, PoseSequence
 from ..skeleton import LEFT_SHOULDER, LIPS, RIGHT_SHOULDER
-from ..speech import SpeechFeatures
+from ..speech.features import SpeechFeatures
+from ..speech.recording import Recording
 from .local import LocalPoses, replaced_where_moved, to_local
 from .silence import pauses, silent_frames, smooth_step
 from .tree import (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..audio import SPEECH_RATE_HZ, Recording
-from ..loudness import frame_rms, voice_loudness
 from ..poses import POSE_FPS
-from ..speech import SpeechFeatures
+from ..speech.features import SpeechFeatures
+from ..speech.loudness import frame_rms, voice_loudness
+from ..speech.recording import SPEECH_RATE_HZ, Recording
 from ..windows import stretches
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from ..audio import Recording
 from ..errors import InputError
 from ..poses import POSE_FPS, PoseSequence
 from ..skeleton import FACE, NOSE, NUM_KEYPOINTS
+from ..speech.recording import Recording
 from .arms import move_arms
 from .cues import hear_speech
 from .face import blink, move_lips, raise_brows

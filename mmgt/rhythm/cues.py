@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..audio import FRAME_SAMPLES, SPEECH_RATE_HZ, Recording, fit_length
-from ..loudness import frame_rms, voice_loudness
 from ..poses import POSE_FPS
+from ..speech.loudness import frame_rms, voice_loudness
+from ..speech.recording import FRAME_SAMPLES, SPEECH_RATE_HZ, Recording, fit_length
 
 HOP_SAMPLES = FRAME_SAMPLES // 2  # 20 ms: every second spectrum is centred on a video frame
 LIP_SMOOTHING_S = 0.036  # Gaussian sigma cut at 3 frames: lips close 120 ms after the sound, as muscles do

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..loudness import LOUDNESS_POWER
 from ..poses import PoseSequence
 from ..skeleton import (
     LEFT_ELBOW,
@@ -23,8 +22,9 @@ from ..skeleton import (
     RIGHT_WRIST,
     UPPER_INNER_LIP,
 )
-from ..spectra import NUM_MELS
-from ..speech import BEAT, MFCC, NUM_HANDCRAFTED, ONSET, SpeechFeatures
+from ..speech.features import BEAT, MFCC, NUM_HANDCRAFTED, ONSET, SpeechFeatures
+from ..speech.loudness import LOUDNESS_POWER
+from ..speech.spectra import NUM_MELS
 from .keep import KeptTrack
 from .model import SMGA
 from .sample import SamplerSettings, check_features, sample_poses

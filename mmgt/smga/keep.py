@@ -29,6 +29,7 @@ from ..motion_edit.tree import (
     similarity,
     to_complex,
 )
+from ..pose_vector import TrainingFrame
 from ..poses import POSE_FPS, PoseSequence
 from ..skeleton import (
     FACE,
@@ -44,7 +45,6 @@ from ..skeleton import (
     RIGHT_WRIST,
 )
 from ..windows import stretches
-from .pose_vector import TrainingFrame
 
 log = logging.getLogger("mmgt")
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers import attend_of
+from ..ops import attend_of
 from ..skeleton import FACE
 from .config import SMGAConfig
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..audio import Recording
+from ..speech.recording import Recording
 from .model import SMGA
 from .sample import Noise, SamplerSettings, sample_track
 

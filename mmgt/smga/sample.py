@@ -18,11 +18,11 @@ from torch import Tensor
 from ..diffusion import SPACINGS, cosine_alpha_bar, ddim, dpmpp_2m, spaced_times
 from ..errors import InputError
 from ..lips import close_lips
+from ..pose_vector import TrainingFrame
 from ..poses import PoseSequence
 from ..windows import blend_weights, blend_windows, cut_windows, window_starts
 from .keep import KeptTrack
 from .model import SMGA, Conditions, SpeechTokens
-from .pose_vector import TrainingFrame
 
 log = logging.getLogger("mmgt")
 

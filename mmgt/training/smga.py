@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from ..diffusion import NUM_TRAIN_STEPS, add_noise, cosine_alpha_bar
 from ..errors import InputError
+from ..pose_vector import FRAME_PX, TrainingFrame, mask_legs
 from ..poses import PoseSequence
 from ..smga.config import SMGAConfig
 from ..smga.keys import to_authors
 from ..smga.model import SMGA
-from ..smga.pose_vector import FRAME_PX, TrainingFrame, mask_legs
 from ..smga.sample import SamplerSettings, sample_poses
 from .clips import ClipSet, write_atomically
 from .optimisers import Adan, ExponentialAverage

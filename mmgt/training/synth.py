@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..features import handcrafted
 from ..poses import PoseSequence
 from ..rhythm import Amplitudes, rhythm_poses
+from ..speech.encode import handcrafted
 from ..world.presenter import presenter
 from ..world.voice import sentences, spoken
 from .clips import INDEX, ClipEntry, ClipSet, write_clip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from .. import layers
+from .. import ops as layers
 from ..errors import InputError
 from . import catalog, signatures
 from .catalog import advice

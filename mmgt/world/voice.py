@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import Recording
 from ..errors import InputError
 from ..media import read_recording
+from ..speech.recording import Recording
 
 _OPENINGS = ["today", "tomorrow", "yesterday", "sometimes", "later", "together", "quietly", "suddenly"]
 _WHO = ["the teacher", "a child", "my neighbour", "the old sailor", "our team", "every student", "a stranger"]

@@ -14,8 +14,8 @@ import torch
 from comfy_api.latest import io, ui
 from PIL import Image
 
-from ...mmgt.audio import Recording
 from ...mmgt.errors import InputError
+from ...mmgt.speech.recording import Recording
 from .files import new_temp_path
 from .runtime import check_interrupt
 

@@ -13,7 +13,7 @@ from tiny import HEADS, NUM_LAYERS, tiny_state
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors
 from mmgt.smga.model import SMGA
-from mmgt.speech import NUM_HANDCRAFTED
+from mmgt.speech.features import NUM_HANDCRAFTED
 
 SPEECH_WIDTH = 24
 CLIP_WIDTH = 768

@@ -9,10 +9,10 @@ import pytest
 import soundfile
 from tones import tone
 
-from mmgt.audio import SPEECH_RATE_HZ, Recording
-from mmgt.loudness import speaking
 from mmgt.media import read_recording, write_video
 from mmgt.media.sound import audio_frame
+from mmgt.speech.loudness import speaking
+from mmgt.speech.recording import SPEECH_RATE_HZ, Recording
 
 
 def mp3(path, seconds, rate_hz, num_channels=1):

@@ -4,10 +4,10 @@ import pytest
 import soundfile
 from tones import tone
 
-from mmgt.audio import Recording
 from mmgt.errors import InputError
 from mmgt.media import VideoStream, read_recording, write_video
 from mmgt.media.sound import sound_for_aac
+from mmgt.speech.recording import Recording
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])

@@ -11,7 +11,7 @@ from mmgt.mmhaa.drive import drive_video
 from mmgt.mmhaa.masks import MaskOptions
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.poses import PoseSequence, load_poses
-from mmgt.speech import SpeechFeatures
+from mmgt.speech.features import SpeechFeatures
 
 SIZE = PictureSize(72, 56)  # on a canvas of 128 x 64 px
 

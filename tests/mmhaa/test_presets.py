@@ -5,7 +5,7 @@ from mmgt.bench.video_cost import FullSize, count_calls, video_flop
 from mmgt.errors import InputError
 from mmgt.mmhaa.presets import PRESETS, Preset
 from mmgt.mmhaa.sample import DDIM, VideoOptions
-from mmgt.schedulers import check_scheduler
+from mmgt.standalone.schedulers import check_scheduler
 
 BOTH, ONE = (False, True), (True,)
 

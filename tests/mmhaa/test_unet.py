@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmgt.mmhaa import layers, motion
+from mmgt.mmhaa import blocks as layers
+from mmgt.mmhaa import motion
 from mmgt.mmhaa.config import UNetConfig
 from mmgt.mmhaa.motion import TemporalBlock
 from mmgt.mmhaa.unet import UNet, VideoContext

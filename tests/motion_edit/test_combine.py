@@ -6,14 +6,14 @@ import torch
 from people import bone_lengths, child, moving, opening_px, shoulder_px, still
 
 from mmgt.assets import ASTRONAUT_POSE
-from mmgt.audio import Recording
 from mmgt.errors import InputError
-from mmgt.features import encode_speech
 from mmgt.motion_edit.combine import CombineSettings, combine_poses
 from mmgt.motion_edit.silence import pauses, silent_frames
 from mmgt.motion_edit.tree import FIRM_FACE, REGIONS
 from mmgt.poses import load_poses
 from mmgt.rhythm import rhythm_poses
+from mmgt.speech.encode import encode_speech
+from mmgt.speech.recording import Recording
 
 WRISTS = [4, 7]
 

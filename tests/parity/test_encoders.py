@@ -7,10 +7,10 @@ import soundfile
 import torch
 from golden import config, golden_files, golden_folder, part, read
 
-from mmgt.audio import Recording
-from mmgt.encoders import Speech, build_wav2vec2, build_wavlm, padded_as_reference
-from mmgt.features import encode_speech
-from mmgt.speech import NUM_HANDCRAFTED
+from mmgt.speech.encode import encode_speech
+from mmgt.speech.encoders import Speech, build_wav2vec2, build_wavlm, padded_as_reference
+from mmgt.speech.features import NUM_HANDCRAFTED
+from mmgt.speech.recording import Recording
 
 WAVLM_ATOL, WAV2VEC2_ATOL, MFCC_ATOL = 1e-5, 2e-5, 2e-3
 

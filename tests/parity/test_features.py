@@ -7,9 +7,9 @@ import pytest
 import soundfile
 from golden import golden_files, golden_folder, read
 
-from mmgt.audio import FEATURE_RATE_HZ, Recording
-from mmgt.features import handcrafted
 from mmgt.smga.reference import slice_recording
+from mmgt.speech.encode import handcrafted
+from mmgt.speech.recording import FEATURE_RATE_HZ, Recording
 
 
 def recording_of(metadata):

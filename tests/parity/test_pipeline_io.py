@@ -11,13 +11,13 @@ from recipe import state_dict
 from safetensors.torch import save_file
 from stage2 import as_frames, as_video, tensor, tiny_net
 
-from mmgt.generate import frames_of, read_photo
-from mmgt.image_encoder import encode_photo, load_image_encoder
 from mmgt.mmhaa.drive import Drive, GivenPictures
 from mmgt.mmhaa.masks import network_masks
 from mmgt.mmhaa.pictures import PictureSize, photo_canvas
 from mmgt.mmhaa.sample import DDIM, Video, VideoOptions, VideoRun, sample_latents
-from mmgt.vae import decode_latents, encode_picture, load_vae
+from mmgt.standalone.animate import frames_of, read_photo
+from mmgt.standalone.image_encoder import encode_photo, load_image_encoder
+from mmgt.standalone.vae import decode_latents, encode_picture, load_vae
 
 PICTURE_ATOL, NETWORK_ATOL, LATENTS_ATOL, FRAMES_ATOL = 1e-6, 1e-5, 5e-4, 1e-3
 

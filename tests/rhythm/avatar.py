@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from mmgt import skeleton as sk
-from mmgt.audio import Recording
 from mmgt.poses import PoseSequence
+from mmgt.speech.recording import Recording
 
 
 def avatar_pose(

@@ -11,9 +11,9 @@ import torch
 from avatar import avatar_pose, click, lip_gap_px, silence, syllables
 
 from mmgt import skeleton as sk
-from mmgt.audio import Recording
 from mmgt.errors import InputError
 from mmgt.rhythm import Amplitudes, rhythm_poses
+from mmgt.speech.recording import Recording
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from avatar import avatar_pose, lip_gap_px, syllables
 
-from mmgt.audio import Recording
 from mmgt.rhythm import rhythm_poses
+from mmgt.speech.recording import Recording
 
 TEXT = (
     "Hello, and welcome. Today we talk about how people move when they speak. They nod, they blink, and they wave "

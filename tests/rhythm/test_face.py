@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from avatar import distance, lip_gap_px, syllables
 
-from mmgt.audio import Recording
 from mmgt.rhythm import rhythm_poses
+from mmgt.speech.recording import Recording
 
 
 @pytest.mark.parametrize("noise_rms", [0.0, 2e-4])  # digital silence; -74 dBFS of room noise

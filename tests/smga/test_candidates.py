@@ -4,15 +4,15 @@ import torch
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.errors import InputError
-from mmgt.features import encode_speech
-from mmgt.loudness import frame_rms, voice_loudness
 from mmgt.media import read_recording
 from mmgt.poses import PoseSequence, load_poses
 from mmgt.skeleton import LOWER_INNER_LIP, UPPER_INNER_LIP
 from mmgt.smga import candidates
 from mmgt.smga.candidates import beat_alignment, lip_correlation, sample_candidates, score_poses, score_table
 from mmgt.smga.sample import SamplerSettings, sample_poses
-from mmgt.speech import SpeechFeatures
+from mmgt.speech.encode import encode_speech
+from mmgt.speech.features import SpeechFeatures
+from mmgt.speech.loudness import frame_rms, voice_loudness
 
 SETTINGS = SamplerSettings(num_steps=3)
 PERSON = load_poses(ASTRONAUT_POSE)

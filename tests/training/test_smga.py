@@ -9,7 +9,7 @@ from clip_sets import swaying_set
 from safetensors.torch import load_file
 
 from mmgt.errors import InputError
-from mmgt.smga.pose_vector import TrainingFrame
+from mmgt.pose_vector import TrainingFrame
 from mmgt.training.clips import ClipSet
 from mmgt.training.run import STATE, step_generator
 from mmgt.training.smga import PoseWindows, SMGATraining, new_network, train_smga, training_loss

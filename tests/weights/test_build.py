@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from tiny import HEADS, tiny_state
 from torch import nn
 
-from mmgt import layers
+from mmgt import ops as layers
 from mmgt.errors import InputError
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import from_authors, to_authors

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..audio import FRAME_SAMPLES, SPEECH_RATE_HZ, Recording
-from ..poses import POSE_FPS
+from ...poses import POSE_FPS
+from ..recording import FRAME_SAMPLES, SPEECH_RATE_HZ, Recording
 
 # The convolutions of both networks: a step of theirs is 320 samples (20 ms) and hears 400 (25 ms).
 CONV_KERNELS = (10, 3, 3, 3, 3, 2, 2)

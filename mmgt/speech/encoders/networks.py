@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..poses import POSE_FPS
-from ..windows import blend_weights, window_starts
-from .speech import STEP_REACH_SAMPLES, STEP_SAMPLES, Speech
+from ...poses import POSE_FPS
+from ...windows import blend_weights, window_starts
+from .waveform import STEP_REACH_SAMPLES, STEP_SAMPLES, Speech
 
 CHUNK_FRAMES = 30 * POSE_FPS  # the networks were trained with 20 s at most; WavLM-Large needs 0.7 GB for this
 BLEND_FRAMES = 1 * POSE_FPS  # over which a chunk fades into the next one

@@ -1,12 +1,12 @@
-"""mmgt/spectra.py: spectra made in pieces, against librosa's of the whole."""
+"""mmgt/speech/spectra.py: spectra made in pieces, against librosa's of the whole."""
 
 import librosa
 import numpy as np
 import pytest
 
-from mmgt import spectra
 from mmgt.assets import SPEECH
 from mmgt.media import read_recording
+from mmgt.speech import spectra
 
 RATE_HZ = 12800
 

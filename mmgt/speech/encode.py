@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .audio import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording
-from .errors import InputError
+from ..errors import InputError
+from ..poses import POSE_FPS
+from .features import NUM_CHROMA, NUM_MFCC, SpeechFeatures
 from .loudness import speaking
-from .poses import POSE_FPS
+from .recording import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording
 from .spectra import constant_q, mel_db, tempo_bpm, tuning
-from .speech import NUM_CHROMA, NUM_MFCC, SpeechFeatures
 
 if TYPE_CHECKING:
     from .encoders import Wav2Vec2, WavLM

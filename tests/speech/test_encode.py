@@ -7,11 +7,11 @@ import torch
 from tiny_encoders import tiny_wav2vec2, tiny_wavlm
 
 from mmgt.assets import SPEECH
-from mmgt.audio import FEATURE_RATE_HZ, Recording
 from mmgt.errors import InputError
-from mmgt.features import encode_speech, handcrafted
 from mmgt.media import read_recording
-from mmgt.speech import NUM_HANDCRAFTED
+from mmgt.speech.encode import encode_speech, handcrafted
+from mmgt.speech.features import NUM_HANDCRAFTED
+from mmgt.speech.recording import FEATURE_RATE_HZ, Recording
 
 
 def noise(seconds, rate_hz, num_channels=1, seed=0):
@@ -133,8 +133,8 @@ def test_vocals_of_another_length_are_one_sentence(seconds):
 
 
 def test_progress_counts_stages_and_chunks(monkeypatch):
-    monkeypatch.setattr("mmgt.encoders.networks.CHUNK_FRAMES", 80)
-    monkeypatch.setattr("mmgt.encoders.networks.BLEND_FRAMES", 10)
+    monkeypatch.setattr("mmgt.speech.encoders.networks.CHUNK_FRAMES", 80)
+    monkeypatch.setattr("mmgt.speech.encoders.networks.BLEND_FRAMES", 10)
     steps = []
     encode_speech(noise(10, 16000), lambda *step: steps.append(step), wavlm=tiny_wavlm(), wav2vec2=tiny_wav2vec2())
     assert [step for step, _ in steps] == [*range(1, len(steps) + 1)]

@@ -4,9 +4,9 @@ transformers does the layers; ``networks`` is what MMGT does differently from th
 listen to, ``build`` and ``keys`` make them from the files in which they are published.
 """
 
-from .build import build_wav2vec2, build_wavlm, load_wav2vec2, load_wavlm
+from .load import build_wav2vec2, build_wavlm, load_wav2vec2, load_wavlm
 from .networks import SpeechEncoder, Wav2Vec2, WavLM
-from .speech import Speech, padded_as_reference
+from .waveform import Speech, padded_as_reference
 
 __all__ = [
     "Speech",

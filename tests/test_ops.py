@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmgt import layers
+from mmgt import ops as layers
 from mmgt.mmhaa.attention import SpatialBlock
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.model import SMGA

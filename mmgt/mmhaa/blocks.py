@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers import attend_of
+from ..ops import attend_of
 
 NUM_GROUPS = 32
 # Numbers inside of a feed-forward at once: as many as a processor's cache holds, or as keep a GPU busy.

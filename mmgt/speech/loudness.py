@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .audio import FRAME_SAMPLES, SPEECH_RATE_HZ, fit_length
-from .poses import POSE_FPS
+from ..poses import POSE_FPS
+from .recording import FRAME_SAMPLES, SPEECH_RATE_HZ, fit_length
 
 SILENCE_RMS = 10 ** (-60 / 20)  # -60 dBFS: quieter is room noise in any usable recording
 GATE_SHARE = 0.06  # of the speech level (-24 dB): breaths and reverberation below it do not open the mouth

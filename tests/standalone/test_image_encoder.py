@@ -8,8 +8,8 @@ from tiny_pictures import CLIP_CONFIG, tiny_clip_state
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from mmgt.errors import InputError
-from mmgt.image_encoder import encode_photo, load_image_encoder
 from mmgt.mmhaa.pictures import photo_for_clip
+from mmgt.standalone.image_encoder import encode_photo, load_image_encoder
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 40, 3), np.uint8)
 PROJECTION_DIM = 24

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import InputError
-from .mmhaa.pictures import LATENT_PX
+from ..errors import InputError
+from ..mmhaa.pictures import LATENT_PX
+from ..weights import load_strictly, open_checkpoint, recognise
+from ..weights.files import published_config, weights_file
 from .schedulers import import_diffusers
-from .weights import load_strictly, open_checkpoint, recognise
-from .weights.files import published_config, weights_file
 
 LATENT_SCALE = 0.18215  # of SD 1.5: what the networks see is the latents times this
 NUM_GROUPS = 32  # of its group norms

@@ -10,7 +10,7 @@ from itertools import chain
 
 import numpy as np
 
-from .audio import HOP_SAMPLES
+from .recording import HOP_SAMPLES
 
 PIECE_FRAMES = 500
 NUM_FFT = 2048  # samples of a spectrum, librosa's default

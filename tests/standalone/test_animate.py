@@ -20,7 +20,6 @@ from safetensors.torch import save_file
 from tiny import HEADS, IMAGE_WIDTH, NUM_LAYERS, SPEECH_WIDTH, tiny_state
 from tiny_pictures import tiny_clip_state, tiny_vae_state
 
-from mmgt import features, generate
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.cli import main
 from mmgt.commands.video_options import add_video_options, preset_of
@@ -28,10 +27,12 @@ from mmgt.media import read_recording
 from mmgt.mmhaa.presets import PRESETS, Preset
 from mmgt.mmhaa.sample import VideoOptions
 from mmgt.poses import load_poses, save_poses
-from mmgt.schedulers import SCHEDULERS
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors
 from mmgt.smga.model import SMGA
+from mmgt.speech import encode as features
+from mmgt.standalone import animate
+from mmgt.standalone.schedulers import SCHEDULERS
 
 
 def heard(recording, weights, device, progress, vocals=None):
@@ -330,7 +331,7 @@ def test_memory_does_not_grow_with_the_length(weights, tmp_path):
     peaks = []
     for num_frames in (200, 2000):
         command = [sys.executable, "-c", MEASURED, str(num_frames), str(weights), str(tmp_path / f"{num_frames}.mp4")]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(generate.__file__).parents[1])}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(generate.__file__).parents[2])}
         peaks.append(int(subprocess.run(command, env=environment, check=True, capture_output=True).stdout))
     assert peaks[1] < 1.04 * peaks[0]
 

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
-from ..weights import Checkpoint, load_strictly, open_checkpoint, recognise
-from ..weights.catalog import WAV2VEC2, WAVLM, advice
+from ...errors import InputError
+from ...weights import Checkpoint, load_strictly, open_checkpoint, recognise
+from ...weights.catalog import WAV2VEC2, WAVLM, advice
 from .keys import from_published
 from .networks import Wav2Vec2, WavLM
-from .speech import CONV_KERNELS, CONV_STRIDES
+from .waveform import CONV_KERNELS, CONV_STRIDES
 
 WAVLM_ADVICE, WAV2VEC2_ADVICE = advice(WAVLM), advice(WAV2VEC2)
 

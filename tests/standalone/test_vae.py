@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from tiny_pictures import VAE_WIDTHS, tiny_vae_state
 
 from mmgt.errors import InputError
-from mmgt.vae import LATENT_SCALE, decode_latents, encode_picture, load_vae
+from mmgt.standalone.vae import LATENT_SCALE, decode_latents, encode_picture, load_vae
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 

@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from tiny_encoders import IS_LARGE, TINY_WAV2VEC2, TINY_WAVLM, wav2vec2_network, wavlm_network
 
 from mmgt.assets import SPEECH
-from mmgt.audio import Recording
-from mmgt.encoders import (
+from mmgt.errors import InputError
+from mmgt.media import read_recording
+from mmgt.speech.encoders import (
     Speech,
     Wav2Vec2,
     WavLM,
@@ -25,9 +26,8 @@ from mmgt.encoders import (
     networks,
     padded_as_reference,
 )
-from mmgt.encoders.keys import to_original_wavlm
-from mmgt.errors import InputError
-from mmgt.media import read_recording
+from mmgt.speech.encoders.keys import to_original_wavlm
+from mmgt.speech.recording import Recording
 
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 

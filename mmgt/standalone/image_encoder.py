@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import InputError
-from .mmhaa.pictures import CLIP_PX, photo_for_clip
-from .weights import load_strictly, open_checkpoint, recognise
-from .weights.files import published_config, weights_file
+from ..errors import InputError
+from ..mmhaa.pictures import CLIP_PX, photo_for_clip
+from ..weights import load_strictly, open_checkpoint, recognise
+from ..weights.files import published_config, weights_file
 
 IMAGE_ENCODER_ADVICE = "take image_encoder of sd-image-variations-diffusers (CLIP ViT-L/14)"
 HEAD_WIDTH = 64  # of CLIP's vision transformers, so ViT-L/14 has 16 heads

@@ -16,26 +16,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .audio import Recording
-from .errors import InputError
-from .features import encode_speech
+from ..errors import InputError
+from ..media import VideoReader, write_video
+from ..media.sound import sound_for_aac
+from ..mmhaa.drive import Drive
+from ..mmhaa.masks import EvenMasks
+from ..mmhaa.network import MMHAA, Photo, VideoNetwork
+from ..mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
+from ..mmhaa.presets import Preset
+from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
+from ..ops import reuse_freed_memory
+from ..poses import POSE_FPS, PoseSequence
+from ..smga.candidates import Score, sample_candidates
+from ..smga.sample import SamplerSettings
+from ..speech.encode import encode_speech
+from ..speech.features import NUM_HANDCRAFTED, SpeechFeatures
+from ..speech.recording import Recording
+from ..weights import load_mmhaa
 from .image_encoder import encode_photo, load_image_encoder
-from .layers import reuse_freed_memory
-from .media import VideoReader, write_video
-from .media.sound import sound_for_aac
-from .mmhaa.drive import Drive
-from .mmhaa.masks import EvenMasks
-from .mmhaa.network import MMHAA, Photo, VideoNetwork
-from .mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
-from .mmhaa.presets import Preset
-from .mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
-from .poses import POSE_FPS, PoseSequence
 from .schedulers import make_scheduler
-from .smga.candidates import Score, sample_candidates
-from .smga.sample import SamplerSettings
-from .speech import NUM_HANDCRAFTED, SpeechFeatures
 from .vae import decode_latents, encode_picture, load_vae
-from .weights import load_mmhaa
 
 log = logging.getLogger("mmgt")
 
@@ -92,7 +92,7 @@ def hear(
     vocals: Recording | None = None,
 ) -> SpeechFeatures:
     """Encode speech with the encoders whose files are given (``wavlm``, ``wav2vec2``); ``vocals`` instead of it."""
-    from .encoders import load_wav2vec2, load_wavlm
+    from ..speech.encoders import load_wav2vec2, load_wavlm
 
     wavlm = load_wavlm(weights["wavlm"]).to(device) if "wavlm" in weights else None
     wav2vec2 = load_wav2vec2(weights["wav2vec2"]).to(device) if "wav2vec2" in weights else None

@@ -1,8 +1,8 @@
 import numpy as np
 
 from mmgt.assets import SPEECH
-from mmgt.loudness import frame_rms, speaking
 from mmgt.media import read_recording
+from mmgt.speech.loudness import frame_rms, speaking
 
 RATE_HZ = 16000
 

@@ -3,7 +3,7 @@
 import torch
 import transformers
 
-from mmgt.encoders import Wav2Vec2, WavLM
+from mmgt.speech.encoders import Wav2Vec2, WavLM
 
 TINY = {
     "hidden_size": 32,

@@ -8,8 +8,8 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmgt.audio import Recording, fit_length, resample
 from mmgt.errors import InputError
+from mmgt.speech.recording import Recording, fit_length, resample
 
 
 @given(num_samples=st.integers(1, 10**7), rate_hz=st.sampled_from([8000, 16000, 22050, 44100, 48000, 96000]))
@@ -40,7 +40,7 @@ def test_resampling_does_not_alias():
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 22050, 44100, 48000, 96000])
 @pytest.mark.parametrize("target_hz", [12800, 16000, 22050])
 def test_resampling_in_blocks_is_resampling_at_once(rate_hz, target_hz, monkeypatch):
-    monkeypatch.setattr("mmgt.audio.RESAMPLING_BLOCK", 1000)
+    monkeypatch.setattr("mmgt.speech.recording.RESAMPLING_BLOCK", 1000)
     for num_samples in (1, 999, 1000, 12345):
         samples = np.random.default_rng(0).normal(0, 0.1, (2, num_samples)).astype(np.float32)
         recording = Recording(samples, rate_hz)

@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from .errors import InputError
-from .poses import POSE_FPS
+from ..errors import InputError
+from ..poses import POSE_FPS
 
 SPEECH_RATE_HZ = 16_000  # WavLM and wav2vec2
 FRAME_SAMPLES = SPEECH_RATE_HZ // POSE_FPS  # 640: one video frame, 40 ms

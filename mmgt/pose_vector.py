@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..poses import POSE_FPS, PoseSequence
-from ..skeleton import LEFT_SHOULDER, LEGS, NECK, NOSE, NUM_KEYPOINTS, RIGHT_SHOULDER
+from .poses import POSE_FPS, PoseSequence
+from .skeleton import LEFT_SHOULDER, LEGS, NECK, NOSE, NUM_KEYPOINTS, RIGHT_SHOULDER
 
 NUM_CHANNELS = 3 * NUM_KEYPOINTS
 FRAME_PX = 512  # side of the square picture that the keypoints were trained in

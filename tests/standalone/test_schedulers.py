@@ -10,7 +10,7 @@ import torch
 from mmgt.diffusion import linear_alpha_bar_zero_snr
 from mmgt.errors import InputError
 from mmgt.mmhaa.sample import DDIM
-from mmgt.schedulers import NOISE_SCHEDULE, SCHEDULERS, DiffusersScheduler, make_scheduler
+from mmgt.standalone.schedulers import NOISE_SCHEDULE, SCHEDULERS, DiffusersScheduler, make_scheduler
 
 MEAN, DEVIATION = 0.7, 0.3
 STOCHASTIC = {"dpmpp_2m_sde", "euler_a", "lcm"}

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .diffusion import NUM_TRAIN_STEPS
-from .errors import InputError
-from .mmhaa.sample import DDIM, Scheduler
+from ..diffusion import NUM_TRAIN_STEPS
+from ..errors import InputError
+from ..mmhaa.sample import DDIM, Scheduler
 
 # As MM-HAA is sampled: linear betas, rescaled so that the last step is pure noise, v-prediction, trailing timesteps.
 NOISE_SCHEDULE = {

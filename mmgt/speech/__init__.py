@@ -1,0 +1,1 @@
+"""Speech: a recording, and what the networks read of it (``encode``: features per video frame; ``encoders``)."""
