@@ -7,10 +7,7 @@ time, so that a network that overflows in half precision runs in float32 without
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import math
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Conv2d", "GroupNorm", "LayerNorm", "Linear", "attend", "attend_of", "reuse_freed_memory"]
+__all__ = ["Conv2d", "GroupNorm", "LayerNorm", "Linear", "attend", "attend_of"]
 
 # Scores at once where no kernel avoids to hold them: 512 MiB in float32, which is what such kernels count in.
 MAX_SCORES = 2**27
@@ -98,18 +95,3 @@ def _has_fused_attention(q: Tensor, k: Tensor, v: Tensor) -> bool:
     if q.device.type == "cuda":  # AMD's cards too
         return bool(torch._fused_sdp_choice(q, k, v) != torch.nn.attention.SDPBackend.MATH.value)
     return q.device.type != "mps"
-
-
-def reuse_freed_memory() -> None:
-    """Give back what was freed until now, and let glibc keep what tensors free from now on (up to 2 GiB).
-
-    Clearing new pages for each tensor costs a tenth of the time on a CPU. It holds for the rest of the process;
-    elsewhere than on glibc nothing happens.
-    """
-    gc.collect()
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if libc is None or not hasattr(libc, "mallopt"):
-        return
-    libc.malloc_trim(0)
-    libc.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD: tensors below 1 GiB come from the heap
-    libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD, bytes

@@ -9,7 +9,7 @@ from comfy_api.latest import io, ui
 from ..mmgt import detect, openpose
 from ..mmgt.draw import STYLES, draw_pose, draw_poses, over
 from ..mmgt.errors import InputError
-from ..mmgt.poses import load_poses, save_poses
+from ..mmgt.pose_files import load_poses, save_poses
 from ..mmgt.weights.catalog import DWPOSE, YOLOX
 from . import host, sockets, tensors
 

@@ -13,9 +13,9 @@ from ..mmgt.errors import InputError
 from ..mmgt.poses import PoseSequence
 from ..mmgt.smga.candidates import MAX_CANDIDATES, sample_candidates, score_table
 from ..mmgt.smga.keep import KEPT_POINTS, KeptTrack, kept_track, parse_spans
+from ..mmgt.smga.load import load_smga
 from ..mmgt.smga.sample import MAX_OVERLAP, SOLVERS, SamplerSettings, check_features
 from ..mmgt.speech.features import SpeechFeatures
-from ..mmgt.weights import load_smga
 from ..mmgt.weights.catalog import SMGA
 from . import host, sockets, tensors
 

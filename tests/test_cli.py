@@ -10,7 +10,7 @@ from portrait import astronaut
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.cli import main
 from mmgt.media import read_picture, read_recording
-from mmgt.poses import load_poses
+from mmgt.pose_files import load_poses
 from mmgt.speech.recording import Recording
 
 

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from mmgt.mmhaa.drive import Drive
+from mmgt.mmhaa.load import build_mmhaa
 from mmgt.mmhaa.masks import EvenMasks
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.sample import Video, VideoOptions, VideoRun, sample_latents
@@ -19,7 +20,6 @@ from mmgt.smga.sample import SamplerSettings, sample_track, seeded_noise
 from mmgt.speech.encoders import Speech
 from mmgt.speech.recording import Recording
 from mmgt.standalone.schedulers import make_scheduler
-from mmgt.weights import build_mmhaa
 
 MOVES = (torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default)
 

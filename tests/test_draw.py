@@ -6,7 +6,8 @@ import torch
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.draw import OPENPOSE_STYLE, draw_pose, draw_poses, over
 from mmgt.media import read_picture
-from mmgt.poses import PoseSequence, load_poses
+from mmgt.pose_files import load_poses
+from mmgt.poses import PoseSequence
 from mmgt.skeleton import FACE, FACE_COLOUR, LEFT_HAND, LEFT_HIP, LEFT_KNEE, LEGS, RIGHT_ANKLE, RIGHT_HIP, RIGHT_KNEE
 
 

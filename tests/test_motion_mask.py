@@ -5,7 +5,8 @@ import torch
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.errors import InputError
 from mmgt.motion_mask import SEEN, SEEN_SHARE, Margins, masks_seen, motion_masks
-from mmgt.poses import PoseSequence, load_poses
+from mmgt.pose_files import load_poses
+from mmgt.poses import PoseSequence
 from mmgt.skeleton import FACE, LEFT_HAND, LIPS, RIGHT_HAND
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmgt import ops as layers
+from mmgt import ops
 from mmgt.mmhaa.attention import SpatialBlock
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.model import SMGA
@@ -16,7 +16,7 @@ from mmgt.smga.model import SMGA
 @pytest.mark.parametrize("bias", [True, False])
 def test_linear_computes_what_torchs_does(shape, bias):
     torch.manual_seed(0)
-    ours, theirs = layers.Linear(7, 4, bias=bias), nn.Linear(7, 4, bias=bias)
+    ours, theirs = ops.Linear(7, 4, bias=bias), nn.Linear(7, 4, bias=bias)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(shape)
     with torch.inference_mode():
@@ -31,8 +31,8 @@ def test_linear_computes_what_torchs_does(shape, bias):
 @pytest.mark.parametrize(("max_scores", "calls"), [(10**9, 1), (300, 3), (239, 5), (60, 10)])
 def test_attention_without_a_kernel_of_its_own_holds_few_scores(monkeypatch, max_scores, calls):
     """5 frames of 10 places that attend to 6 keys in 2 heads: 120 scores a frame."""
-    monkeypatch.setattr(layers, "MAX_SCORES", max_scores)
-    monkeypatch.setattr(layers, "_has_fused_attention", lambda *_: False)
+    monkeypatch.setattr(ops, "MAX_SCORES", max_scores)
+    monkeypatch.setattr(ops, "_has_fused_attention", lambda *_: False)
     held, real = [], F.scaled_dot_product_attention
 
     def counted(q, k, v):
@@ -41,7 +41,7 @@ def test_attention_without_a_kernel_of_its_own_holds_few_scores(monkeypatch, max
 
     monkeypatch.setattr(F, "scaled_dot_product_attention", counted)
     q, k, v = torch.randn(5, 10, 8), torch.randn(5, 6, 8), torch.randn(5, 6, 8)
-    mixed = layers.attend(q, k, v, 2)
+    mixed = ops.attend(q, k, v, 2)
     assert len(held) == calls
     assert max(held) <= max_scores
     for head in (slice(0, 4), slice(4, 8)):
@@ -51,12 +51,12 @@ def test_attention_without_a_kernel_of_its_own_holds_few_scores(monkeypatch, max
 
 def test_which_devices_have_a_kernel_of_their_own(monkeypatch):
     here = SimpleNamespace(device=torch.device("cpu"))
-    assert layers._has_fused_attention(here, here, here)
+    assert ops._has_fused_attention(here, here, here)
     mac, card = (SimpleNamespace(device=torch.device(kind)) for kind in ("mps", "cuda"))
-    assert not layers._has_fused_attention(mac, mac, mac)
+    assert not ops._has_fused_attention(mac, mac, mac)
     for choice, fused in ((0, False), (1, True), (2, True)):  # math, flash, memory-efficient
         monkeypatch.setattr(torch, "_fused_sdp_choice", lambda *_, choice=choice: choice)
-        assert layers._has_fused_attention(card, card, card) is fused
+        assert ops._has_fused_attention(card, card, card) is fused
 
 
 def test_both_networks_take_the_attention_of_their_layers():
@@ -64,7 +64,7 @@ def test_both_networks_take_the_attention_of_their_layers():
 
     def attend(q, k, v, num_heads):
         calls.append((q.shape[0], num_heads))
-        return layers.attend(q, k, v, num_heads)
+        return ops.attend(q, k, v, num_heads)
 
     ops = SimpleNamespace(Linear=nn.Linear, LayerNorm=nn.LayerNorm, attend=attend)
     SpatialBlock(8, 2, 8, ops).write(torch.randn(3, 5, 8), torch.zeros(1, 1, 8))

@@ -6,7 +6,8 @@ import torch
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.errors import InputError
 from mmgt.openpose import poses_to_openpose
-from mmgt.poses import PoseSequence, load_poses, poses_from_json, poses_to_json, save_poses
+from mmgt.pose_files import load_poses, poses_from_json, poses_to_json, save_poses
+from mmgt.poses import PoseSequence
 
 
 def random_poses(num_frames=3, height_px=300, width_px=400):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..assets import ASTRONAUT, ASTRONAUT_POSE, SPEECH
 from ..media import read_picture, read_recording
-from ..poses import load_poses
+from ..pose_files import load_poses
 from ..preview import prepare_preview, preview_motion
 from ..rhythm import rhythm_poses
 from .measure import interleaved, machine, peak_rss_mib

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from .. import ops as layers
+from .. import ops
+from ..memory import reuse_freed_memory
 from ..mmhaa.config import UNetConfig
 from ..mmhaa.unet import UNet, VideoContext
 from .measure import least_seconds, machine, peak_rss_mib
@@ -23,7 +24,7 @@ def guided_call(latent: int, num_frames: int, device: torch.device, dtype: torch
     """One window of the full-size denoising UNet with guidance, ready to run; weights and inputs are random."""
     config = UNetConfig()
     kw: dict[str, Any] = {"device": device, "dtype": dtype}
-    unet = UNet(config, ops=layers, **kw).eval().requires_grad_(False)
+    unet = UNet(config, ops=ops, **kw).eval().requires_grad_(False)
     for parameter in unet.parameters():
         if parameter.ndim > 1 and device.type != "meta":
             parameter.normal_(std=parameter[0].numel() ** -0.5)
@@ -85,7 +86,7 @@ def bench_unet(
         torch.cuda.reset_peak_memory_stats()
         held = torch.cuda.memory_allocated()
     else:
-        layers.reuse_freed_memory()
+        reuse_freed_memory()
     call_s, plain_s = (least_seconds(run, num_runs, device) for run in (call, lambda: matrix @ matrix))
     plain_flops = 2 * MATRIX_SIDE**3 / plain_s
     authors = AUTHORS_TFLOP.get((latent, num_frames))

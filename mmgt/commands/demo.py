@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
     from ..assets import ASTRONAUT, ASTRONAUT_POSE, SPEECH
     from ..draw import draw_poses
     from ..media import check_output, contact_sheet, read_picture, read_recording, write_png, write_video
-    from ..poses import load_poses, save_poses
+    from ..pose_files import load_poses, save_poses
     from ..preview import preview_motion
     from ..rhythm import rhythm_poses
 

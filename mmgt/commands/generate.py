@@ -42,11 +42,12 @@ def run(args: argparse.Namespace) -> None:
     from ..detect import initial_pose_of
     from ..detect.find import find_detector
     from ..media import check_distinct, check_output, check_video_output, read_picture, read_recording
+    from ..memory import reuse_freed_memory
     from ..mmhaa.drive import drive_video
-    from ..poses import save_poses
+    from ..pose_files import save_poses
     from ..rhythm import rhythm_poses
+    from ..smga.load import load_smga
     from ..standalone.animate import VIDEO_WEIGHTS, choose_device, choose_dtype, hear, hears_wavlm, make_video, speak
-    from ..weights import load_smga
     from ..weights.catalog import check_found, check_kinds, find_all
 
     check_video_output(args.out)
@@ -93,6 +94,8 @@ def run(args: argparse.Namespace) -> None:
         save_poses(poses, args.poses_out)
     drive = drive_video(size, poses=poses, speech=speech, strengths=strengths, mask_options=masks, **mask_files)
     del poses, speech  # what stage II reads of them is in drive
+    if device.type == "cpu":
+        reuse_freed_memory()
     make_video(
         args.out,
         picture,

@@ -37,8 +37,10 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Portrait + poses (+ recording) -> video (MM-HAA)."""
     from ..media import VideoReader, check_video_output, read_picture, read_recording
+    from ..memory import reuse_freed_memory
     from ..mmhaa.drive import drive_video
-    from ..poses import POSE_FPS, load_poses
+    from ..pose_files import load_poses
+    from ..poses import POSE_FPS
     from ..standalone.animate import VIDEO_WEIGHTS, choose_device, choose_dtype, filmed_drive, hear, make_video
     from ..weights.catalog import check_found, check_kinds, find_all
 
@@ -73,6 +75,8 @@ def run(args: argparse.Namespace) -> None:
         drive = filmed_drive(filmed, size, speech, strengths)
     del poses, speech, recording, vocals  # what is read of them is in drive
     print(f"{drive.num_frames} frames of {size.width_px}x{size.height_px} px", flush=True)
+    if device.type == "cpu":
+        reuse_freed_memory()
     make_video(
         args.out,
         picture,

@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> None:
     """Video -> one person's poses at 25 frames a second, and a report of what was made up."""
     from ..detect.find import find_detector
     from ..media import VideoStream, check_output
+    from ..pose_files import save_poses
     from ..pose_video import PoseVideoSettings, poses_of_video
-    from ..poses import save_poses
 
     check_output(args.out)
     settings = PoseVideoSettings(args.person, args.person_index, args.max_gap, args.smoothing)

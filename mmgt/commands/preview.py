@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     from ..detect import initial_pose_of
     from ..detect.find import find_detector
     from ..media import check_distinct, check_output, check_video_output, read_picture, read_recording, write_video
-    from ..poses import save_poses
+    from ..pose_files import save_poses
     from ..preview import preview_motion
     from ..rhythm import rhythm_poses
 
@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _open_smga(args: argparse.Namespace) -> tuple[Any, dict[str, Path]]:
     """SMGA, and the file of WavLM if it hears that. Raises InputError for a file that is missing or another."""
+    from ..smga.load import load_smga
     from ..standalone.animate import hears_wavlm
-    from ..weights import load_smga
     from ..weights.catalog import WAVLM, check_kinds, find, missing_sentence
 
     smga = load_smga(args.smga)

@@ -86,7 +86,7 @@ def read_vocals(path: Path | None, recording: Recording) -> Recording | None:
 
 def given_pose(args: argparse.Namespace, picture: np.ndarray) -> PoseSequence | None:
     """``--poses`` on the portrait [H, W, 3]; None where it is to be detected. Raises InputError."""
-    from ..poses import load_poses
+    from ..pose_files import load_poses
 
     canvas, (height, width) = canvas_of(args.canvas), picture.shape[:2]
     return None if args.poses is None else load_poses(args.poses, canvas).still_on(height, width, str(args.poses))

@@ -91,7 +91,7 @@ def _check(path: Path, file: WeightFile | None = None) -> tuple[str, str]:
 def run_convert(args: argparse.Namespace) -> None:
     import torch
 
-    from ..weights.convert import convert_file
+    from ..standalone.convert import convert_file
     from ..weights.files import human_size
 
     dtype = {None: None, "fp16": torch.float16, "bf16": torch.bfloat16}[args.dtype]
@@ -126,8 +126,10 @@ def run_inspect(args: argparse.Namespace) -> None:
 
 def _as_network(checkpoint: Checkpoint, kind: str) -> str:
     """The sizes that are read from the tensors, or why they make no network."""
-    from ..weights import build_mmhaa, build_smga, signatures
-    from ..weights.build import read_config
+    from ..mmhaa.load import build_mmhaa
+    from ..smga.load import build_smga
+    from ..weights import signatures
+    from ..weights.strict import read_config
 
     if kind not in (signatures.SMGA, signatures.MMHAA):
         return "sizes are not read from this kind"

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..assets import ASTRONAUT_POSE, ASTRONAUT_THUMBNAIL
 from ..errors import InputError
-from ..poses import load_poses
+from ..pose_files import load_poses
 from .people import Detection
 
 THUMBNAIL_PX = 32

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..weights.signatures import PREFIXES
 from .audio_proj import AudioProjection
 from .config import UNetConfig
 from .pose_guider import PoseGuider
 from .unet import UNet
-
-PREFIXES = ("reference_unet", "denoising_unet", "pose_guider", "audioproj")
 
 
 @dataclass(frozen=True)

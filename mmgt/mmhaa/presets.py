@@ -13,7 +13,10 @@ MAX_GUIDANCE = 100.0
 
 @dataclass(frozen=True)
 class Preset:
-    """scheduler: a name that ``standalone.schedulers`` and ComfyUI's KSampler share. guidance: 1 = none, at half the cost."""
+    """scheduler: a name that ``standalone.schedulers`` and ComfyUI's KSampler share.
+
+    guidance: 1 = none, at half the cost.
+    """
 
     scheduler: str = "ddim"
     num_steps: int = 30

@@ -20,19 +20,18 @@ from ..errors import InputError
 from ..media import VideoReader, write_video
 from ..media.sound import sound_for_aac
 from ..mmhaa.drive import Drive
+from ..mmhaa.load import load_mmhaa
 from ..mmhaa.masks import EvenMasks
 from ..mmhaa.network import MMHAA, Photo, VideoNetwork
 from ..mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
 from ..mmhaa.presets import Preset
 from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
-from ..ops import reuse_freed_memory
 from ..poses import POSE_FPS, PoseSequence
 from ..smga.candidates import Score, sample_candidates
 from ..smga.sample import SamplerSettings
 from ..speech.encode import encode_speech
 from ..speech.features import NUM_HANDCRAFTED, SpeechFeatures
 from ..speech.recording import Recording
-from ..weights import load_mmhaa
 from .image_encoder import encode_photo, load_image_encoder
 from .schedulers import make_scheduler
 from .vae import decode_latents, encode_picture, load_vae
@@ -183,8 +182,6 @@ def make_video(
 
     weights: files of ``VIDEO_WEIGHTS``. progress(label) -> progress(step, total). Raises InputError.
     """
-    if device.type == "cpu":
-        reuse_freed_memory()
     track = None if sound is None else sound_for_aac(sound)  # before hours of work: a file without sound is refused
     generator = torch.Generator("cpu").manual_seed(seed)
     scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator)

@@ -1,13 +1,13 @@
-"""Checkpoint files: which are needed, what one is, and networks from them.
+"""Checkpoint files: which are needed, what one is, and how its tensors get into a network.
 
-``catalog`` the files, ``files`` reading, ``signatures`` recognition, ``build`` networks; ``convert`` and ``download``
-are behind ``mmgt weights``.
+``catalog`` the files, ``files`` reading, ``signatures`` recognition, ``strict`` loading, ``download``. Each
+network's own ``load`` lives beside it; ``standalone.convert`` rewrites files.
 """
 
-from .build import build_mmhaa, build_smga, load_mmhaa, load_smga, load_strictly
 from .catalog import CATALOG, MMHAA, SMGA, WeightFile, find, missing_sentence
 from .files import Checkpoint, open_checkpoint
 from .signatures import recognise
+from .strict import load_strictly
 
 SMGA_FILE, MMHAA_FILE = SMGA.name, MMHAA.name
 
@@ -17,11 +17,7 @@ __all__ = [
     "SMGA_FILE",
     "Checkpoint",
     "WeightFile",
-    "build_mmhaa",
-    "build_smga",
     "find",
-    "load_mmhaa",
-    "load_smga",
     "load_strictly",
     "missing_sentence",
     "open_checkpoint",

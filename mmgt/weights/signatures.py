@@ -18,6 +18,7 @@ OPTIMIZER = "an optimizer's state, without the network it was training"
 LORA = "a LoRA"
 EMPTY = "a file without tensors"
 
+PREFIXES = ("reference_unet", "denoising_unet", "pose_guider", "audioproj")  # of stage II, all in one file
 SMGA_KEY = "seqTransDecoder.stack.0.face_self_attn.out_proj.weight"
 
 # Keys that only one kind of checkpoint has; the first match names the file.
@@ -90,8 +91,6 @@ def unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _recognise_wrapper(tensors: Mapping[str, Tensor]) -> str:
-    from ..mmhaa.network import PREFIXES
-
     missing = [prefix for prefix in PREFIXES if not any(key.startswith(f"{prefix}.") for key in tensors)]
     if missing:
         return f"a video network like MMGT's, but without {', '.join(missing)}"

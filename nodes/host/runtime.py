@@ -14,7 +14,7 @@ from comfy.ldm.modules.attention import optimized_attention
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ...mmgt import batch_memory
+from ...mmgt import memory
 
 
 def _casting_where_needed(layer: Any) -> Any:
@@ -88,9 +88,9 @@ def check_interrupt() -> None:
 
 
 def check_batch(what: str, num_frames: int, height_px: int, width_px: int, channels: int, instead: str) -> None:
-    """Raise InputError before the work if a float32 batch does not fit into memory (``mmgt.batch_memory``)."""
+    """Raise InputError before the work if a float32 batch does not fit into memory (``mmgt.memory``)."""
     free_bytes = comfy.model_management.get_free_memory(torch.device("cpu"))
-    batch_memory.check_batch(what, num_frames, height_px, width_px, channels, free_bytes, instead)
+    memory.check_batch(what, num_frames, height_px, width_px, channels, free_bytes, instead)
 
 
 def managed(model: torch.nn.Module) -> ModelPatcher:

@@ -24,10 +24,10 @@ from torch import Tensor
 
 from ...mmgt.diffusion import NUM_TRAIN_STEPS, trailing_levels, trailing_times
 from ...mmgt.errors import InputError
+from ...mmgt.mmhaa.load import load_mmhaa
 from ...mmgt.mmhaa.network import VideoNetwork
 from ...mmgt.mmhaa.sample import MAX_KEPT_WINDOWS, Video, VideoRun
 from ...mmgt.mmhaa.unet import UNet
-from ...mmgt.weights import load_mmhaa
 from .runtime import OPERATIONS, check_interrupt, managed
 
 SAMPLERS = comfy.samplers.SAMPLER_NAMES

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import av
 
-from mmgt.poses import load_poses
+from mmgt.pose_files import load_poses
 
 REPOSITORY = Path(__file__).parents[2]
 GRAPHS = sorted((REPOSITORY / "workflows").glob("*.json"))

@@ -26,7 +26,7 @@ load_pack(REPOSITORY)
 
 from mmgt_pack.mmgt.mmhaa.sample import VideoRun
 from mmgt_pack.mmgt.smga.sample import SamplerSettings, sample_track, seeded_noise
-from mmgt_pack.mmgt.weights import load_smga
+from mmgt_pack.mmgt.smga.load import load_smga
 from mmgt_pack.nodes import host
 from small_video import draw, small_video
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.lips import LIP_COLUMNS
 from mmgt.media import read_picture, write_video
-from mmgt.poses import load_poses
+from mmgt.pose_files import load_poses
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors
 from mmgt.smga.model import SMGA

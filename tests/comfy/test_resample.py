@@ -9,7 +9,7 @@ from graphs import nodes_of, our_nodes, prompt_of, without
 from safetensors.torch import save_file
 
 from mmgt.motion_edit.tree import REGIONS
-from mmgt.poses import load_poses
+from mmgt.pose_files import load_poses
 from mmgt.skeleton import LEGS
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors

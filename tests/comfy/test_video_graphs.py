@@ -9,7 +9,7 @@ from graphs import decoded, nodes_of, prompt_of, saved_poses, saving_poses, vide
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.draw import OPENPOSE_STYLE, draw_poses
 from mmgt.media import read_picture, read_recording, write_video
-from mmgt.poses import load_poses
+from mmgt.pose_files import load_poses
 from mmgt.skeleton import BODY, LIPS
 
 pytestmark = pytest.mark.comfy

@@ -8,7 +8,7 @@ from portrait import astronaut
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.detect.example_portrait import ExamplePortrait
 from mmgt.errors import InputError
-from mmgt.poses import load_poses
+from mmgt.pose_files import load_poses
 
 ADVICE = "put a detector there"
 

@@ -13,7 +13,7 @@ from mmgt.detect.mediapipe_pose import MediaPipePose, face_68, landmarks_to_coco
 from mmgt.detect.people import choose_person, initial_pose_of
 from mmgt.errors import InputError
 from mmgt.media import read_picture
-from mmgt.poses import load_poses
+from mmgt.pose_files import load_poses
 
 HEIGHT, WIDTH = 100, 200
 

@@ -10,7 +10,8 @@ from mmgt.errors import InputError
 from mmgt.mmhaa.drive import drive_video
 from mmgt.mmhaa.masks import MaskOptions
 from mmgt.mmhaa.pictures import PictureSize
-from mmgt.poses import PoseSequence, load_poses
+from mmgt.pose_files import load_poses
+from mmgt.poses import PoseSequence
 from mmgt.speech.features import SpeechFeatures
 
 SIZE = PictureSize(72, 56)  # on a canvas of 128 x 64 px

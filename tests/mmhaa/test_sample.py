@@ -10,11 +10,11 @@ from tiny import HEADS, IMAGE_WIDTH, NUM_LAYERS, SPEECH_WIDTH, tiny_state
 
 from mmgt.errors import InputError
 from mmgt.mmhaa.drive import Drive
+from mmgt.mmhaa.load import build_mmhaa
 from mmgt.mmhaa.masks import EvenMasks
 from mmgt.mmhaa.network import Photo
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.sample import DDIM, NumericalError, Video, VideoOptions, VideoRun, finer_dtype, sample_latents
-from mmgt.weights import build_mmhaa
 
 SIZE = PictureSize(64, 128)
 NUM_FRAMES = 10

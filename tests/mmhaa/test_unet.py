@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmgt.mmhaa import blocks as layers
-from mmgt.mmhaa import motion
+from mmgt.mmhaa import blocks, motion
 from mmgt.mmhaa.config import UNetConfig
 from mmgt.mmhaa.motion import TemporalBlock
 from mmgt.mmhaa.unet import UNet, VideoContext
@@ -60,7 +59,7 @@ def test_parts_of_a_large_window_give_what_the_whole_gives(networks, monkeypatch
     forward = TemporalBlock.forward
     monkeypatch.setattr(TemporalBlock, "forward", lambda self, x: (sizes.append(len(x)), forward(self, x))[1])
     monkeypatch.setattr(motion, "MAX_PLACES", 100)
-    monkeypatch.setattr(layers, "CPU_HIDDEN_SIZE", 10_000)
+    monkeypatch.setattr(blocks, "CPU_HIDDEN_SIZE", 10_000)
     torch.testing.assert_close(run(networks, latents, context), whole, atol=2e-5, rtol=0)
     assert 50 < max(sizes) <= 100
 

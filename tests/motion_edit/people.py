@@ -5,7 +5,8 @@ import torch
 
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.motion_edit.tree import PARENT, from_bones, from_complex, to_bones, to_complex
-from mmgt.poses import PoseSequence, load_poses
+from mmgt.pose_files import load_poses
+from mmgt.poses import PoseSequence
 from mmgt.skeleton import FACE, LEFT_HAND, RIGHT_HAND
 
 ARMS = [3, 4, 6, 7]

@@ -10,7 +10,7 @@ from mmgt.errors import InputError
 from mmgt.motion_edit.combine import CombineSettings, combine_poses
 from mmgt.motion_edit.silence import pauses, silent_frames
 from mmgt.motion_edit.tree import FIRM_FACE, REGIONS
-from mmgt.poses import load_poses
+from mmgt.pose_files import load_poses
 from mmgt.rhythm import rhythm_poses
 from mmgt.speech.encode import encode_speech
 from mmgt.speech.recording import Recording

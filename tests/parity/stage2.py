@@ -7,7 +7,8 @@ import torch
 from golden import golden_folder
 from recipe import digest, state_dict
 
-from mmgt.weights import build_mmhaa, load_strictly
+from mmgt.mmhaa.load import build_mmhaa
+from mmgt.weights import load_strictly
 
 
 def tensor(array):

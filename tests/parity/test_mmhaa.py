@@ -12,11 +12,11 @@ from stage2 import as_frames, as_video, load, tensor, tiny_net
 from mmgt.mmhaa.attention import AudioModule
 from mmgt.mmhaa.audio_proj import AudioProjection, around_each_frame
 from mmgt.mmhaa.config import UNetConfig
+from mmgt.mmhaa.load import build_mmhaa
 from mmgt.mmhaa.motion import MotionModule
 from mmgt.mmhaa.network import authors_state
 from mmgt.mmhaa.pose_guider import PoseGuider
 from mmgt.mmhaa.unet import VideoContext
-from mmgt.weights import build_mmhaa
 
 UNIT_ATOL, MOTION_ATOL, UNET_ATOL = 1e-5, 2e-5, 1e-4
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from golden import config, golden_files, part, read
 
+from mmgt.smga.load import build_smga
 from mmgt.smga.reference import assemble, candidate_scores, sample_slices, select_candidate, smooth
-from mmgt.weights import build_smga
 
 
 def tensor(array):

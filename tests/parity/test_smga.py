@@ -6,8 +6,8 @@ import torch
 from golden import config, golden_files, part, read
 
 from mmgt.diffusion import cosine_alpha_bar, spaced_times
+from mmgt.smga.load import build_smga
 from mmgt.smga.sample import SamplerSettings, sample_track
-from mmgt.weights import build_smga
 
 FORWARD_ATOL, SAMPLING_ATOL = 3e-5, 5e-5
 

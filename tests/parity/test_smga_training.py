@@ -10,9 +10,9 @@ from recipe import digest, state_dict
 
 from mmgt.diffusion import add_noise, cosine_alpha_bar
 from mmgt.smga.keys import to_authors
+from mmgt.smga.load import build_smga
 from mmgt.training.optimisers import Adan, ExponentialAverage
 from mmgt.training.smga_loss import SMGALoss
-from mmgt.weights import build_smga
 
 LOSSES = golden_files("training", "smga_loss")
 

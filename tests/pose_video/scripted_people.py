@@ -4,7 +4,7 @@ import numpy as np
 
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.detect import Detection
-from mmgt.poses import load_poses
+from mmgt.pose_files import load_poses
 from mmgt.skeleton import VISIBLE_SCORE
 
 HEIGHT, WIDTH = 480, 640

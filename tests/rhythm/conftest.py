@@ -4,7 +4,8 @@ import pytest
 from avatar import avatar_pose
 
 from mmgt.assets import ASTRONAUT_POSE
-from mmgt.poses import PoseSequence, load_poses
+from mmgt.pose_files import load_poses
+from mmgt.poses import PoseSequence
 
 
 @pytest.fixture(params=["astronaut", "avatar"])

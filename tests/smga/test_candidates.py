@@ -5,7 +5,8 @@ import torch
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.errors import InputError
 from mmgt.media import read_recording
-from mmgt.poses import PoseSequence, load_poses
+from mmgt.pose_files import load_poses
+from mmgt.poses import PoseSequence
 from mmgt.skeleton import LOWER_INNER_LIP, UPPER_INNER_LIP
 from mmgt.smga import candidates
 from mmgt.smga.candidates import beat_alignment, lip_correlation, sample_candidates, score_poses, score_table

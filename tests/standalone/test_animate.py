@@ -26,7 +26,7 @@ from mmgt.commands.video_options import add_video_options, preset_of
 from mmgt.media import read_recording
 from mmgt.mmhaa.presets import PRESETS, Preset
 from mmgt.mmhaa.sample import VideoOptions
-from mmgt.poses import load_poses, save_poses
+from mmgt.pose_files import load_poses, save_poses
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors
 from mmgt.smga.model import SMGA
@@ -62,7 +62,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def inputs(tmp_path, weights, monkeypatch):
-    monkeypatch.setattr(generate, "hear", heard)
+    monkeypatch.setattr(animate, "hear", heard)
     Image.fromarray(astronaut()).save(tmp_path / "portrait.png")
     speech = read_recording(SPEECH)
     soundfile.write(tmp_path / "speech.wav", speech.samples[0, : speech.rate_hz // 2], speech.rate_hz)  # 13 frames
@@ -287,7 +287,7 @@ def test_speech_of_another_encoder_is_named(inputs, pose_file, monkeypatch, caps
     def narrow(recording, *_):
         return replace(features.encode_speech(recording), video=torch.zeros(recording.num_frames(), 2, 5))
 
-    monkeypatch.setattr(generate, "hear", narrow)
+    monkeypatch.setattr(animate, "hear", narrow)
     assert run("pose2video", inputs, poses=pose_file) == 2
     assert "2 layers of 5" in one_sentence(capsys)
 
@@ -299,12 +299,12 @@ from pathlib import Path
 import numpy as np, torch
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.audio import Recording
-from mmgt.generate import make_video
+from mmgt.standalone.animate import make_video
 from mmgt.mmhaa.drive import drive_video
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.presets import Preset
 from mmgt.mmhaa.sample import VideoOptions
-from mmgt.poses import load_poses
+from mmgt.pose_files import load_poses
 from mmgt.weights.catalog import find_all
 
 torch.set_num_threads(1)
@@ -331,7 +331,7 @@ def test_memory_does_not_grow_with_the_length(weights, tmp_path):
     peaks = []
     for num_frames in (200, 2000):
         command = [sys.executable, "-c", MEASURED, str(num_frames), str(weights), str(tmp_path / f"{num_frames}.mp4")]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(generate.__file__).parents[2])}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(animate.__file__).parents[2])}
         peaks.append(int(subprocess.run(command, env=environment, check=True, capture_output=True).stdout))
     assert peaks[1] < 1.04 * peaks[0]
 

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 
 from mmgt.errors import InputError
 from mmgt.pose_vector import TrainingFrame
+from mmgt.smga.load import load_smga
 from mmgt.training.clips import ClipSet
 from mmgt.training.run import STATE, step_generator
 from mmgt.training.smga import PoseWindows, SMGATraining, new_network, train_smga, training_loss
-from mmgt.weights import load_smga
 
 TINY = SMGATraining(num_steps=6, batch=2, width=16, feed_forward_width=32, num_layers=1, num_heads=2)
 

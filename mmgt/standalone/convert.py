@@ -14,10 +14,12 @@ from torch import Tensor
 
 from .. import __version__
 from ..errors import InputError
-from . import signatures
-from .build import build_mmhaa, build_smga, read_config
-from .files import Checkpoint, Progress, human_size, open_checkpoint, publish, sha256_of
-from .signatures import recognise, unwrapped
+from ..mmhaa.load import build_mmhaa
+from ..smga.load import build_smga
+from ..weights import signatures
+from ..weights.files import Checkpoint, Progress, human_size, open_checkpoint, publish, sha256_of
+from ..weights.signatures import recognise, unwrapped
+from ..weights.strict import read_config
 
 
 def convert_file(

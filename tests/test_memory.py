@@ -1,7 +1,7 @@
 import pytest
 
-from mmgt.batch_memory import check_batch
 from mmgt.errors import InputError
+from mmgt.memory import check_batch
 
 
 def test_what_fits_passes_and_what_does_not_names_both_sizes():

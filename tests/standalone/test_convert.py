@@ -11,11 +11,13 @@ from safetensors.torch import save_file
 from tiny import HEADS, tiny_state
 
 from mmgt.errors import InputError
+from mmgt.mmhaa.load import build_mmhaa, load_mmhaa
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors
+from mmgt.smga.load import build_smga, load_smga
 from mmgt.smga.model import SMGA
-from mmgt.weights import build_mmhaa, build_smga, load_mmhaa, load_smga, open_checkpoint
-from mmgt.weights.convert import convert_file
+from mmgt.standalone.convert import convert_file
+from mmgt.weights import open_checkpoint
 
 TINY = SMGAConfig(width=32, feed_forward_width=64, num_layers=1, num_heads=4, audio_channels=35)
 

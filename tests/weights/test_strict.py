@@ -8,12 +8,14 @@ from safetensors.torch import save_file
 from tiny import HEADS, tiny_state
 from torch import nn
 
-from mmgt import ops as layers
+from mmgt import ops as own_ops
 from mmgt.errors import InputError
+from mmgt.mmhaa.load import build_mmhaa, load_mmhaa
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import from_authors, to_authors
+from mmgt.smga.load import build_smga, load_smga
 from mmgt.smga.model import SMGA
-from mmgt.weights import build_mmhaa, build_smga, load_mmhaa, load_smga, load_strictly
+from mmgt.weights import load_strictly
 
 TINY = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
 
@@ -165,7 +167,7 @@ def answer(model):
         return model(x, initial, features, torch.tensor([500]))
 
 
-@pytest.mark.parametrize("ops", [layers, nn, CASTING], ids=["ours", "torch", "casting"])
+@pytest.mark.parametrize("ops", [own_ops, nn, CASTING], ids=["ours", "torch", "casting"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
 def test_a_file_of_fewer_bits_loads_and_computes(tmp_path, authors_dict, dtype, ops):
     """It says what a float32 file of the very same numbers says."""

@@ -1,0 +1,61 @@
+"""Checkpoint -> stage II's networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import ops as own_ops
+from ..errors import InputError
+from ..weights import catalog, signatures
+from ..weights.catalog import advice
+from ..weights.files import open_checkpoint
+from ..weights.signatures import PREFIXES, recognise, unwrapped
+from ..weights.strict import check_heads, computing_dtype, load_strictly, read_config
+from .network import MMHAA, build_networks, network_states
+
+
+def build_mmhaa(
+    tensors: Mapping[str, Tensor],
+    num_heads: int = 8,
+    motion_heads: int = 8,
+    source: str = "the state dict",
+    ops: Any = own_ops,
+    dtype: torch.dtype | None = None,
+) -> MMHAA:
+    """Stage II's networks from a state dict in the authors' keys. Raises InputError if it is another model.
+
+    dtype: of the networks; None is float32 with torch's own layers, and what the tensors have with layers that cast.
+    """
+    tensors = unwrapped(tensors)
+    if recognise(tensors) != signatures.MMHAA:
+        raise InputError(
+            f"{source} is {recognise(tensors)}, not the MMGT video network, which holds {', '.join(PREFIXES)} in one "
+            f"file; {advice(catalog.MMHAA)}."
+        )
+    try:
+        networks = build_networks(tensors, num_heads, motion_heads, ops)
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{source} is no complete MMGT video network (its sizes cannot be read: {error}); {advice(catalog.MMHAA)}."
+        ) from error
+    check_heads(networks.video_network.config.widths, {"num_heads": num_heads, "motion_heads": motion_heads}, source)
+    for module, state in zip((networks.reference_unet, networks.video_network), network_states(tensors), strict=True):
+        load_strictly(module, state, source, computing_dtype(ops, dtype))
+        module.eval().requires_grad_(False)
+    return networks
+
+
+def load_mmhaa(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = None) -> MMHAA:
+    """Stage II's networks from the authors' ``net-32500.pth`` or a .safetensors with the same keys (on the CPU).
+
+    Numbers of heads cannot be read from tensors: 8 as published, unless the metadata's ``config`` (JSON) says
+    otherwise (``num_heads``, ``motion_heads``). dtype: see ``build_mmhaa``.
+    """
+    checkpoint = open_checkpoint(path, advice(catalog.MMHAA))
+    config = read_config(checkpoint)
+    return build_mmhaa(checkpoint.tensors, config["num_heads"], config["motion_heads"], str(path), ops, dtype)

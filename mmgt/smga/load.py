@@ -1,0 +1,57 @@
+"""Checkpoint -> SMGA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import ops as own_ops
+from ..errors import InputError
+from ..weights import catalog, signatures
+from ..weights.catalog import advice
+from ..weights.files import open_checkpoint
+from ..weights.signatures import recognise, unwrapped
+from ..weights.strict import check_heads, computing_dtype, load_strictly, read_config
+from .config import SMGAConfig
+from .keys import from_authors
+from .model import SMGA
+
+
+def build_smga(
+    tensors: Mapping[str, Tensor],
+    num_heads: int = 8,
+    source: str = "the state dict",
+    ops: Any = own_ops,
+    dtype: torch.dtype | None = None,
+) -> SMGA:
+    """SMGA, ready to sample, from a state dict in the authors' keys. Raises InputError if it is another model.
+
+    dtype: of the network; None is float32 with torch's own layers, and what the tensors have with layers that cast.
+    """
+    tensors = unwrapped(tensors)
+    if recognise(tensors) != signatures.SMGA:
+        raise InputError(f"{source} is {recognise(tensors)}, not an SMGA checkpoint; {advice(catalog.SMGA)}.")
+    try:
+        config = SMGAConfig.from_state_dict(tensors, num_heads)
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{source} is no complete SMGA checkpoint (its sizes cannot be read: {error}); {advice(catalog.SMGA)}."
+        ) from error
+    check_heads((config.width,), {"num_heads": num_heads}, source)
+    model = SMGA(config, ops=ops, device="meta")
+    load_strictly(model, from_authors(tensors), source, computing_dtype(ops, dtype))
+    return model.eval().requires_grad_(False)
+
+
+def load_smga(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = None) -> SMGA:
+    """SMGA from the authors' ``audio2pose_best_model.pt`` or a .safetensors with the same keys (on the CPU).
+
+    The number of heads cannot be read from tensors: 8 as published, unless the metadata's ``config`` (JSON) says
+    otherwise. dtype: see ``build_smga``.
+    """
+    checkpoint = open_checkpoint(path, advice(catalog.SMGA))
+    return build_smga(checkpoint.tensors, read_config(checkpoint)["num_heads"], str(path), ops, dtype)

@@ -1,0 +1,100 @@
+"""Strict loading: every tensor of a checkpoint must fit its network, and an error says which do not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import ops as own_ops
+from ..errors import InputError
+from .files import Checkpoint
+
+_FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
+PUBLISHED_HEADS = {"num_heads": 8, "motion_heads": 8}
+
+
+def load_strictly(
+    module: nn.Module, state_dict: Mapping[str, Tensor], source: str, dtype: torch.dtype | None = None
+) -> None:
+    """Give a module that was built on ``meta`` its tensors; every key and shape must fit.
+
+    dtype: of all floating point tensors; None keeps theirs, but for float8 where no layer casts it: that becomes
+    float32, because torch's own layers do not compute in it.
+    Raises InputError with the first missing, unexpected and misshapen keys.
+    """
+    wanted = module.state_dict()
+    missing = [key for key in wanted if key not in state_dict]
+    unexpected = [key for key in state_dict if key not in wanted]
+    misshapen = [
+        f"{key} {list(state_dict[key].shape)} instead of {list(wanted[key].shape)}"
+        for key in wanted
+        if key in state_dict and state_dict[key].shape != wanted[key].shape
+    ]
+    problems = [
+        f"{len(keys)} {kind} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
+        if keys
+    ]
+    if problems:
+        raise InputError(
+            f"{source} does not fit {type(module).__name__}: tensors {'; '.join(problems)}. "
+            "Use the file as its authors published it."
+        )
+    module.load_state_dict(_computable(module, state_dict, dtype), strict=True, assign=True)
+
+
+def _computable(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
+    if dtype is not None:
+        return {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
+    casting = {
+        f"{path}.weight"
+        for path, layer in module.named_modules()
+        if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d)) and not _is_plain(layer)
+    }
+    return {
+        key: tensor.float() if tensor.dtype in _FLOAT8 and key not in casting else tensor
+        for key, tensor in tensors.items()
+    }
+
+
+def _is_plain(layer: nn.Module) -> bool:
+    """Whether it computes in the dtype of its weights (ComfyUI's layers cast them)."""
+    return type(layer).__module__ == own_ops.__name__ or type(layer).__module__.startswith("torch.")
+
+
+def read_config(checkpoint: Checkpoint, given: Mapping[str, int] = {}) -> dict[str, Any]:
+    """What a file says of its network beside the tensors (metadata ``config``, JSON), and the published heads else.
+
+    given: what overrides the file. Raises InputError if that is no JSON object, or if a number of heads is none.
+    """
+    text = checkpoint.metadata.get("config", "{}")
+    try:
+        config = {**PUBLISHED_HEADS, **json.loads(text), **given}
+        heads = {name: int(config[name]) for name in PUBLISHED_HEADS}
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the config in {checkpoint.path}'s metadata is {text[:60]!r}; it must be a JSON object with whole numbers "
+            f"for {' and '.join(PUBLISHED_HEADS)}."
+        ) from error
+    if min(heads.values()) < 1:
+        raise InputError(f"{checkpoint.path} should have {heads}, but a network has 1 head or more; give that number.")
+    return {**config, **heads}
+
+
+def check_heads(widths: Sequence[int], heads: Mapping[str, int], source: str) -> None:
+    """Raise InputError unless every number of heads divides every width."""
+    for name, number in heads.items():
+        if any(width % number for width in widths):
+            raise InputError(
+                f"{source} is {' and '.join(map(str, sorted(set(widths))))} wide, which {number} heads do not divide; "
+                f"its metadata must say the right {name}: `mmgt weights convert --{name.replace('_', '-')} N`."
+            )
+
+
+def computing_dtype(ops: Any, dtype: torch.dtype | None) -> torch.dtype | None:
+    """The dtype to load a network in: torch's own layers compute in one only, and a published file may mix two."""
+    return torch.float32 if dtype is None and ops in (nn, own_ops) else dtype
