@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from .errors import InputError
+from .people import Detection
+from .people.tracking import follow
 from .poses import MAX_SIDE_PX, POSE_FPS, PoseSequence
 from .skeleton import (
     BODY,
@@ -26,9 +28,6 @@ from .skeleton import (
     RIGHT_HAND,
     VISIBLE_SCORE,
 )
-
-if TYPE_CHECKING:
-    from .detect import Detection
 
 log = logging.getLogger("mmgt")
 
@@ -109,16 +108,12 @@ def _follow(people: list[list[np.ndarray]], size: np.ndarray, start: int, row: i
     """The place of the person of frame ``start`` and ``row`` in every frame, -1 where they are not seen."""
     if max(map(len, people)) == 1:  # nobody to be taken for another, however far they move
         return [len(in_frame) - 1 for in_frame in people]
-    from .pose_video.tracking import follow
-
     seen = [_detection(in_frame, size) for in_frame in people]
     return follow(seen, np.arange(len(people)) / fps, _shots(seen), start, row).tolist()
 
 
 def _detection(people: list[np.ndarray], size: np.ndarray) -> Detection:
     """People [134, 3] in fractions as a detector would have seen them on a picture of that width and height."""
-    from .detect import Detection
-
     points = np.stack(people) if people else np.zeros((0, NUM_KEYPOINTS, 3))
     keypoints_px, score = points[..., :2] * size, points[..., 2]
     boxes = [

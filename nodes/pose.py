@@ -9,6 +9,7 @@ from comfy_api.latest import io, ui
 from ..mmgt import detect, openpose
 from ..mmgt.draw import STYLES, draw_pose, draw_poses, over
 from ..mmgt.errors import InputError
+from ..mmgt.people import PersonOrder, initial_pose_of
 from ..mmgt.pose_files import load_poses, save_poses
 from ..mmgt.weights.catalog import DWPOSE, YOLOX
 from . import host, sockets, tensors
@@ -85,7 +86,7 @@ class DWPoseInitialPose(io.ComfyNode):
                 io.Image.Input("image", tooltip="The photo; the first picture of a batch is used."),
                 io.Combo.Input(
                     "person",
-                    options=list(get_args(detect.PersonOrder)),
+                    options=list(get_args(PersonOrder)),
                     default="largest",
                     tooltip="In which order the people of the photo are counted; person_index picks one.",
                 ),
@@ -108,7 +109,7 @@ class DWPoseInitialPose(io.ComfyNode):
         progress = host.progress()
         progress(0, 1)
         picture = tensors.picture(image)
-        pose = detect.initial_pose_of(detector, picture, person, person_index)
+        pose = initial_pose_of(detector, picture, person, person_index)
         progress(1, 1)
         drawn = draw_pose(pose.pixels[0].numpy(), pose.score[0].numpy(), *picture.shape[:2])
         shown = host.result([over(picture, drawn)], 1, pose.fps)

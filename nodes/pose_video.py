@@ -6,8 +6,8 @@ from typing import get_args
 
 from comfy_api.latest import io
 
-from ..mmgt.detect import PersonOrder
 from ..mmgt.draw import draw_poses
+from ..mmgt.people import PersonOrder
 from ..mmgt.pose_video import PoseVideoSettings, poses_of_video
 from ..mmgt.poses import PoseSequence
 from . import host, sockets, tensors

@@ -39,11 +39,11 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Portrait + recording -> poses (SMGA, or Rhythm) -> video (MM-HAA) with the recording."""
-    from ..detect import initial_pose_of
     from ..detect.find import find_detector
     from ..media import check_distinct, check_output, check_video_output, read_picture, read_recording
     from ..memory import reuse_freed_memory
     from ..mmhaa.drive import drive_video
+    from ..people import initial_pose_of
     from ..pose_files import save_poses
     from ..rhythm import rhythm_poses
     from ..smga.load import load_smga

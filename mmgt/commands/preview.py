@@ -33,9 +33,9 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Portrait + recording -> video, by SMGA where a checkpoint is given, else by Rhythm."""
-    from ..detect import initial_pose_of
     from ..detect.find import find_detector
     from ..media import check_distinct, check_output, check_video_output, read_picture, read_recording, write_video
+    from ..people import initial_pose_of
     from ..pose_files import save_poses
     from ..preview import preview_motion
     from ..rhythm import rhythm_poses

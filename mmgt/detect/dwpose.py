@@ -17,12 +17,12 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InputError
+from ..people import Detection, Detector, check_picture
 from ..weights.catalog import DWPOSE, YOLOX, advice
 from ..weights.files import check_file
 from .boxes import letterbox, person_boxes
 from .coco import NUM_COCO_KEYPOINTS, coco_to_openpose
 from .keypoints import centre_and_scale, crop_person, decode_simcc
-from .people import Detection, Detector, check_picture
 from .sessions import DETECTOR_FILE, POSE_FILE, best_providers, check_model, import_onnxruntime, open_session
 
 log = logging.getLogger("mmgt")

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..assets import ASTRONAUT_POSE, ASTRONAUT_THUMBNAIL
 from ..errors import InputError
+from ..people import Detection
 from ..pose_files import load_poses
-from .people import Detection
 
 THUMBNAIL_PX = 32
 MAX_DIFFERENCE = 6.0  # mean grey levels: another file format or size stays below, another picture lies far above

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError
+from ..people import Detector
 from ..weights.catalog import DWPOSE, YOLOX, find
 from .dwpose import load_dwpose
 from .example_portrait import ExamplePortrait
 from .mediapipe_pose import TWO_LINE_INSTALL, load_mediapipe
-from .people import Detector
 from .sessions import DETECTOR_FILE, POSE_FILE
 
 log = logging.getLogger("mmgt")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..people import Detection, check_picture
 from .coco import coco_to_openpose
-from .people import Detection, check_picture
 
 TWO_LINE_INSTALL = (
     "`pip install --no-deps mediapipe==0.10.21` and then `pip install absl-py attrs flatbuffers matplotlib sounddevice "

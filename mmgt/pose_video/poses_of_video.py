@@ -10,15 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..detect import Detection, Detector, PersonOrder, check_person_order, detect_each
+from ..detect import detect_each
 from ..errors import InputError
+from ..people import Detection, Detector, PersonOrder, check_person_order
+from ..people.tracking import NOT_SEEN, first_choice, follow
 from ..poses import POSE_FPS, PoseSequence
 from ..skeleton import LIPS, NUM_KEYPOINTS
 from ..windows import stretches
 from .gaps import HELD, INTERPOLATED, Sightings, fill
 from .shots import shot_numbers, thumbnail
 from .smoothing import smooth
-from .tracking import NOT_SEEN, first_choice, follow
 
 log = logging.getLogger("mmgt")
 
@@ -32,7 +33,7 @@ Span = tuple[float, float]  # from, to, in s of the video
 class PoseVideoSettings:
     """Whom to follow, and how to mend the track.
 
-    person, person_index: as ``detect.people.choose_person`` counts them, in the first frame that shows enough people.
+    person, person_index: as ``people.choose_person`` counts them, in the first frame that shows enough people.
     max_gap_s: what is missing for up to this many s is interpolated. smoothing: 0 = none, 1 = usual (see
     ``smoothing.smooth``). Raises InputError for other values.
     """

@@ -3,8 +3,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mmgt.detect import DWPose, initial_pose_of
+from mmgt.detect import DWPose
 from mmgt.detect.dwpose import prepare_picture
+from mmgt.people import initial_pose_of
 
 
 def test_pictures_are_prepared_to_multiples_of_64():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from golden import onnx_stand_ins
 
-from mmgt.detect import initial_pose_of
 from mmgt.detect.example_portrait import ExamplePortrait
 from mmgt.detect.find import find_detector
 from mmgt.errors import InputError
+from mmgt.people import initial_pose_of
 
 
 def test_dwpose_files_are_found_by_name_also_in_its_own_folder(tmp_path):

@@ -10,9 +10,9 @@ from mmgt import skeleton as sk
 from mmgt.assets import ASTRONAUT, ASTRONAUT_POSE
 from mmgt.detect.coco import coco_to_openpose
 from mmgt.detect.mediapipe_pose import MediaPipePose, face_68, landmarks_to_coco, load_mediapipe, spread_evenly
-from mmgt.detect.people import choose_person, initial_pose_of
 from mmgt.errors import InputError
 from mmgt.media import read_picture
+from mmgt.people import choose_person, initial_pose_of
 from mmgt.pose_files import load_poses
 
 HEIGHT, WIDTH = 100, 200

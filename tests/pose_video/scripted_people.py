@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmgt.assets import ASTRONAUT_POSE
-from mmgt.detect import Detection
+from mmgt.people import Detection
 from mmgt.pose_files import load_poses
 from mmgt.skeleton import VISIBLE_SCORE
 

@@ -3,7 +3,7 @@ import pytest
 from scripted_people import crossing, detection, standing
 
 from mmgt.errors import InputError
-from mmgt.pose_video.tracking import NOT_SEEN, first_choice, follow
+from mmgt.people.tracking import NOT_SEEN, first_choice, follow
 
 
 def shuffled(random, tracks, shown):

@@ -15,9 +15,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..detect import Detection, PersonOrder, check_person_order, people_in_order
 from ..errors import InputError
 from ..skeleton import BODY, VISIBLE_SCORE
+from .detections import Detection, PersonOrder, check_person_order, people_in_order
 
 NOT_SEEN = -1
 MIN_SHARED_POINTS = 3  # with fewer body points in common the boxes' centres are compared

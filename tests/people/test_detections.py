@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mmgt.detect.people import Detection, check_picture, choose_person
 from mmgt.errors import InputError
+from mmgt.people import Detection, check_picture, choose_person
 
 
 def people(*boxes, confidence=None):
