@@ -38,8 +38,8 @@ EXACT_POINTS = "mmgt_keypoints_2d"  # our own list: all 134 points with their sc
 UNCHANGED_PX = 0.01  # our own list counts only while the usual lists still say the same
 CUT_SIZES = 1.0  # where everybody is further than this many sizes from everybody before, a new shot begins
 NO_CANVAS = (
-    "give the size in px of the picture that was looked at: `--canvas WIDTHxHEIGHT` on the command line, or "
-    "canvas_width and canvas_height in the frame"
+    "give the size in px of the picture that was looked at, as canvas_width and canvas_height of the node or in the "
+    "frame, or as `--canvas WIDTHxHEIGHT` on the command line"
 )
 EXPECTED = "POSE_KEYPOINT must be a list of frames, each with 'people', 'canvas_width' and 'canvas_height'"
 

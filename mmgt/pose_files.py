@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .errors import InputError
+from .media.files import unfinished_file
 from .openpose import is_openpose, poses_from_openpose
 from .poses import POSE_FPS, PoseSequence
 from .skeleton import NUM_KEYPOINTS
@@ -78,9 +79,6 @@ def _read_json(path: Path) -> Any:
 
 
 def save_poses(poses: PoseSequence, path: Path) -> None:
-    """Write a pose file; refuses to replace an existing one."""
-    if path.exists():
-        raise InputError(f"{path} exists already and is not overwritten; choose another name or remove it first.")
-    text = json.dumps(poses_to_json(poses))
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
+    """Write a pose file; refuses to replace an existing one. A full disk and the like is an InputError too."""
+    with unfinished_file(path) as unfinished:
+        unfinished.write_text(json.dumps(poses_to_json(poses)), encoding="utf-8")

@@ -9,6 +9,7 @@ from comfy_api.latest import io, ui
 from ..mmgt import detect, openpose
 from ..mmgt.draw import STYLES, draw_pose, draw_poses, over
 from ..mmgt.errors import InputError
+from ..mmgt.media import check_output
 from ..mmgt.people import PersonOrder, initial_pose_of
 from ..mmgt.pose_files import load_poses, save_poses
 from ..mmgt.weights.catalog import DWPOSE, YOLOX
@@ -204,27 +205,28 @@ class LoadPoses(io.ComfyNode):
                     "file",
                     options=host.input_files(".json"),
                     tooltip="A .json of the input folder, or of the output folder where it ends in [output].",
-                )
+                ),
+                *sockets.canvas_inputs(),
             ],
             outputs=[sockets.Poses.Output(display_name="poses", tooltip="The file's pose sequence.")],
         )
 
     @classmethod
-    def validate_inputs(cls, file=None) -> bool | str:
+    def validate_inputs(cls, file=None, canvas_width=0, canvas_height=0) -> bool | str:
         try:
-            load_poses(host.input_path(file or "poses.json"))
+            load_poses(host.input_path(file or "poses.json"), tensors.canvas(canvas_width or 0, canvas_height or 0))
         except InputError as error:
             return str(error)
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, file=None):
+    def fingerprint_inputs(cls, file=None, **others):
         path = host.input_path(file or "")
         return path.stat().st_mtime_ns if path.is_file() else None  # read again when the file has changed
 
     @classmethod
-    def execute(cls, file) -> io.NodeOutput:
-        return io.NodeOutput(load_poses(host.input_path(file)))
+    def execute(cls, file, canvas_width=0, canvas_height=0) -> io.NodeOutput:
+        return io.NodeOutput(load_poses(host.input_path(file), tensors.canvas(canvas_width, canvas_height)))
 
 
 class SavePoses(io.ComfyNode):
@@ -243,6 +245,14 @@ class SavePoses(io.ComfyNode):
             ],
             outputs=[sockets.Poses.Output(display_name="saved_poses", tooltip="The poses as they came in.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, filename_prefix=None) -> bool | str:
+        try:
+            check_output(host.output_place(filename_prefix or "mmgt", ".json"))
+        except InputError as error:
+            return str(error)
+        return True
 
     @classmethod
     def execute(cls, poses, filename_prefix) -> io.NodeOutput:
@@ -287,13 +297,15 @@ class PoseKeypointToPoses(io.ComfyNode):
                 io.Float.Input(
                     "fps", default=25.0, min=1.0, max=240.0, step=0.001, tooltip="Frames per second of these poses."
                 ),
+                *sockets.canvas_inputs(),
             ],
             outputs=[sockets.Poses.Output(display_name="poses", tooltip="The chosen person, frame by frame.")],
         )
 
     @classmethod
-    def execute(cls, pose_keypoint, person_index, fps) -> io.NodeOutput:
-        return io.NodeOutput(openpose.poses_from_openpose(pose_keypoint, person_index, fps))
+    def execute(cls, pose_keypoint, person_index, fps, canvas_width=0, canvas_height=0) -> io.NodeOutput:
+        canvas = tensors.canvas(canvas_width, canvas_height)
+        return io.NodeOutput(openpose.poses_from_openpose(pose_keypoint, person_index, fps, canvas))
 
 
 NODES = [

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from comfy_api.latest import io
 
 from ..mmgt.draw import draw_poses
 from ..mmgt.motion_edit.combine import MAX_FADE_S, CombineSettings, combine_poses
-from ..mmgt.motion_edit.edit import MAX_AMPLITUDE, MAX_SMOOTHING_S, TEMPO_RANGE, PoseEdits, RegionEdit, edit_poses
+from ..mmgt.motion_edit.edit import MAX_AMPLITUDE, MAX_SMOOTHING_S, TEMPO_RANGE, EditRegion, RegionEdit, edit_poses
 from ..mmgt.poses import PoseSequence
 from ..mmgt.speech.features import SpeechFeatures
 from ..mmgt.speech.recording import Recording
 from . import host, sockets, tensors
 
-REGIONS = {"body": "body, arms and head turns", "hands": "the fingers", "face": "brows, eyes and jaw", "lips": "lips"}
 
-
-def region_inputs(region: str, what: str) -> list[io.Input]:
-    def number(name: str, default: float, low: float, high: float, tooltip: str) -> io.Float.Input:
-        tooltip = f"Of {what}: {tooltip}"
-        return io.Float.Input(f"{region}_{name}", default=default, min=low, max=high, step=0.01, tooltip=tooltip)
-
-    low, high = TEMPO_RANGE
-    return [
-        number("amplitude", 1.0, 0.0, MAX_AMPLITUDE, "how far they move. 0 = still, 1 = unchanged, 2 = twice as far."),
-        number("tempo", 1.0, low, high, "how fast they move. 1 = unchanged, 2 = twice as fast; the length stays."),
-        number("smoothing", 0.0, 0.0, MAX_SMOOTHING_S, "calmed over this many seconds, without lag. 0 = none."),
-        *host.advanced(
-            number("offset_x", 0.0, -1.0, 1.0, "moved to the right, in widths of the picture. 0 = none."),
-            number("offset_y", 0.0, -1.0, 1.0, "moved down, in heights of the picture. 0 = none."),
-            io.Boolean.Input(f"{region}_mirror", default=False, tooltip=f"Of {what}: left and right swapped."),
-        ),
-    ]
+def number(name: str, default: float, low: float, high: float, tooltip: str) -> io.Float.Input:
+    return io.Float.Input(name, default=default, min=low, max=high, step=0.01, tooltip=tooltip)
 
 
 def poses_shown(poses: PoseSequence, sound: Recording | None = None):
@@ -47,8 +33,8 @@ class EditPoses(io.ComfyNode):
             node_id="MMGT_EditPoses",
             display_name="Edit Poses",
             category="MMGT/pose",
-            description="Fit a pose track to the photo's person, and change how far, how fast and how calmly each "
-            "region moves.",
+            description="Fit a pose track to the photo's person, and change how far, how fast and how calmly one "
+            "region moves. For other regions put more of these nodes in a row.",
             inputs=[
                 sockets.poses_input("poses", "The pose sequence to edit."),
                 sockets.poses_input(
@@ -57,18 +43,58 @@ class EditPoses(io.ComfyNode):
                     "Not connected: the person stays as they are.",
                     optional=True,
                 ),
-                *[widget for region, what in REGIONS.items() for widget in region_inputs(region, what)],
+                io.Combo.Input(
+                    "region",
+                    options=list(get_args(EditRegion)),
+                    default="whole person",
+                    tooltip="What the values below act on. body = torso, head turns and arms; face = without the lips; "
+                    "left and right are the person's own.",
+                ),
+                number(
+                    "amplitude",
+                    1.0,
+                    0.0,
+                    MAX_AMPLITUDE,
+                    "How far the region moves. 0 = still, 1 = unchanged, 2 = twice as far.",
+                ),
+                number(
+                    "tempo",
+                    1.0,
+                    *TEMPO_RANGE,
+                    "How fast it moves. 1 = unchanged, 2 = twice as fast; the length stays.",
+                ),
+                number("smoothing", 0.0, 0.0, MAX_SMOOTHING_S, "Calmed over this many seconds, without lag. 0 = none."),
+                number(
+                    "offset_x",
+                    0.0,
+                    -1.0,
+                    1.0,
+                    "Moved to the right with all that hangs on it, in widths of the picture. 0 = none.",
+                ),
+                number(
+                    "offset_y",
+                    0.0,
+                    -1.0,
+                    1.0,
+                    "Moved down with all that hangs on it, in heights of the picture. 0 = none.",
+                ),
+                io.Boolean.Input(
+                    "mirror",
+                    default=False,
+                    tooltip="Left and right swapped. An arm or hand alone moves as the other one's mirror image.",
+                ),
             ],
             outputs=[sockets.Poses.Output(display_name="poses", tooltip="The edited track, as long as before.")],
         )
 
     @classmethod
-    def execute(cls, poses, initial_pose=None, **widgets) -> io.NodeOutput:
+    def execute(
+        cls, poses, region, amplitude, tempo, smoothing, offset_x, offset_y, mirror, initial_pose=None
+    ) -> io.NodeOutput:
         host.check_interrupt()
-        names = ("amplitude", "tempo", "smoothing", "offset_x", "offset_y", "mirror")
-        edits = PoseEdits(*[RegionEdit(*[widgets[f"{region}_{name}"] for name in names]) for region in REGIONS])
+        edit = RegionEdit(amplitude, tempo, smoothing, offset_x, offset_y, mirror)
         photo = None if initial_pose is None else tensors.poses(initial_pose).frames(0, 1)
-        edited = edit_poses(tensors.poses(poses), edits, photo)
+        edited = edit_poses(tensors.poses(poses), edit, region, photo)
         return io.NodeOutput(edited, ui=poses_shown(edited))
 
 

@@ -2,6 +2,8 @@
 
 from comfy_api.latest import io
 
+from ..mmgt.poses import MAX_SIDE_PX
+
 Poses = io.Custom("MMGT_POSES")  # mmgt.poses.PoseSequence: keypoints [T, 134, 2], score [T, 134], fps, picture size
 Speech = io.Custom("MMGT_SPEECH")  # mmgt.features.SpeechFeatures: gesture features [T, 35 or 1059], video features
 AudioEncoder = io.Custom("MMGT_AUDIO_ENCODER")  # ModelPatchers around WavLM and wav2vec2
@@ -26,6 +28,15 @@ def size_inputs(what: str) -> list[io.Input]:
     return [
         io.Int.Input("width", default=0, min=0, max=MAX_SIZE_PX, tooltip=f"{what} width in px. {zero}"),
         io.Int.Input("height", default=0, min=0, max=MAX_SIZE_PX, tooltip=f"{what} height in px. {zero}"),
+    ]
+
+
+def canvas_inputs() -> list[io.Input]:
+    """Size of the picture that poses are of, where OpenPose's data lacks it. Read them with ``tensors.canvas``."""
+    what = "of the picture that the poses are of, in px, where the data does not say it. 0 = as it says."
+    return [
+        io.Int.Input("canvas_width", default=0, min=0, max=MAX_SIDE_PX, tooltip=f"Width {what}"),
+        io.Int.Input("canvas_height", default=0, min=0, max=MAX_SIDE_PX, tooltip=f"Height {what}"),
     ]
 
 

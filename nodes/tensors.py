@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ from comfy_api.latest import InputImpl, Types
 from torch import Tensor
 
 from ..mmgt.errors import InputError
-from ..mmgt.media import VideoStream
+from ..mmgt.media import VideoStream, write_video
 from ..mmgt.mmhaa.pictures import PictureSize
 from ..mmgt.openpose import poses_from_openpose
 from ..mmgt.poses import PoseSequence
@@ -151,6 +152,16 @@ def poses(value: Any) -> PoseSequence:
     return value if isinstance(value, PoseSequence) else poses_from_openpose(value)
 
 
+def canvas(width_px: int, height_px: int) -> tuple[int, int] | None:
+    """Width and height of ``sockets.canvas_inputs``, None where both are 0. Raises InputError where one is."""
+    if (width_px > 0) != (height_px > 0):
+        raise InputError(
+            f"the canvas is {width_px}x{height_px} px; give both sides of the picture that the poses are of, or 0 for "
+            "both: as the data says."
+        )
+    return (width_px, height_px) if width_px else None
+
+
 def picture_of(image: Tensor, poses: PoseSequence) -> np.ndarray:
     """First picture of an IMAGE that the poses are laid over. Raises InputError if the aspects differ."""
     first = picture(image)
@@ -190,4 +201,28 @@ def video(frames: Tensor, fps: float, audio: dict[str, Any] | None) -> Any:
         else frames
     )
     rate = Fraction(fps).limit_denominator(1001)
-    return InputImpl.VideoFromComponents(Types.VideoComponents(images=even, audio=audio, frame_rate=rate))
+    return _Video(Types.VideoComponents(images=even, audio=audio, frame_rate=rate))
+
+
+class _Video(InputImpl.VideoFromComponents):
+    """A VIDEO that *Save Video* writes as BT.709, as today's core does by itself and 0.3.64's does not."""
+
+    if not hasattr(InputImpl.VideoFromComponents, "get_color_space"):
+
+        def save_to(
+            self,
+            path: Any,
+            format: Any = Types.VideoContainer.AUTO,
+            codec: Any = Types.VideoCodec.AUTO,
+            metadata: Mapping[str, Any] | None = None,
+            **others: Any,
+        ) -> None:
+            is_ours = not others and format in (Types.VideoContainer.AUTO, Types.VideoContainer.MP4)
+            is_ours &= codec in (Types.VideoCodec.AUTO, Types.VideoCodec.H264)
+            if not is_ours or not isinstance(path, (str, Path)) or Path(path).exists():  # which write_video keeps
+                super().save_to(path, format, codec, metadata, **others)
+                return
+            video = self.get_components()
+            sound = None if video.audio is None else recording(video.audio)
+            texts = {name: json.dumps(value) for name, value in (metadata or {}).items()}
+            write_video(Path(path), pictures(video.images), float(video.frame_rate), sound, metadata=texts)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,29 +61,40 @@ def write_video(
     fps: float,
     sound: Recording | Path | VideoSound | None = None,
     codec: str = "h264",
+    metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Write [H, W, 3] uint8 RGB frames as BT.709 video, with ``sound`` as AAC at its own rate and channels.
 
     path: ends in .mp4, .mov, .m4v or .mkv. sound: a recording, or the file of one, which is read along with the
     frames; if it fails on the way the video is kept with what was heard, with a warning. A sound longer than the
     picture is cut to it; one that AAC cannot hold is converted (see ``sound_for_aac``). Frames are taken one by one, so
-    memory does not grow with length. An odd last row or column is repeated (the codecs need even sizes). The video
-    appears under its name when it is complete (see ``unfinished_file``). Returns the number of frames written.
+    memory does not grow with length. An odd last row or column is repeated (the codecs need even sizes). metadata:
+    texts by any names. The video appears under its name when it is complete (see ``unfinished_file``). Returns the
+    number of frames written.
     """
     check_video_output(path, codec)
     if isinstance(sound, (Recording, Path)):
         sound = sound_for_aac(sound)
     with unfinished_file(path) as unfinished:
-        num_frames = _encode_video(unfinished, frames, fps, sound, codec)
+        num_frames = _encode_video(unfinished, frames, fps, sound, codec, metadata)
     log.info("wrote %s: %d frames at %g fps%s", path, num_frames, fps, "" if sound is None else ", with sound")
     return num_frames
 
 
-def _encode_video(path: Path, frames: Iterable[np.ndarray], fps: float, sound: VideoSound | None, codec: str) -> int:
+def _encode_video(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    sound: VideoSound | None,
+    codec: str,
+    metadata: Mapping[str, str],
+) -> int:
     av, (encoder, options) = import_av(), CODECS[codec]
     num_frames, rate = 0, Fraction(fps).limit_denominator(1001)
-    faststart = {} if path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
-    with av.open(local(path), "w", options=faststart) as container:
+    flags = "+faststart+use_metadata_tags" if metadata else "+faststart"
+    options_of_mp4 = {} if path.suffix.lower() == ".mkv" else {"movflags": flags}
+    with av.open(local(path), "w", options=options_of_mp4) as container:
+        container.metadata.update(metadata)
         video = track = None
         for frame in frames:
             even = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")

@@ -1,12 +1,13 @@
-"""Edit a pose track per region: mirror, tempo, smoothing, amplitude, offset, and a fit to the photo's person.
+"""Edit a region of a pose track: mirror, tempo, smoothing, amplitude, offset, and a fit to the photo's person.
 
-The regions are edited where they live, not in the picture: arms as lengths and angles, hands on their forearm, the face
+Regions are edited where they live, not in the picture: arms as lengths and angles, hands on their forearm, the face
 in the head's own turn and size. So limbs keep their lengths, hands stay on their wrists and lips in their face.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -15,28 +16,68 @@ from ..errors import InputError
 from ..poses import PoseSequence
 from ..skeleton import (
     BODY,
+    BROWS,
     FACE,
     FEET,
+    LEFT_EAR,
+    LEFT_ELBOW,
     LEFT_EYE,
+    LEFT_EYE_CENTRE,
     LEFT_HAND,
+    LEFT_WRIST,
+    LIPS,
+    NOSE,
     NUM_KEYPOINTS,
+    RIGHT_EAR,
+    RIGHT_ELBOW,
     RIGHT_EYE,
+    RIGHT_EYE_CENTRE,
     RIGHT_HAND,
+    RIGHT_WRIST,
 )
-from .local import LocalPoses, replaced_where_moved, to_local
+from .local import HEAD_TURN, LocalPoses, replaced_where_moved, to_local
 from .retarget import fit_poses
-from .tree import REGIONS, Region, back_and_forth, close_lips, median, to_complex
+from .tree import back_and_forth, close_lips, median, to_complex
 
 MAX_AMPLITUDE = 2.0
 TEMPO_RANGE = (0.25, 4.0)
 MAX_SMOOTHING_S = 2.0
 EYES = [*RIGHT_EYE, *LEFT_EYE]
-# What a region's offset carries along, as the body carries its hands.
-CARRIED: dict[Region, list[int]] = {
-    "body": list(range(NUM_KEYPOINTS)),
-    "hands": REGIONS["hands"],
-    "face": [*FACE],
-    "lips": REGIONS["lips"],
+EditRegion = Literal[
+    "whole person",
+    "body",
+    "torso",
+    "head",
+    "arms",
+    "left arm",
+    "right arm",
+    "hands",
+    "left hand",
+    "right hand",
+    "face",
+    "eyes and brows",
+    "lips",
+]
+_EVERY = [*range(NUM_KEYPOINTS)]
+_LEFT_ARM, _RIGHT_ARM = [LEFT_ELBOW, LEFT_WRIST], [RIGHT_ELBOW, RIGHT_WRIST]
+_HEAD = [NOSE, RIGHT_EYE_CENTRE, LEFT_EYE_CENTRE, RIGHT_EAR, LEFT_EAR]  # with the head's turn and size
+_BODY = [*BODY, *FEET]
+_TORSO = [point for point in _BODY if point not in (*_LEFT_ARM, *_RIGHT_ARM, *_HEAD)]  # with legs and feet
+# A region's own points, and the points that its offset carries along, as an arm carries its hand.
+POINTS: dict[EditRegion, tuple[list[int], list[int]]] = {
+    "whole person": (_EVERY, _EVERY),
+    "body": (_BODY, _EVERY),
+    "torso": (_TORSO, _EVERY),
+    "head": (_HEAD, [*_HEAD, *FACE]),
+    "arms": ([*_LEFT_ARM, *_RIGHT_ARM], [*_LEFT_ARM, *_RIGHT_ARM, *LEFT_HAND, *RIGHT_HAND]),
+    "left arm": (_LEFT_ARM, [*_LEFT_ARM, *LEFT_HAND]),
+    "right arm": (_RIGHT_ARM, [*_RIGHT_ARM, *RIGHT_HAND]),
+    "hands": ([*LEFT_HAND, *RIGHT_HAND], [*LEFT_HAND, *RIGHT_HAND]),
+    "left hand": ([*LEFT_HAND], [*LEFT_HAND]),
+    "right hand": ([*RIGHT_HAND], [*RIGHT_HAND]),
+    "face": ([point for point in FACE if point not in LIPS], [*FACE]),
+    "eyes and brows": ([*BROWS, *EYES], [*BROWS, *EYES]),
+    "lips": ([*LIPS], [*LIPS]),
 }
 
 
@@ -72,63 +113,53 @@ class RegionEdit:
                 raise InputError(f"{name} is {value}; it must be between {low:g} and {high:g}, where {meaning}.")
 
 
-@dataclass(frozen=True)
-class PoseEdits:
-    """An edit for each region: ``tree.REGIONS`` says which points are whose. Arms and head turns are the body's."""
-
-    body: RegionEdit = RegionEdit()
-    hands: RegionEdit = RegionEdit()
-    face: RegionEdit = RegionEdit()
-    lips: RegionEdit = RegionEdit()
-
-
 def edit_poses(
-    poses: PoseSequence, edits: PoseEdits = PoseEdits(), initial_pose: PoseSequence | None = None
+    poses: PoseSequence,
+    edit: RegionEdit = RegionEdit(),
+    region: EditRegion = "whole person",
+    initial_pose: PoseSequence | None = None,
 ) -> PoseSequence:
-    """The track with its regions edited, then fitted to the person of ``initial_pose`` (one frame) where it is given.
+    """The track with a region edited, then fitted to the person of ``initial_pose`` (one frame) where it is given.
 
-    Per region in this order: mirror, tempo, smoothing, amplitude; after the fit the offset. Returns as many frames at
-    the same fps; on the photo's picture where fitted. Without edits and fit the track itself is returned. Points that
-    an edit does not reach keep their numbers exactly. Scores stay with the points; with mirror and tempo they are those
-    of the point and frame that is shown. Raises InputError where the fit does.
+    Other regions: edit the result again. In this order: mirror, tempo, smoothing, amplitude; after the fit the offset.
+    Returns as many frames at the same fps; on the photo's picture where fitted. Without edit and fit the track itself
+    is returned. Points that an edit does not reach keep their numbers exactly. Scores stay with the points; with mirror
+    and tempo they are those of the point and frame that is shown. Raises InputError for an unknown region, and where
+    the fit does.
     """
-    if any(_moves(edit) for edit in _by_region(edits).values()):
-        poses = _edited(poses, edits)
+    if region not in POINTS:
+        raise InputError(f"the region is '{region}'; it must be one of {', '.join(get_args(EditRegion))}.")
+    if replace(edit, offset_x=0.0, offset_y=0.0) != RegionEdit():
+        poses = _edited(poses, edit, region)
     if initial_pose is not None:
         poses = fit_poses(poses, initial_pose)
-    return _with_offsets(poses, edits)
+    if edit.offset_x == edit.offset_y == 0:
+        return poses
+    offset = torch.zeros(NUM_KEYPOINTS, 2)
+    offset[POINTS[region][1]] = torch.tensor([edit.offset_x, edit.offset_y])
+    return replace(poses, keypoints=poses.keypoints.cpu() + offset)
 
 
-def _by_region(edits: PoseEdits) -> dict[Region, RegionEdit]:
-    return {field.name: getattr(edits, field.name) for field in fields(edits)}  # type: ignore[misc]
-
-
-def _moves(edit: RegionEdit) -> bool:
-    return replace(edit, offset_x=0.0, offset_y=0.0) != RegionEdit()
-
-
-def _edited(poses: PoseSequence, edits: PoseEdits) -> PoseSequence:
+def _edited(poses: PoseSequence, edit: RegionEdit, region: EditRegion) -> PoseSequence:
     z, visible = to_complex(poses)
     local = to_local(z, visible)
     score = poses.score.cpu().numpy()
+    points, _ = POINTS[region]
+    columns = [*points, HEAD_TURN] if NOSE in points else points
+    values, seen, region_score = local.values[:, columns], local.visible[:, columns], score[:, points]
+    if edit.mirror:
+        values, seen, region_score = _mirrored(local, score, points, columns)
+    if edit.tempo != 1:
+        place = back_and_forth(np.arange(len(values)) * edit.tempo, len(values))
+        values, nearest = _at(values, place), place.round().astype(int)
+        seen, region_score = seen[nearest], region_score[nearest]
+    if edit.smoothing_s > 0:
+        values = _smooth(values, edit.smoothing_s * poses.fps)
     edited, edited_score = LocalPoses(local.values.copy(), local.visible.copy()), score.copy()
-    for region, edit in _by_region(edits).items():
-        if not _moves(edit):
-            continue
-        columns = local.columns(region)
-        values, seen, region_score = local.values[:, columns], local.visible[:, columns], score[:, REGIONS[region]]
-        if edit.mirror:
-            values, seen, region_score = _mirrored(local, score, region)
-        if edit.tempo != 1:
-            place = back_and_forth(np.arange(len(values)) * edit.tempo, len(values))
-            values, nearest = _at(values, place), place.round().astype(int)
-            seen, region_score = seen[nearest], region_score[nearest]
-        if edit.smoothing_s > 0:
-            values = _smooth(values, edit.smoothing_s * poses.fps)
-        edited.values[:, columns], edited.visible[:, columns] = values, seen
-        edited_score[:, REGIONS[region]] = region_score
-        if edit.amplitude != 1:
-            edited.values[:, columns] = _amplified(edited, region, edit.amplitude)
+    edited.values[:, columns], edited.visible[:, columns] = values, seen
+    edited_score[:, points] = region_score
+    if edit.amplitude != 1:
+        edited.values[:, columns] = _amplified(edited, edit.amplitude)[:, columns]
     keypoints = replaced_where_moved(poses, local, edited)
     return replace(poses, keypoints=keypoints, score=torch.from_numpy(edited_score))
 
@@ -148,14 +179,12 @@ def _smooth(values: np.ndarray, sigma_frames: float) -> np.ndarray:
     return real + 1j * imag
 
 
-def _amplified(local: LocalPoses, region: Region, amplitude: float) -> np.ndarray:
-    columns = local.columns(region)
+def _amplified(local: LocalPoses, amplitude: float) -> np.ndarray:
     rest = median(local.values, local.visible)
-    if region == "lips":
-        rest = close_lips(rest[None], 1.0)[0]
+    rest[LIPS] = close_lips(rest[None], 1.0)[0, LIPS]
     share = np.full(len(rest), amplitude)
     share[EYES] = min(amplitude, 1.0)  # lids that are closed cannot close further
-    return (rest + share * (local.values - rest))[:, columns]
+    return rest + share * (local.values - rest)
 
 
 # --- Mirror
@@ -186,21 +215,10 @@ def _mirror_table() -> np.ndarray:
 MIRROR = _mirror_table()
 
 
-def _mirrored(local: LocalPoses, score: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    points, columns = REGIONS[region], local.columns(region)
+def _mirrored(
+    local: LocalPoses, score: np.ndarray, points: list[int], columns: list[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     values = local.mirrored(MIRROR)[:, columns]
     seen = local.visible.copy()
     seen[:, :NUM_KEYPOINTS] = local.visible[:, MIRROR]
     return values, seen[:, columns], score[:, MIRROR[points]]
-
-
-# --- Offset
-
-
-def _with_offsets(poses: PoseSequence, edits: PoseEdits) -> PoseSequence:
-    offset = torch.zeros(NUM_KEYPOINTS, 2)
-    for region, edit in _by_region(edits).items():
-        offset[CARRIED[region]] += torch.tensor([edit.offset_x, edit.offset_y])
-    if not offset.any():
-        return poses
-    return replace(poses, keypoints=poses.keypoints.cpu() + offset)

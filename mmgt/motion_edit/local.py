@@ -16,7 +16,6 @@ from .tree import (
     FIRM_FACE,
     HANDS,
     REGIONS,
-    Region,
     direction,
     fill_in_time,
     from_bones,
@@ -43,11 +42,6 @@ class LocalPoses:
 
     values: np.ndarray
     visible: np.ndarray
-
-    @staticmethod
-    def columns(region: Region) -> list[int]:
-        """The columns that belong to a region; the head's turn is the body's."""
-        return [*REGIONS[region], HEAD_TURN] if region == "body" else REGIONS[region]
 
     def points(self) -> np.ndarray:
         """[T, 134] complex, pixels."""

@@ -299,8 +299,8 @@ GRAPHS = {
         "Image* in the place of *Example Portrait and Speech*.\n\n"
         "**Files** (the page offers what is missing when the graph opens)\n{files}\n\n"
         f"{AUTHORS_NOTE} {WITHOUT_DWPOSE}\n\n"
-        "**Edit Poses** changes how far, how fast and how calmly body, hands, face and lips move. **A film without "
-        "sound**: "
+        "**Edit Poses** changes how far, how fast and how calmly a region moves; for more regions put more of them in "
+        "a row, as the second here calms the hands. **A film without sound**: "
         "remove *Load Audio* and *Encode Speech*; the poses alone move the person. **A film of drawn poses**: *Load "
         "Video* -> "
         "*Get Video Components* -> `pose_pictures` of MM-HAA.",
@@ -308,16 +308,30 @@ GRAPHS = {
             *before(NO_WAVLM, smga=False, film=True),
             [
                 Group(
-                    "5 Fitted to photo",
-                    [Node("fitted", "MMGT_EditPoses", {"poses": "filmed", "initial_pose": "initial"})],
+                    "5 To the photo",
+                    [Node("fitted", "MMGT_EditPoses", {"poses": "filmed", "initial_pose": "initial"}, width=210)],
                 )
             ],
             [
-                files_of_mmhaa(6),
+                Group(
+                    "6 Hands calmed",
+                    [
+                        Node(
+                            "calmed",
+                            "MMGT_EditPoses",
+                            {"poses": "fitted"},
+                            {"region": "hands", "smoothing": 0.08},
+                            width=210,
+                        )
+                    ],
+                )
+            ],
+            [
+                files_of_mmhaa(7),
                 Group("Report", [Node("report", "PreviewAny", {"source": "filmed.report"}, picture=60)], GREY),
             ],
-            [Group("7 MM-HAA: the video", [mmhaa("fitted")], GREEN)],
-            *video_file(8, decode("sound.AUDIO")),
+            [Group("8 MM-HAA: the video", [mmhaa("calmed")], GREEN)],
+            *video_file(9, decode("sound.AUDIO")),
         ],
     ),
     "06_long_speech": Graph(

@@ -97,9 +97,13 @@ def without(prompt, class_type):
     return {key: node for key, node in prompt.items() if key not in gone}
 
 
-def saving_poses(prompt, class_type, title):
-    """Adds a Save Poses behind the only node of a class; its file is what ``saved_poses`` reads."""
-    (key,) = (key for key, node in prompt.items() if node["class_type"] == class_type)
+def saving_poses(prompt, class_type, title, **having):
+    """Adds a Save Poses behind the only node of a class with these values; its file is what ``saved_poses`` reads."""
+    (key,) = (
+        key
+        for key, node in prompt.items()
+        if node["class_type"] == class_type and having.items() <= node["inputs"].items()
+    )
     inputs = {"poses": [key, 0], "filename_prefix": f"seen/{title}"}
     prompt[title] = {"class_type": "MMGT_SavePoses", "inputs": inputs}
 

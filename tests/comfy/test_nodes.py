@@ -118,6 +118,10 @@ def test_preview_from_speech(server):
             assert frames[0].shape == (512, 512, 3)
             assert max(np.abs(frame - frames[0]).mean() for frame in frames) > 1
             assert len(container.streams.audio) == 1
+            assert "prompt" in container.metadata  # dropped on the page, the file opens its graph
+            context = container.streams.video[0].codec_context
+            if path.name.startswith("mmgt_preview"):  # of our VIDEO; older cores leave that of Create Video untagged
+                assert (context.colorspace, context.color_primaries) == (1, 1)  # BT.709
     poses = load_poses(Path(by_type["MMGT_SavePoses"]["text"][0]))
     assert poses.num_frames == 186
 

@@ -107,9 +107,11 @@ def test_masks_go_through_core_nodes(inputs):
 def test_pose_video_to_video(inputs):
     """A filmed person, 30 frames at 50 a second: 15 frames at 25, fitted to the person of the photo."""
     prompt = small(prompt_of(inputs, "pose_video_to_video"))
-    saving_poses(prompt, "MMGT_EditPoses", "fitted")
+    saving_poses(prompt, "MMGT_EditPoses", "fitted", region="whole person")
+    saving_poses(prompt, "MMGT_EditPoses", "calmed", region="hands")
     outputs = inputs.run(prompt)
-    poses = saved_poses(outputs, "fitted")
+    poses, calmed = saved_poses(outputs, "fitted"), saved_poses(outputs, "calmed")
+    assert torch.equal(calmed.keypoints[:, :92], poses.keypoints[:, :92])
     assert (poses.num_frames, poses.fps) == (NUM_FRAMES, 25)
     assert (poses.pixels[:, BODY] - load_poses(ASTRONAUT_POSE).pixels[:, BODY]).abs().max() < 5.12  # 1 % of the photo
     assert "the person was found in 30 of 30 frames" in str(outputs)

@@ -1,9 +1,14 @@
 """Every loader of ours, given every kind of wrong file: one sentence that names both, and the server goes on."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import save, save_file
 from test_signatures import CROSS_ATTENTION, MOTION, NET, layout, unet
+
+from mmgt.assets import ASTRONAUT_POSE
+from mmgt.media import read_picture
 
 pytestmark = pytest.mark.comfy
 
@@ -65,6 +70,8 @@ def test_a_wrong_pose_detector_is_one_sentence(server, content, says):
     for name in ("wrong.onnx", "other.onnx"):
         (server.base / "models" / "mmgt" / name).write_bytes(content)
     sentence = refused(server, "MMGT_LoadPoseDetector", detector="wrong.onnx", pose="other.onnx")
+    if "needs onnxruntime" in sentence:  # which alone can tell that these bytes are no network
+        pytest.skip("the python that ComfyUI runs in has no onnxruntime")
     assert "wrong.onnx" in sentence
     assert says in sentence
 
@@ -94,6 +101,42 @@ def test_a_place_that_no_video_can_go_to_is_said_before_anything_runs(server, ch
         server.run(prompt)
     assert says in str(error.value)
     assert "prompt_outputs_failed_validation" in str(error.value)
+
+
+@pytest.mark.parametrize("prefix", ["../away", "video/" + "a" * 249, "b" * 300 + "/poses"])
+def test_a_place_that_no_poses_can_go_to_is_said_before_anything_runs(server, prefix):
+    (server.base / "input" / "poses.json").write_bytes(ASTRONAUT_POSE.read_bytes())
+    prompt = {
+        "poses": {"class_type": "MMGT_LoadPoses", "inputs": {"file": "poses.json"}},
+        "saved": {"class_type": "MMGT_SavePoses", "inputs": {"poses": ["poses", 0], "filename_prefix": prefix}},
+    }
+    with pytest.raises(RuntimeError, match=r"outside of ComfyUI's output folder|shorter one") as error:
+        server.run(prompt)
+    assert "prompt_outputs_failed_validation" in str(error.value)
+
+
+def test_openpose_files_without_a_size_are_given_one(server):
+    """OpenPose's own files do not say how large their picture was."""
+    person = {"pose_keypoints_2d": [256.0, 128.0, 1.0] * 18}
+    (server.base / "input" / "frame.json").write_text(json.dumps({"version": 1.3, "people": [person]}))
+    inputs = {"file": "frame.json"}
+    prompt = {
+        "poses": {"class_type": "MMGT_LoadPoses", "inputs": inputs},
+        "drawn": {
+            "class_type": "MMGT_DrawPoses",
+            "inputs": {"poses": ["poses", 0], "width": 0, "height": 0, "style": "MM-HAA"},
+        },
+        "shown": {"class_type": "PreviewImage", "inputs": {"images": ["drawn", 0]}},
+    }
+    inputs |= {"canvas_width": 0, "canvas_height": 0}
+    with pytest.raises(RuntimeError, match=r"no canvas size; give .* canvas_width and canvas_height"):
+        server.run(prompt)
+    inputs |= {"canvas_width": 640}
+    with pytest.raises(RuntimeError, match="the canvas is 640x0 px; give both sides"):
+        server.run(prompt)
+    inputs |= {"canvas_height": 360}
+    (shown,) = server.run(prompt)["shown"]["images"]
+    assert read_picture(server.base / "temp" / shown["subfolder"] / shown["filename"]).shape == (360, 640, 3)
 
 
 def refused(server, node, **chosen):

@@ -90,6 +90,15 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_texts_of_any_name_are_kept(tmp_path, suffix):
+    path, texts = tmp_path / f"v{suffix}", {"prompt": '{"1": "ä"}', "workflow": "{}"}
+    write_video(path, [np.zeros((64, 64, 3), np.uint8)], 25, metadata=texts)
+    with av.open(str(path)) as container:
+        kept = {name.lower(): text for name, text in container.metadata.items()}  # Matroska's are in capitals
+    assert texts.items() <= kept.items()
+
+
 @pytest.mark.parametrize("codec", ["h264", "h265", "av1"])
 def test_colours_are_bt_709_and_say_so(tmp_path, codec):
     colour = (224, 60, 40)
