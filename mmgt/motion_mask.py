@@ -1,6 +1,6 @@
 """Poses -> motion masks: face, lips, hands and background boxes (paper Algorithm 1).
 
-The lips are masked by ``lip_box``: the box around keypoints 72..91.
+``REGIONS`` names them all. The lips are masked by ``lip_box``: the box around ``skeleton.LIPS``.
 """
 
 from __future__ import annotations
@@ -15,13 +15,40 @@ from torch import Tensor
 
 from .draw import draw_poses, pixel_points
 from .errors import InputError
-from .poses import MotionMasks, PoseSequence
+from .poses import PoseSequence
 from .skeleton import FACE, LEFT_HAND, LIPS, RIGHT_HAND
 
-SEEN = {"face": (70, 120, 255), "lips": (255, 60, 60), "hands": (60, 220, 90)}  # RGB
-SEEN_SHARE = 0.45
+SEEN_SHARE = 0.45  # of a region's colour where its mask is seen on a picture
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in px; the upper ends are outside
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the person that has a mask. points: the keypoints of each of its boxes. colour: it is seen in, RGB."""
+
+    points: tuple[range, ...]
+    colour: tuple[int, int, int]
+
+
+REGIONS = {  # by their names in ``Margins`` and ``MotionMasks``; the later ones are seen over the earlier
+    "face": Region((FACE,), (70, 120, 255)),
+    "hands": Region((LEFT_HAND, RIGHT_HAND), (60, 220, 90)),
+    "lips": Region((LIPS,), (255, 60, 60)),
+}
+
+
+@dataclass(frozen=True)
+class MotionMasks:
+    """Where the person moves, frame by frame. Each [T, H, W] float32, 1 inside, 0 outside.
+
+    background: everything but face and hands.
+    """
+
+    face: Tensor
+    lips: Tensor
+    hands: Tensor
+    background: Tensor
 
 
 @dataclass(frozen=True)
@@ -51,18 +78,16 @@ def region_box(
     return (int(x0), int(y0), int(x1), int(y1)) if x0 < x1 and y0 < y1 else None
 
 
-def face_box(xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int, margin: float = 0.0) -> Box | None:
-    return region_box(FACE, xy_px, score, height_px, width_px, margin)
+def face_box(xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int) -> Box | None:
+    return region_box(FACE, xy_px, score, height_px, width_px)
 
 
-def lip_box(xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int, margin: float = 0.0) -> Box | None:
-    return region_box(LIPS, xy_px, score, height_px, width_px, margin)
+def lip_box(xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int) -> Box | None:
+    return region_box(LIPS, xy_px, score, height_px, width_px)
 
 
-def hand_boxes(
-    xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int, margin: float = 0.0
-) -> list[Box | None]:
-    return [region_box(hand, xy_px, score, height_px, width_px, margin) for hand in (LEFT_HAND, RIGHT_HAND)]
+def hand_boxes(xy_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int) -> list[Box | None]:
+    return [region_box(hand, xy_px, score, height_px, width_px) for hand in (LEFT_HAND, RIGHT_HAND)]
 
 
 def motion_masks(
@@ -79,29 +104,29 @@ def motion_masks(
     height_px, width_px: size of the masks. hold_frames: a mask also covers where its region was, or will be, up to
     this many frames away (0 = Algorithm 1). background = 1 - (face or hands).
     """
-    if hold_frames < 0 or min(margins.face, margins.lips, margins.hands) < 0:
+    if hold_frames < 0 or min(getattr(margins, name) for name in REGIONS) < 0:
         raise InputError(
             f"mask margins and hold must not be negative, got {margins} and {hold_frames} frames; "
             "0 is the paper's Algorithm 1."
         )
     xy = poses.sized(height_px, width_px).pixels.numpy()
     score = poses.score.numpy()
-    face, lips, hands = (torch.zeros(poses.num_frames, height_px, width_px) for _ in range(3))
+    masks = {name: torch.zeros(poses.num_frames, height_px, width_px) for name in REGIONS}
     for t in range(poses.num_frames):
-        frame = (xy[t], score[t], height_px, width_px)
-        _fill(face[t], [face_box(*frame, margins.face)])
-        _fill(lips[t], [lip_box(*frame, margins.lips)])
-        _fill(hands[t], hand_boxes(*frame, margins.hands))
+        for name, region in REGIONS.items():
+            margin = getattr(margins, name)
+            for points in region.points:
+                _fill(masks[name][t], region_box(points, xy[t], score[t], height_px, width_px, margin))
         if progress is not None:
             progress(t + 1, poses.num_frames)
-    face, lips, hands = (_hold(mask, hold_frames) for mask in (face, lips, hands))
-    return MotionMasks(face, lips, hands, 1 - torch.maximum(face, hands))
+    masks = {name: _hold(mask, hold_frames) for name, mask in masks.items()}
+    return MotionMasks(**masks, background=1 - torch.maximum(masks["face"], masks["hands"]))
 
 
 def masks_seen(
     poses: PoseSequence, masks: MotionMasks, height_px: int, width_px: int, picture: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """The masks in colours (``SEEN``), frame by frame as [H, W, 3] uint8 RGB of the given size.
+    """The masks in their regions' colours, frame by frame as [H, W, 3] uint8 RGB of the given size.
 
     picture: [h, w, 3] uint8 RGB to lay them over; without it the drawn poses.
     """
@@ -113,14 +138,15 @@ def masks_seen(
     drawn = draw_poses(poses, height_px, width_px) if picture is None else repeat(sized(picture))
     for t, frame in zip(range(poses.num_frames), drawn, strict=False):
         seen = frame.astype(np.float32)
-        for mask, colour in ((masks.face, SEEN["face"]), (masks.hands, SEEN["hands"]), (masks.lips, SEEN["lips"])):
-            share = SEEN_SHARE * sized(mask[t].numpy())[..., None]
-            seen += share * (np.array(colour, np.float32) - seen)
+        for name, region in REGIONS.items():
+            share = SEEN_SHARE * sized(getattr(masks, name)[t].numpy())[..., None]
+            seen += share * (np.array(region.colour, np.float32) - seen)
         yield seen.round().astype(np.uint8)
 
 
-def _fill(mask: Tensor, boxes: list[Box | None]) -> None:
-    for x0, y0, x1, y1 in filter(None, boxes):
+def _fill(mask: Tensor, box: Box | None) -> None:
+    if box is not None:
+        x0, y0, x1, y1 = box
         mask[y0:y1, x0:x1] = 1
 
 

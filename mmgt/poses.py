@@ -1,4 +1,4 @@
-"""The values that cross stages: a pose track and its motion masks."""
+"""The value that crosses stages: a pose track."""
 
 from __future__ import annotations
 
@@ -115,16 +115,3 @@ class PoseSequence:
     def sized(self, height_px: int, width_px: int) -> PoseSequence:
         """The same fractions on a picture of another size (no aspect correction)."""
         return replace(self, height_px=height_px, width_px=width_px)
-
-
-@dataclass(frozen=True)
-class MotionMasks:
-    """Where the person moves, per frame (paper Algorithm 1). Each [T, H, W] float32, 1 inside, 0 outside.
-
-    face: the face box. lips: the lip box. hands: both hand boxes. background: everything but face and hands.
-    """
-
-    face: Tensor
-    lips: Tensor
-    hands: Tensor
-    background: Tensor

@@ -2,10 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..mmgt.motion_mask import Margins, masks_seen, motion_masks
+from ..mmgt.motion_mask import REGIONS, Margins, masks_seen, motion_masks
 from . import host, sockets, tensors
 
-NUM_MASKS = 4
+NUM_MASKS = len(REGIONS) + 1  # and the background
 
 
 class MotionMaskBuilder(io.ComfyNode):

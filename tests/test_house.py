@@ -41,6 +41,7 @@ HEAVY = (  # libraries that cost a start a tenth of a second and more: imported 
 DRAWS = ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "rand_like", "randn_like")
 PRINTERS = ("mmgt/cli.py", "mmgt/commands/")
 CACHES = "mmgt/commands/caches.py"  # sets folders for libraries while a command runs, and takes them back
+FILE = re.compile(r"\b(?:mmgt|nodes|tests|docs|workflows)/[\w/]+\.(?:py|md|json)")
 RUNNERS = ("eval", "exec", "os.system", "pickle.load", "pickle.loads")
 MACHINE_PATH = re.compile(r"(?<![\w.~}])/(?:home|root|work|opt|mnt|tmp)/\w+|[A-Z]:\\+Users")
 TEXTS = (".py", ".md", ".json", ".toml", ".txt", ".yml", ".yaml", "")
@@ -268,6 +269,12 @@ def test_no_path_of_one_machine():
     ]
     found = {str(path.relative_to(ROOT)): MACHINE_PATH.findall(path.read_text(encoding="utf-8")) for path in paths}
     assert {name: places for name, places in found.items() if places} == {}
+
+
+def test_files_that_the_words_name_are_there():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    named = {(page, name) for page in pages for name in FILE.findall(page.read_text(encoding="utf-8"))}
+    assert sorted(f"{page.name}: {name}" for page, name in named if not (ROOT / name).exists()) == []
 
 
 # ---- nodes: documented, in a graph, every input with a tooltip

@@ -4,7 +4,7 @@ import torch
 
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.errors import InputError
-from mmgt.motion_mask import SEEN, SEEN_SHARE, Margins, masks_seen, motion_masks
+from mmgt.motion_mask import REGIONS, SEEN_SHARE, Margins, masks_seen, motion_masks
 from mmgt.pose_files import load_poses
 from mmgt.poses import PoseSequence
 from mmgt.skeleton import FACE, LEFT_HAND, LIPS, RIGHT_HAND
@@ -82,7 +82,7 @@ def test_masks_are_seen_in_their_colours_over_the_picture():
     face, lips, beside = (masks.face - masks.lips)[0] > 0, masks.lips[0] > 0, masks.background[0] > 0
     assert min(face.sum(), lips.sum(), beside.sum()) > 500
     blue, red = (np.unique(frame[where.numpy()], axis=0) for where in (face, lips))
-    assert blue.tolist() == [[round(100 + SEEN_SHARE * (part - 100)) for part in SEEN["face"]]]
+    assert blue.tolist() == [[round(100 + SEEN_SHARE * (part - 100)) for part in REGIONS["face"].colour]]
     assert red.shape == (1, 3)
     assert red[0, 0] > max(red[0, 1:]) > 0
     assert (frame[beside.numpy()] == 100).all()
