@@ -11,10 +11,15 @@ from ..poses import PoseSequence
 from ..skeleton import LEFT_HAND, NUM_KEYPOINTS, RIGHT_HAND
 
 SIDE_PX = 512
-FINGER_SPREAD_DEG = (-34.0, -14.0, -2.0, 10.0, 22.0)  # thumb to little finger, from the forearm's direction
-FINGER_LENGTHS = (0.55, 0.85, 0.95, 0.88, 0.7)  # of a hand's length
+# A flat hand's points in shares of its length: along from the wrist, across towards the thumb.
+FINGERS = (
+    ((0.17, 0.13), (0.34, 0.27), (0.49, 0.36), (0.61, 0.42)),  # thumb
+    ((0.50, 0.15), (0.70, 0.19), (0.83, 0.21), (0.93, 0.22)),
+    ((0.53, 0.05), (0.76, 0.06), (0.90, 0.065), (1.0, 0.065)),
+    ((0.51, -0.05), (0.71, -0.07), (0.85, -0.08), (0.95, -0.085)),
+    ((0.46, -0.14), (0.60, -0.19), (0.70, -0.22), (0.78, -0.24)),  # little finger
+)
 EYE = ((-0.24, 0), (-0.09, -0.1), (0.09, -0.1), (0.24, 0), (0.09, 0.09), (-0.09, 0.09))
-JOINT_SHARES = (0.45, 0.68, 0.86, 1.0)  # where a finger's joints lie on its length
 
 
 def presenter(seed: int, side_px: int = SIDE_PX) -> PoseSequence:
@@ -23,21 +28,26 @@ def presenter(seed: int, side_px: int = SIDE_PX) -> PoseSequence:
     Head, shoulders, arms and hands lie inside of the picture, hips at its lower edge, legs below it. Lips are closed.
     """
     rng = np.random.default_rng(seed)
-    eye_px = side_px * rng.uniform(0.055, 0.068)  # distance of the eyes: the unit of the face
-    shoulder_px = eye_px * rng.uniform(2.6, 3.1)  # half of the shoulders' width
-    centre = np.array([side_px * rng.uniform(0.46, 0.54), side_px * rng.uniform(0.19, 0.24)])  # between the eyes
+    eye_px = side_px * rng.uniform(0.06, 0.07)  # distance of the eyes: the unit of the face
+    shoulder_px = eye_px * rng.uniform(2.6, 3.0)  # half of the shoulders' width
+    centre = np.array([side_px * rng.uniform(0.46, 0.54), side_px * rng.uniform(0.18, 0.22)])  # between the eyes
     xy_px = np.zeros((NUM_KEYPOINTS, 2))
     _face(xy_px, centre, eye_px, rng)
-    neck = centre + np.array([0, eye_px * rng.uniform(2.2, 2.6)])
+    neck = centre + np.array([0, eye_px * rng.uniform(2.65, 2.95)])
     xy_px[1] = neck
     hip_y = neck[1] + shoulder_px * rng.uniform(2.6, 2.9)
-    for side, shoulder, hip, hand in ((-1, 2, 8, RIGHT_HAND), (1, 5, 11, LEFT_HAND)):
-        upper_px, fore_px = shoulder_px * rng.uniform(1.25, 1.4), shoulder_px * rng.uniform(1.1, 1.25)
-        upper_deg, fore_deg = rng.uniform(8, 22), rng.uniform(-75, -25)  # from straight down, outwards positive
+    forearms_deg = rng.permutation([rng.uniform(-55, -30), rng.uniform(-90, -60)])  # one lower than the other
+    hand_px = eye_px * rng.uniform(2.1, 2.4)
+    for side, shoulder, hip, hand, fore_deg in (
+        (-1, 2, 8, RIGHT_HAND, forearms_deg[0]),
+        (1, 5, 11, LEFT_HAND, forearms_deg[1]),
+    ):
+        upper_px, fore_px = shoulder_px * rng.uniform(1.2, 1.32), shoulder_px * rng.uniform(0.9, 1.05)
+        upper_deg, bent_deg = rng.uniform(12, 26), rng.uniform(-18, 10)  # from straight down, outwards positive
         xy_px[shoulder] = neck + np.array([side * shoulder_px, eye_px * 0.15])
         xy_px[shoulder + 1] = xy_px[shoulder] + upper_px * _direction(side, upper_deg)
         xy_px[shoulder + 2] = xy_px[shoulder + 1] + fore_px * _direction(side, fore_deg)
-        _hand(xy_px, hand, xy_px[shoulder + 2], _direction(side, fore_deg), eye_px * rng.uniform(1.5, 1.8), side)
+        _hand(xy_px, hand, xy_px[shoulder + 2], _direction(side, fore_deg + bent_deg), hand_px, side)
         for joint, drop in enumerate((0.0, 1.6, 3.1)):
             xy_px[hip + joint] = (neck[0] + side * shoulder_px * 0.62, hip_y + drop * shoulder_px)
     for toe, ankle in ((18, 13), (21, 10)):
@@ -52,12 +62,11 @@ def _direction(side: int, degrees: float) -> np.ndarray:
 
 
 def _hand(xy_px: np.ndarray, hand: range, wrist: np.ndarray, along: np.ndarray, length_px: float, side: int) -> None:
+    """The back of the hand is seen, the thumb is above: along and across as of FINGERS."""
+    across = side * np.array([along[1], -along[0]])
     xy_px[hand.start] = wrist
-    for finger, (spread_deg, share) in enumerate(zip(FINGER_SPREAD_DEG, FINGER_LENGTHS, strict=True)):
-        turn = math.radians(spread_deg) * side
-        ray = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]) @ along
-        first = hand.start + 1 + 4 * finger
-        xy_px[first : first + 4] = wrist + length_px * share * np.outer(JOINT_SHARES, ray)
+    fingers = np.array(FINGERS).reshape(-1, 2)
+    xy_px[hand.start + 1 : hand.stop] = wrist + length_px * fingers @ np.stack([along, -across])
 
 
 def _face(xy_px: np.ndarray, centre: np.ndarray, eye_px: float, rng: np.random.Generator) -> None:
@@ -79,9 +88,13 @@ def _face(xy_px: np.ndarray, centre: np.ndarray, eye_px: float, rng: np.random.G
         *zip(np.linspace(-mouth, mouth, 7), upper, strict=True),
         *zip(np.linspace(0.67, -0.67, 5) * mouth, lower, strict=True),
     ]
-    face.append(np.array(outer) + np.array([0, mouth_y]))
+    smile = rng.uniform(0.02, 0.07)  # corners above the middle
+    curve = np.array(outer)
+    curve[:, 1] += smile * (0.4 - (curve[:, 0] / mouth) ** 2)
+    face.append(curve + np.array([0, mouth_y]))
     inner = np.linspace(-0.85, 0.85, 5) * mouth
-    face.append(np.stack([np.r_[inner, inner[3:0:-1]], np.zeros(8)], axis=1) + np.array([0, mouth_y]))
+    inner = np.r_[inner, inner[3:0:-1]]
+    face.append(np.stack([inner, mouth_y + smile * (0.4 - (inner / mouth) ** 2)], axis=1))
     points = np.concatenate(face)
 
     xy_px[24:92] = centre + eye_px * points
