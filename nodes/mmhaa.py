@@ -233,8 +233,8 @@ def _video(
     import torch
 
     host.check_model(model)
-    tensors.check_finite(image[:1], "the photo")
-    size = PictureSize.of_photo(*image.shape[1:3], height, width)
+    picture = tensors.picture(image)
+    size = PictureSize.of_photo(*picture.shape[:2], height, width)
     drive = drive_video(
         size,
         poses=None if poses is None else tensors.poses(poses),
@@ -247,7 +247,7 @@ def _video(
         strengths=(full_strength, face_strength, lips_strength),
     )
     checked = VideoOptions(**options)
-    photo = host.read_photo(model, tensors.picture(image), size, vae, clip_vision)
+    photo = host.read_photo(model, picture, size, vae, clip_vision)
     empty = torch.zeros(drive.num_frames, 4, *size.latent_shape)
     return _Given(Video(photo, drive, checked), tensors.latent(empty, size))
 

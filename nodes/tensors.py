@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from comfy_api.latest import InputImpl, Types
+from comfy_api.latest import Input, InputImpl, Types
 from torch import Tensor
 
 from ..mmgt.errors import InputError
@@ -54,15 +54,6 @@ def joined(chunks: Iterable[Tensor], num_frames: int) -> Tensor:
     return batch
 
 
-def check_finite(image: Tensor, what: str) -> None:
-    """Raise InputError where a picture holds NaN or infinity: what a broken VAE or a failed render leaves."""
-    if not image.isfinite().all():
-        raise InputError(
-            f"{what} holds numbers that are not finite (NaN or infinity), so it shows nothing; look at it in Preview "
-            "Image, and load it anew or change the node that made it."
-        )
-
-
 def picture(image: Tensor) -> np.ndarray:
     """First picture of an IMAGE [B, H, W, C] 0..1 -> [H, W, 3] uint8 RGB; grey is taken as RGB, alpha is left out.
 
@@ -93,6 +84,8 @@ def timed_frames(value: Any, fps: float) -> tuple[Iterable[tuple[float, np.ndarr
     """IMAGE at ``fps``, or VIDEO at its own rate -> (time in s, [H, W, 3] uint8) one by one, and how many there are."""
     if isinstance(value, Tensor):
         return ((t / fps, picture(value[t : t + 1])) for t in range(len(value))), len(value)
+    if not isinstance(value, Input.Video):
+        raise InputError(f"there are no frames ({value}); connect a VIDEO (Load Video) or an IMAGE batch.")
     if not isinstance(value, InputImpl.VideoFromComponents):  # which holds its frames anyway
         source = value.get_stream_source()
         stream = VideoStream(Path(source) if isinstance(source, str) else source)

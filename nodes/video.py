@@ -56,6 +56,11 @@ class PreviewMotion(io.ComfyNode):
 
         poses = tensors.poses(poses)
         sound = None if audio is None else tensors.recording(audio)
+        if sound is not None and poses.num_frames == 1 < sound.seconds * poses.fps:
+            raise InputError(
+                f"there is one frame of poses, but {sound.seconds:.1f} s of sound; connect a pose sequence (Rhythm "
+                "Audio2Pose, SMGA Audio2Pose Sampler, DWPose Pose Video), not the initial pose."
+            )
         mask = None if person_mask is None else tensors.person_mask(person_mask)
         picture, mask = within(tensors.picture(image), mask, long_side)
         initial_pose = tensors.initial_pose(initial_pose, image)
@@ -118,6 +123,8 @@ class DecodeVideo(io.ComfyNode):
 
     @classmethod
     def execute(cls, latent, vae, fps, audio=None) -> io.NodeOutput:
+        if audio is not None:
+            tensors.recording(audio)  # what is no sound is said before the pictures are made
         images = tensors.joined(decoded(vae, latent), len(latent["samples"]))
         return io.NodeOutput(images, tensors.video(images, fps, audio))
 

@@ -21,6 +21,7 @@ from .pictures import PictureSize, picture_for_network
 
 logger = logging.getLogger("mmgt")
 
+MASK_ASPECT = 0.05  # by which a mask's shape may differ: sizes are rounded to 8 px and the like
 STRENGTHS = (1.0, 1.0, 2.0)  # of the full, face and lip branch: the authors' inference
 
 
@@ -98,7 +99,7 @@ def drive_video(
     poses = None if poses is None else poses.at_fps(POSE_FPS)
     pictures: FrameSource
     if pose_pictures is not None:
-        pictures, num_frames = GivenPictures(pose_pictures[..., :3], size), len(pose_pictures)
+        pictures, num_frames = GivenPictures(_checked_pictures(pose_pictures), size), len(pose_pictures)
     elif poses is not None:
         pictures, num_frames = DrawnPoses(poses, size), poses.num_frames
     else:
@@ -108,8 +109,6 @@ def drive_video(
             "this speech was encoded without wav2vec2, which the video network listens to; choose a wav2vec2 file in "
             "Load Audio Encoder and encode again."
         )
-    if num_frames == 0:
-        raise InputError("the pose pictures hold 0 frames; a video needs at least one.")
     if poses is not None and pose_pictures is not None and poses.num_frames != num_frames:
         raise InputError(
             f"the poses have {poses.num_frames} frames at {POSE_FPS:g} fps and the pose pictures {num_frames}; connect "
@@ -120,7 +119,13 @@ def drive_video(
             f"there is one frame of poses, but the speech has {len(speech.gesture)}; connect a pose sequence (SMGA "
             "Audio2Pose Sampler, Rhythm Audio2Pose, DWPose Pose Video), not the initial pose."
         )
-    masks = _masks(size, poses, {"face": face_mask, "lips": lip_mask, "hands": hands_mask}, mask_options, num_frames)
+    given = {"face": face_mask, "lips": lip_mask, "hands": hands_mask}
+    pictures_px = [(size.height_px, size.width_px)]  # the video's, and those of what is squeezed to it alike
+    if poses is not None:
+        pictures_px.append((poses.height_px, poses.width_px))
+    if pose_pictures is not None:
+        pictures_px.append((pose_pictures.shape[1], pose_pictures.shape[2]))
+    masks = _masks(size, poses, given, mask_options, num_frames, pictures_px)
     layers = None if speech is None else speech.video
     if layers is not None and len(layers) != num_frames:
         used = min(num_frames, len(layers))
@@ -129,18 +134,62 @@ def drive_video(
     return Drive(num_frames, size, pictures, masks, layers, strengths)
 
 
+def _checked_pictures(images: Tensor) -> Tensor:
+    """Pose pictures [T, H, W, 3]; grey becomes RGB, a fourth channel is left out. Raises InputError for no pictures."""
+    if images.ndim != 4 or images.shape[-1] not in (1, 3, 4):
+        raise InputError(
+            f"the pose pictures have the shape {list(images.shape)}; they must be [frames, height, width, channels] "
+            "with 1, 3 or 4 channels. Connect Draw Poses, or a video's pictures."
+        )
+    if 0 in images.shape:
+        raise InputError("the pose pictures hold 0 frames; a video needs at least one.")
+    if (frame := _not_finite(images)) is not None:
+        raise InputError(
+            f"pose picture {frame} holds pixels that are no numbers (NaN or infinite); draw or decode it again, or "
+            "connect poses alone."
+        )
+    return images.expand(*images.shape[:3], 3) if images.shape[-1] == 1 else images[..., :3]
+
+
+def _not_finite(frames: Tensor) -> int | None:
+    """The first frame of [T, ...] with NaN or infinity in it; of large batches nothing is copied."""
+    sums = (frame.sum(dtype=torch.float32) for frame in frames)
+    return next((t for t, total in enumerate(sums) if not total.isfinite()), None)
+
+
+def _check_mask(name: str, mask: Tensor, pictures_px: Sequence[tuple[int, int]]) -> None:
+    """Raise InputError for a mask [T, H, W] that is no mask, or of none of these pictures' (height, width) aspects."""
+    if mask.ndim != 3:
+        raise InputError(f"the {name} mask has the shape {list(mask.shape)}; it must be [frames, height, width].")
+    if (frame := _not_finite(mask)) is not None:
+        raise InputError(f"{name} mask {frame} holds NaN or infinite numbers; make it again, or disconnect it.")
+    height, width = mask.shape[1:]
+    is_fitting = any(abs(width * h - height * w) <= MASK_ASPECT * width * h for h, w in pictures_px)
+    if not is_fitting and mask.amin() < mask.amax():  # one that is the same everywhere fits any picture
+        h, w = pictures_px[0]
+        raise InputError(
+            f"the {name} mask is {width}x{height} px, the video {w}x{h} px: it would be squeezed. Make the mask from "
+            "the same photo or poses, or crop it."
+        )
+
+
 def _masks(
     size: PictureSize,
     poses: PoseSequence | None,
     given: Mapping[str, Tensor | None],
     options: MaskOptions,
     num_frames: int,
+    pictures_px: Sequence[tuple[int, int]],
 ) -> FrameSource:
-    """The branches' masks: of each region the given one, else the poses' boxes. Raises InputError."""
+    """The branches' masks: of each region the given one, else the poses' boxes. Raises InputError.
+
+    pictures_px: height and width of the video and of what moves it, of whose aspects a mask may be.
+    """
     regions: dict[str, RegionMasks] = {}
     for name, boxes in (("face", face_box), ("lips", lip_box), ("hands", hand_boxes)):
         mask = given[name]
         if mask is not None:
+            _check_mask(name, mask, pictures_px)
             if len(mask) not in (1, num_frames):
                 raise InputError(
                     f"there are {len(mask)} {name} masks for {num_frames} frames of "

@@ -8,6 +8,7 @@ from ..errors import InputError
 from ..skeleton import FACE, LEFT_SHOULDER, NUM_KEYPOINTS, RIGHT_SHOULDER, VISIBLE_SCORE
 from .geometry import as_complex, similarity
 
+MIN_SIDE_PX = 16
 MIN_PERSON, MAX_PERSON = 0.05, 0.80  # share of the picture that a believable matte covers
 
 # eye centres, nose tip, mouth corners of an upright mean face, in eye distances
@@ -72,10 +73,16 @@ def within_reach(points_px: np.ndarray, height_px: int, width_px: int) -> np.nda
 
 def checked_picture(picture: np.ndarray) -> np.ndarray:
     """The picture [H, W, 3] uint8, contiguous; InputError for another shape or type."""
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or min(picture.shape[:2]) < 16:
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise InputError(
             f"the picture has shape {picture.shape} and type {picture.dtype}; the preview needs "
-            "[height, width, 3] uint8 RGB of at least 16 x 16 px. Convert it first."
+            f"[height, width, 3] uint8 RGB of at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px. Convert it first."
+        )
+    if min(picture.shape[:2]) < MIN_SIDE_PX:
+        height_px, width_px = picture.shape[:2]
+        raise InputError(
+            f"the picture is {width_px}x{height_px} px; the preview needs at least {MIN_SIDE_PX} px a side. Give a "
+            "larger photo, or a larger long_side."
         )
     return np.ascontiguousarray(picture)
 

@@ -47,7 +47,7 @@ def test_given_pictures_and_masks_take_the_place_of_drawn_ones():
     red = torch.zeros(4, 72, 56, 4)
     red[..., 0] = 1
     red[2] = 0
-    face, lips = torch.zeros(1, 30, 30), torch.zeros(4, 30, 30)
+    face, lips = torch.zeros(1, 36, 28), torch.zeros(4, 36, 28)
     face[:, :10], lips[1, 20:] = 1, 1
     drive = drive_video(SIZE, pose_pictures=red, face_mask=face, lip_mask=lips)
     shown = drive.pictures([1, 2])
