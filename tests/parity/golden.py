@@ -1,7 +1,8 @@
 """Golden files: tensors recorded from the authors' network, found by their name prefix.
 
-``MMGT_GOLDEN`` names a golden folder: one that holds ``stage1/`` and ``stage2/``, or one of these. Without it,
-``../shared/golden`` beside the checkout is read. Where there is none, one test is skipped and says so.
+``tests/golden`` holds the small ones. ``MMGT_GOLDEN`` names another golden folder: one that holds ``stage1/`` and
+``stage2/``, or one of these; without it ``../shared/golden`` beside the checkout is read where it is. A stage is read from
+one folder only, as its files belong together. Where a file is missing, one test is skipped and says so.
 """
 
 import json
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-_ROOT = Path(os.environ.get("MMGT_GOLDEN") or Path(__file__).parents[3] / "shared" / "golden")
+_SHIPPED = Path(__file__).parents[1] / "golden"
+_GIVEN = Path(os.environ.get("MMGT_GOLDEN") or Path(__file__).parents[3] / "shared" / "golden")
+_ROOT = _GIVEN if _GIVEN.is_dir() or "MMGT_GOLDEN" in os.environ else _SHIPPED
 
 
 def golden_folder(stage: str) -> Path:
