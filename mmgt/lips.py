@@ -17,7 +17,7 @@ OUTER_LIP_FOLLOWS = 0.7  # of the inner lip's way: closing also thins the lips
 EASE_IN_S = 0.2  # frame 0 is the initial pose, whose lips may be open
 
 
-def close_lips(poses: PoseSequence, speaking: Tensor) -> PoseSequence:
+def close_lips_in_silence(poses: PoseSequence, speaking: Tensor) -> PoseSequence:
     """Close the lips where ``speaking`` [T], 0..1, is 0, and leave them as they are where it is 1.
 
     Each lip goes half of the way. Raises InputError if the poses and the speech differ in length.

@@ -29,7 +29,7 @@ from .skeleton import (
     VISIBLE_SCORE,
 )
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 BODY_FROM_BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)  # 8 is the middle of the hips
 FEET_FROM_BODY_25 = (19, 20, 21, 22, 23, 24)  # left big toe, small toe, heel, then right: COCO-WholeBody's order too
@@ -51,12 +51,12 @@ def is_openpose(data: Any) -> bool:
 
 
 def poses_from_openpose(
-    frames: Any, person_idx: int = 0, fps: float = POSE_FPS, canvas: tuple[int, int] | None = None
+    frames: Any, person_index: int = 0, fps: float = POSE_FPS, canvas: tuple[int, int] | None = None
 ) -> PoseSequence:
     """One person of the frames as a pose sequence on the first frame's canvas.
 
-    person_idx: their place in the first frame that shows so many; from there they are followed by where they are, since
-    detectors list people in any order. canvas: width and height in px where a frame does not say its own, as in
+    person_index: their place in the first frame that shows so many; from there they are followed by where they are,
+    since detectors list people in any order. canvas: width and height in px where a frame does not say its own, as in
     OpenPose's own files. Frames without that person are filled by interpolation between their neighbours, and reported
     in the log. Raises InputError for anything that is no POSE_KEYPOINT, or where the person is in no frame.
     """
@@ -66,27 +66,27 @@ def poses_from_openpose(
         raise InputError(f"this is {type(frames).__name__}, not poses; {EXPECTED}.")
     listed = [_people(frame, t) for t, frame in enumerate(frames)]
     most_people = max(map(len, listed))
-    if most_people and not 0 <= person_idx < most_people:
+    if most_people and not 0 <= person_index < most_people:
         raise InputError(
-            f"person {person_idx} was asked for, but no frame of POSE_KEYPOINT has more than {most_people}; choose a "
+            f"person {person_index} was asked for, but no frame of POSE_KEYPOINT has more than {most_people}; choose a "
             f"person_index of 0..{most_people - 1}."
         )
     people = [[_person(person, t) for person in in_frame] for t, in_frame in enumerate(listed)]
-    start = next((t for t, p in enumerate(people) if len(p) > person_idx and p[person_idx] is not None), None)
+    start = next((t for t, p in enumerate(people) if len(p) > person_index and p[person_index] is not None), None)
     if start is None:
         raise InputError(
-            f"person {person_idx} is in none of the {len(frames)} frames of POSE_KEYPOINT; choose another "
+            f"person {person_index} is in none of the {len(frames)} frames of POSE_KEYPOINT; choose another "
             "person_index, or check that the detector found somebody."
         )
     sizes = np.array([_canvas(frame, t, canvas) for t, frame in enumerate(frames)])  # [T, 2] width, height in px
     known = [[person for person in in_frame if person is not None] for in_frame in people]
     _as_fractions(known, sizes)
-    row = sum(person is not None for person in people[start][:person_idx])
+    row = sum(person is not None for person in people[start][:person_index])
     rows = _follow(known, sizes[0], start, row, fps)
     seen = [t for t, row in enumerate(rows) if row >= 0]
     if len(seen) < len(frames):
-        log.warning(
-            "person %d is missing in %d of %d frames; interpolated", person_idx, len(frames) - len(seen), len(frames)
+        logger.warning(
+            "person %d is missing in %d of %d frames; interpolated", person_index, len(frames) - len(seen), len(frames)
         )
     filled = _fill_gaps(np.stack([known[t][rows[t]] for t in seen]), seen, len(frames))
     points, (width_px, height_px) = torch.from_numpy(filled).float(), sizes[0].tolist()

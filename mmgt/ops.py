@@ -1,8 +1,8 @@
 """The layers and the attention that networks are made of outside of ComfyUI; there they are core's.
 
-This module is what the networks take as ``ops``: torch's layers, with oneDNN's matrix products on a CPU. As core's do,
-they compute in the dtype of what they are given: weights of another are cast when their layer runs, one layer's at a
-time, so that a network that overflows in half precision runs in float32 without a copy of it.
+This module is what the networks take as ``ops``: torch's layers. As core's do, they compute in the dtype of what they
+are given: weights of another are cast when their layer runs, one layer's at a time, so that a network that overflows in
+half precision runs in float32 without a copy of it.
 """
 
 from __future__ import annotations
@@ -15,46 +15,50 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Conv2d", "GroupNorm", "LayerNorm", "Linear", "attend", "attend_of"]
+__all__ = [
+    "Conv2d",
+    "GroupNorm",
+    "LayerNorm",
+    "Linear",
+    "attend",
+    "attend_of",
+    "weight_and_bias",
+    "weight_and_bias_of",
+]
 
 # Scores at once where no kernel avoids to hold them: 512 MiB in float32, which is what such kernels count in.
 MAX_SCORES = 2**27
 
-_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+def weight_and_bias(layer: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:
+    """A layer's weight and bias as it computes with them on ``like``: in its dtype."""
+    weight, bias = layer.weight, layer.bias
+    return weight.to(like.dtype), None if bias is None else bias.to(like.dtype)
 
 
 class Linear(nn.Linear):
-    """``nn.Linear``. Its product is oneDNN's where torch would take MKL's: 1.05 to 1.6 times as fast in float32."""
-
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = _cast(self, x)
-        plain = x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0
-        if _HAS_ONEDNN and plain and not torch.is_grad_enabled():
-            return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-        return F.linear(x, weight, bias)
+        return F.linear(x, *weight_and_bias(self, x))
 
 
 class Conv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(x, *_cast(self, x))
+        return self._conv_forward(x, *weight_and_bias(self, x))
 
 
 class GroupNorm(nn.GroupNorm):
     def forward(self, x: Tensor) -> Tensor:
-        return F.group_norm(x, self.num_groups, *_cast(self, x), self.eps)
+        return F.group_norm(x, self.num_groups, *weight_and_bias(self, x), self.eps)
 
 
 class LayerNorm(nn.LayerNorm):
     def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, self.normalized_shape, *_cast(self, x), self.eps)
+        return F.layer_norm(x, self.normalized_shape, *weight_and_bias(self, x), self.eps)
 
 
-def _cast(layer: Any, x: Tensor) -> tuple[Tensor, Tensor | None]:
-    """A layer's weight and bias in the dtype of what it is given."""
-    weight, bias = layer.weight, layer.bias
-    if weight.dtype == x.dtype:
-        return weight, bias
-    return weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
+def weight_and_bias_of(ops: Any) -> Callable[[Any, Tensor], tuple[Tensor, Tensor | None]]:
+    """How weights of these layers are read: theirs (ComfyUI's patch and move them), or ``weight_and_bias``."""
+    return getattr(ops, "weight_and_bias", weight_and_bias)
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, int], Tensor]

@@ -120,7 +120,7 @@ class LoadSMGAModel(io.ComfyNode):
     @classmethod
     def execute(cls, smga) -> io.NodeOutput:
         host.check_interrupt()
-        return io.NodeOutput(host.managed(load_smga(host.model_path(smga, SMGA), ops=host.OPERATIONS)))
+        return io.NodeOutput(host.managed(load_smga(host.model_path(smga, SMGA), ops=host.OPERATIONS, dtype=None)))
 
 
 class SMGAAudio2PoseSampler(io.ComfyNode):

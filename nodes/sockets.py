@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..mmgt.poses import MAX_SIDE_PX
 
 Poses = io.Custom("MMGT_POSES")  # mmgt.poses.PoseSequence: keypoints [T, 134, 2], score [T, 134], fps, picture size
-Speech = io.Custom("MMGT_SPEECH")  # mmgt.features.SpeechFeatures: gesture features [T, 35 or 1059], video features
+Speech = io.Custom("MMGT_SPEECH")  # SpeechFeatures: gesture features [T, 35 or 1059], video features
 AudioEncoder = io.Custom("MMGT_AUDIO_ENCODER")  # ModelPatchers around WavLM and wav2vec2
 PoseDetector = io.Custom("MMGT_POSE_DETECTOR")  # DWPose sessions, or MediaPipe
 Smga = io.Custom("MMGT_SMGA")  # ComfyUI ModelPatcher around mmgt.smga.model.SMGA

@@ -113,7 +113,7 @@ def test_camel_case_canvas_and_strings_for_numbers():
 def test_the_chosen_person_of_several():
     frame = frame_of(seed=1)
     frame["people"].append(frame_of(seed=2)["people"][0])
-    second = poses_from_openpose([frame], person_idx=1)
+    second = poses_from_openpose([frame], person_index=1)
     torch.testing.assert_close(second.pixels, poses_from_openpose([frame_of(seed=2)]).pixels)
 
 
@@ -159,12 +159,12 @@ def test_null_coordinates_are_a_missing_point():
     assert score.tolist() == [0.0] + [1.0] * 20
 
 
-@pytest.mark.parametrize("person_idx", [-1, 2])
-def test_a_person_index_out_of_range_says_how_many_there_are(person_idx):
+@pytest.mark.parametrize("person_index", [-1, 2])
+def test_a_person_index_out_of_range_says_how_many_there_are(person_index):
     frame = frame_of(seed=1)
     frame["people"].append(frame_of(seed=2)["people"][0])
-    with pytest.raises(InputError, match=f"person {person_idx} was asked for, .* more than 2; choose .* 0..1"):
-        poses_from_openpose([frame], person_idx)
+    with pytest.raises(InputError, match=f"person {person_index} was asked for, .* more than 2; choose .* 0..1"):
+        poses_from_openpose([frame], person_index)
 
 
 @pytest.mark.parametrize(
@@ -270,9 +270,9 @@ def test_a_person_is_followed_when_the_order_of_people_changes():
         for t, xs in enumerate(places)
     ]
     frames[3]["people"] = [standing_at(197)]
-    for person_idx in (0, 1):
-        expected = np.array([xs[person_idx] for xs in places]) + np.mean(xs_of(poses_from_openpose(frames[:1]))) - 100
-        np.testing.assert_allclose(xs_of(poses_from_openpose(frames, person_idx)), expected, atol=0.01)
+    for person_index in (0, 1):
+        expected = np.array([xs[person_index] for xs in places]) + np.mean(xs_of(poses_from_openpose(frames[:1]))) - 100
+        np.testing.assert_allclose(xs_of(poses_from_openpose(frames, person_index)), expected, atol=0.01)
 
 
 def test_behind_a_cut_whoever_is_nearest_goes_on():

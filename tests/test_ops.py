@@ -10,13 +10,15 @@ from mmgt import ops
 from mmgt.mmhaa.attention import SpatialBlock
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.model import SMGA
+from mmgt.standalone import onednn
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (2, 5, 7), (3, 2, 5, 7), (0, 7)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_linear_computes_what_torchs_does(shape, bias):
+@pytest.mark.parametrize("layers", [ops, onednn], ids=["plain", "onednn"])
+def test_linear_computes_what_torchs_does(layers, shape, bias):
     torch.manual_seed(0)
-    ours, theirs = ops.Linear(7, 4, bias=bias), nn.Linear(7, 4, bias=bias)
+    ours, theirs = layers.Linear(7, 4, bias=bias), nn.Linear(7, 4, bias=bias)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(shape)
     with torch.inference_mode():
@@ -66,11 +68,11 @@ def test_both_networks_take_the_attention_of_their_layers():
         calls.append((q.shape[0], num_heads))
         return ops.attend(q, k, v, num_heads)
 
-    ops = SimpleNamespace(Linear=nn.Linear, LayerNorm=nn.LayerNorm, attend=attend)
-    SpatialBlock(8, 2, 8, ops).write(torch.randn(3, 5, 8), torch.zeros(1, 1, 8))
+    layers = SimpleNamespace(Linear=nn.Linear, LayerNorm=nn.LayerNorm, attend=attend)
+    SpatialBlock(8, 2, 8, layers).write(torch.randn(3, 5, 8), torch.zeros(1, 1, 8))
     assert calls == [(3, 2)]
     config = SMGAConfig(width=16, feed_forward_width=16, num_layers=1, num_audio_layers=1, num_heads=4)
-    smga = SMGA(config, ops=ops)
+    smga = SMGA(config, ops=layers)
     x = torch.zeros(2, config.num_frames, config.num_channels)
     smga(x, x[:, 0], torch.zeros(2, config.num_frames, config.audio_channels), torch.tensor([5, 5]))
     assert calls[1:] == [(2, 4)] * 5  # the speech, then self- and cross-attention of face and body

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import ops
 from ..poses import POSE_FPS
 from ..smga.config import SMGAConfig
 from ..smga.model import SMGA
 from ..smga.sample import SamplerSettings, sample_track, seeded_noise
+from ..standalone import onednn
 from .measure import interleaved, machine, peak_rss_mib
 
 
@@ -27,7 +27,7 @@ def bench_smga(num_runs: int = 3, num_steps: int = 50) -> dict[str, Any]:
     for parameter in plain_model.parameters():
         if parameter.ndim > 1:
             nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5, generator=generator)
-    model = SMGA(config, ops=ops, device="meta").eval().requires_grad_(False)
+    model = SMGA(config, ops=onednn, device="meta").eval().requires_grad_(False)
     model.load_state_dict(plain_model.state_dict(), assign=True)
     features = torch.randn(config.num_frames, config.audio_channels, generator=generator)
     initial = torch.rand(config.num_channels, generator=generator) - 0.5

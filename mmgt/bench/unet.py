@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from .. import ops
 from ..memory import reuse_freed_memory
 from ..mmhaa.config import UNetConfig
 from ..mmhaa.unet import UNet, VideoContext
+from ..standalone import onednn
 from .measure import least_seconds, machine, peak_rss_mib
 
 # TFLOP of one guided call of the authors' denoising UNet, by latent side and frames.
@@ -24,7 +24,7 @@ def guided_call(latent: int, num_frames: int, device: torch.device, dtype: torch
     """One window of the full-size denoising UNet with guidance, ready to run; weights and inputs are random."""
     config = UNetConfig()
     kw: dict[str, Any] = {"device": device, "dtype": dtype}
-    unet = UNet(config, ops=ops, **kw).eval().requires_grad_(False)
+    unet = UNet(config, ops=onednn, **kw).eval().requires_grad_(False)
     for parameter in unet.parameters():
         if parameter.ndim > 1 and device.type != "meta":
             parameter.normal_(std=parameter[0].numel() ** -0.5)
@@ -38,8 +38,8 @@ def guided_call(latent: int, num_frames: int, device: torch.device, dtype: torch
     with torch.inference_mode():
         context = VideoContext(
             torch.randn(num_frames, config.widths[0], latent, latent, **kw),
-            unet.remember(features, photo),
-            unet.listen(tokens, unet.fold(tokens)),
+            unet.reference_keys_values(features, photo),
+            unet.audio_keys_values(tokens, unet.fused_audio_outputs(tokens)),
             masks,
             torch.ones(3, **kw),
         )

@@ -42,12 +42,12 @@ class CallCounter:
     def _count(self, name: str, num_frames: int = 0, rows: Rows = (), whole: bool = True) -> None:
         self.calls[name, num_frames, rows, whole] += 1
 
-    def remember(self, features: dict[str, Tensor], image_token: Tensor) -> dict[str, Any]:
+    def reference_keys_values(self, features: dict[str, Tensor], image_token: Tensor) -> dict[str, Any]:
         self._count("photo's keys and values")
         return {}
 
-    def fold(self, like: Tensor) -> dict[str, Any]:
-        self._count("folded outputs")
+    def fused_audio_outputs(self, like: Tensor) -> dict[str, Any]:
+        self._count("fused audio outputs")
         return {}
 
     def pose_guider(self, pictures: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class CallCounter:
         self._count("audio projection", len(layers))
         return layers
 
-    def listen(self, tokens: Tensor | None, outputs: dict[str, Any]) -> dict[str, Any]:
+    def audio_keys_values(self, tokens: Tensor | None, outputs: dict[str, Any]) -> dict[str, Any]:
         self._count("speech's keys and values", 0 if tokens is None else len(tokens))
         return {}
 
@@ -107,8 +107,8 @@ class FullSize:
         self.photo_latents, self.token = self.zeros(1, 4, latent, latent), self.zeros(1, 1, config.image_channels)
         self.photo = self.networks.read_photo(self.photo_latents, self.token)
         with torch.inference_mode():
-            self.references = self.network.remember(self.photo.features, self.token)
-            self.outputs = self.network.fold(self.token)
+            self.references = self.network.reference_keys_values(self.photo.features, self.token)
+            self.outputs = self.network.fused_audio_outputs(self.token)
 
     @property
     def network(self) -> VideoNetwork:
@@ -117,16 +117,16 @@ class FullSize:
     def zeros(self, *shape: int) -> Tensor:
         return torch.zeros(*shape, device="meta")
 
-    def listened(self, num_frames: int) -> dict[str, Any]:
+    def audio(self, num_frames: int) -> dict[str, Any]:
         tokens = self.zeros(num_frames, *AUDIO_SIZES[2:]) if num_frames else None
-        return self.network.listen(tokens, self.outputs)
+        return self.network.audio_keys_values(tokens, self.outputs)
 
     def denoise(self, num_frames: int, rows: Rows, deep: Tensor | None = None) -> tuple[Tensor, Tensor]:
         side = self.latent
         context = VideoContext(
             self.zeros(num_frames, self.network.config.widths[0], side, side),
             self.references,
-            self.listened(num_frames),
+            self.audio(num_frames),
             tuple(self.zeros(3, num_frames, (-(-side >> level)) ** 2) for level in range(self.network.num_mask_levels)),
             self.zeros(3),
             rows,
@@ -141,14 +141,14 @@ class FullSize:
         if name == "denoising":
             with torch.inference_mode():
                 _, deep = self.denoise(num_frames, rows)
-            listening = flop(lambda: self.listened(num_frames))
-            return flop(lambda: self.denoise(num_frames, rows, None if whole else deep)) - listening
+            audio = flop(lambda: self.audio(num_frames))
+            return flop(lambda: self.denoise(num_frames, rows, None if whole else deep)) - audio
         parts: dict[str, Callable[[], object]] = {
-            "photo's keys and values": lambda: self.network.remember(self.photo.features, self.token),
-            "folded outputs": lambda: self.network.fold(self.token),
+            "photo's keys and values": lambda: self.network.reference_keys_values(self.photo.features, self.token),
+            "fused audio outputs": lambda: self.network.fused_audio_outputs(self.token),
             "pose guider": lambda: self.network.pose_guider(self.zeros(num_frames, 3, side_px, side_px)),
             "audio projection": lambda: self.network.audioproj(self.zeros(num_frames, AUDIO_SIZES[0], 1, 1)),
-            "speech's keys and values": lambda: self.listened(num_frames),
+            "speech's keys and values": lambda: self.audio(num_frames),
         }
         return flop(parts[name])
 

@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> None:
     from ..rhythm import rhythm_poses
     from ..smga.load import load_smga
     from ..standalone.animate import VIDEO_WEIGHTS, choose_device, choose_dtype, hear, hears_wavlm, make_video, speak
+    from ..standalone.onednn import fastest_ops
     from ..weights.catalog import check_found, check_kinds, find_all
 
     check_video_output(args.out)
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     initial_pose, mask_files = given_pose(args, picture), read_masks(args)
 
     found = find_all(args.weights)
-    smga = None if args.rhythm or "smga" not in found else load_smga(found["smga"])
+    smga = None if args.rhythm or "smga" not in found else load_smga(found["smga"], fastest_ops(device))
     stage_one = () if args.rhythm else ("smga", "wavlm") if smga is None or hears_wavlm(smga) else ("smga",)
     without = "" if found.keys() >= {*stage_one} else ", or give --rhythm, which needs no SMGA and no WavLM"
     check_found(args.weights, found, (*stage_one, "wav2vec2", *VIDEO_WEIGHTS), without)

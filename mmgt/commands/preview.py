@@ -77,10 +77,11 @@ def run(args: argparse.Namespace) -> None:
 def _open_smga(args: argparse.Namespace) -> tuple[Any, dict[str, Path]]:
     """SMGA, and the file of WavLM if it hears that. Raises InputError for a file that is missing or another."""
     from ..smga.load import load_smga
-    from ..standalone.animate import hears_wavlm
+    from ..standalone.animate import choose_device, hears_wavlm
+    from ..standalone.onednn import fastest_ops
     from ..weights.catalog import WAVLM, check_kinds, find, missing_sentence
 
-    smga = load_smga(args.smga)
+    smga = load_smga(args.smga, fastest_ops(choose_device()))
     if not hears_wavlm(smga):
         return smga, {}
     folders = [root / WAVLM.folder for root in models_roots()] if args.models is None else [args.models]

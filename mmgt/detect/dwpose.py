@@ -25,7 +25,7 @@ from .coco import NUM_COCO_KEYPOINTS, coco_to_openpose
 from .keypoints import centre_and_scale, crop_person, decode_simcc
 from .sessions import DETECTOR_FILE, POSE_FILE, best_providers, check_model, import_onnxruntime, open_session
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 SHORT_SIDE_PX, SIDE_MULTIPLE_PX = 512, 64  # size of the prepared picture
 PICTURES_AT_ONCE = 2
@@ -67,7 +67,7 @@ def load_dwpose(detector_path: Path, pose_path: Path, providers: Sequence[str] |
     check_model(detector, Path(detector_path), DETECTOR_FILE)
     check_model(pose_net, Path(pose_path), POSE_FILE)
     provider = pose_net.get_providers()[0]
-    log.info("DWPose runs on %s (onnxruntime %s)", provider, onnxruntime.__version__)
+    logger.info("DWPose runs on %s (onnxruntime %s)", provider, onnxruntime.__version__)
     return DWPose(detector, pose_net, provider)
 
 

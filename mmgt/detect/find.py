@@ -14,7 +14,7 @@ from .example_portrait import ExamplePortrait
 from .mediapipe_pose import TWO_LINE_INSTALL, load_mediapipe
 from .sessions import DETECTOR_FILE, POSE_FILE
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 
 def find_detector(folders: Sequence[Path], providers: Sequence[str] | None = None) -> Detector:
@@ -37,5 +37,5 @@ def find_detector(folders: Sequence[Path], providers: Sequence[str] | None = Non
             f", or install MediaPipe ({TWO_LINE_INSTALL}), or give a pose file ('Load Poses', or "
             "--poses on the command line)."
         )
-    log.info("DWPose's %s not found: MediaPipe detects the pose", missing)
+    logger.info("DWPose's %s not found: MediaPipe detects the pose", missing)
     return detector

@@ -13,7 +13,7 @@ from .boxes import STRIDES_PX
 from .coco import NUM_COCO_KEYPOINTS
 from .keypoints import SIMCC_BINS_PER_PX
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 DETECTOR_FILE, POSE_FILE = YOLOX.name, DWPOSE.name
 OTHER_WAYS = YOLOX.instead
@@ -64,7 +64,7 @@ def open_session(onnxruntime: Any, path: Path, providers: Sequence[str]) -> Any:
         reason = str(error).partition("\n")[0][:200]
         if list(providers) != ["CPUExecutionProvider"]:
             session = open_session(onnxruntime, path, ["CPUExecutionProvider"])
-            log.warning("%s cannot run %s (%s): the CPU does", providers[0], path.name, reason)
+            logger.warning("%s cannot run %s (%s): the CPU does", providers[0], path.name, reason)
             return session
         raise InputError(
             f"{path} cannot be read as an ONNX model ({reason}); it may be truncated or of another format. Download "

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError
 from .files import check_file, check_output
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 
 MAX_MEGAPIXELS = 100
@@ -76,7 +76,7 @@ def _in_srgb(image: Any, path: Path) -> Any:
         source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
         converted: Any = ImageCms.profileToProfile(colours, source, target, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError) as error:
-        log.warning("the colour profile of %s cannot be used (%s); its colours are taken as sRGB", path, error)
+        logger.warning("the colour profile of %s cannot be used (%s); its colours are taken as sRGB", path, error)
         return image
     return converted if alpha is None else Image.merge("RGBA", (*converted.split(), alpha))
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from .files import check_file, import_av, local, picture_tracks
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 ROUNDING_S = 5e-4  # containers round timestamps, Matroska to a millisecond
 SD_PX = 576  # short side of the largest picture of standard definition
@@ -134,7 +134,7 @@ def _read_clock(source: Path | IO[bytes], name: str, otherwise: str) -> _Clock:
             raise InputError(
                 f"{name} cannot be read as a video ({error.strerror}); give an mp4, mov or webm."
             ) from error
-        log.warning("%s cannot be read behind %.2f s (%s)", name, times[-1], error.strerror)
+        logger.warning("%s cannot be read behind %.2f s (%s)", name, times[-1], error.strerror)
     if not times:
         raise InputError(f"{name} is a video without frames; give an mp4, mov or webm file.")
     times_s = np.sort(np.array(times))
@@ -173,7 +173,7 @@ def _decoded_frames(source: Path | IO[bytes], name: str) -> Iterator[Any]:
     if not num_frames:
         raise InputError(f"no frame of {name} can be decoded; export it again.")
     if num_lost:
-        log.warning("%s is damaged in %d places; the frame before stays there", name, num_lost)
+        logger.warning("%s is damaged in %d places; the frame before stays there", name, num_lost)
 
 
 def _opened(source: Path | IO[bytes]) -> Any:

@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..speech.recording import Recording, resample, stereo_weights
 from .files import check_file, import_av, local, picture_tracks
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 AAC_RATE_HZ = 48_000
 SOUND_ADVICE = "give a wav, flac, mp3, m4a or ogg file with speech"
@@ -60,7 +60,7 @@ def _decoded_sound(path: Path, container: Any, stream: Any, rate_hz: int) -> Ite
     gaps = [f"{start_s:.2f} to {end_s:.2f} s" for start_s, end_s in timeline.gaps_s]
     if gaps or timeline.is_damaged:
         where = ", ".join(gaps[:3]) + (f" and {len(gaps) - 3} times more" if len(gaps) > 3 else "")
-        log.warning("%s is damaged or has gaps: silence stands at %s", path, where or "its end")
+        logger.warning("%s is damaged or has gaps: silence stands at %s", path, where or "its end")
 
 
 def _second_zero(container: Any, stream: Any, pictures: list[Any]) -> float:
@@ -190,7 +190,7 @@ def sound_for_aac(sound: Recording | Path) -> VideoSound:
         own_rate_hz, num_channels = sound.rate_hz, sound.samples.shape[0]
     rate_hz = own_rate_hz if own_rate_hz in import_av().Codec("aac", "w").audio_rates else AAC_RATE_HZ
     if rate_hz != own_rate_hz:
-        log.info("the video's sound is resampled from %d to %d Hz, which AAC knows", own_rate_hz, rate_hz)
+        logger.info("the video's sound is resampled from %d to %d Hz, which AAC knows", own_rate_hz, rate_hz)
     blocks = _blocks_of_file(sound, rate_hz) if isinstance(sound, Path) else _blocks_of(sound, rate_hz)
     return VideoSound(rate_hz, min(num_channels, 2), (_with_channels(block, min(num_channels, 2)) for block in blocks))
 

@@ -16,7 +16,7 @@ from ..speech.recording import Recording
 from .files import check_output, import_av, local, unfinished_file
 from .sound import VideoSound, audio_frame, audio_frames, sound_for_aac
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 # FFmpeg's encoder of each codec, with a constant rate factor for visually lossless pictures. x264's mbtree reads memory
 # that it never wrote (with AVX-512, at widths such as 64 or 130): equal frames gave unequal files. x265 does the
@@ -77,7 +77,7 @@ def write_video(
         sound = sound_for_aac(sound)
     with unfinished_file(path) as unfinished:
         num_frames = _encode_video(unfinished, frames, fps, sound, codec, metadata)
-    log.info("wrote %s: %d frames at %g fps%s", path, num_frames, fps, "" if sound is None else ", with sound")
+    logger.info("wrote %s: %d frames at %g fps%s", path, num_frames, fps, "" if sound is None else ", with sound")
     return num_frames
 
 
@@ -145,7 +145,7 @@ class _SoundTrack:
         try:
             yield from audio_frames(sound)
         except (InputError, OSError, ValueError) as error:  # the frames may have taken hours: they are not lost for it
-            log.warning("the video's sound ends early: %s", error)
+            logger.warning("the video's sound ends early: %s", error)
 
     def write_until(self, end_s: Fraction, is_end: bool) -> None:
         """Write the frames that end by a time; at the video's end what is left of the sound before it, too."""
@@ -163,6 +163,6 @@ class _SoundTrack:
         try:
             packets = self.stream.encode(frame)
         except import_av().FFmpegError as error:
-            log.warning("some of the video's sound cannot be written: %s", error)
+            logger.warning("some of the video's sound cannot be written: %s", error)
             return
         self.container.mux(packets)

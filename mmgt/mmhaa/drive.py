@@ -22,7 +22,7 @@ from .pictures import PictureSize, picture_for_network
 logger = logging.getLogger("mmgt")
 
 MASK_ASPECT = 0.05  # by which a mask's shape may differ: sizes are rounded to 8 px and the like
-STRENGTHS = (1.0, 1.0, 2.0)  # of the full, face and lip branch: the authors' inference
+STRENGTHS = (1.0, 1.0, 2.0)  # of the full, face and lips branch: the authors' inference
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Drive:
     """All that drives a video besides the photo: small at any length.
 
     pictures(frames) -> pose pictures [F, 3, H, W] of the canvas in 0..1. masks(frames) -> for each level of the
-    network [3 (full, face, lip), F, h w]. speech: wav2vec2 layers [T, layers, D], or None: nothing is heard.
-    strengths: of the full, face and lip branch.
+    network [3 (full, face, lips), F, h w]. speech: wav2vec2 layers [T, layers, D], or None: nothing is heard.
+    strengths: of the full, face and lips branch.
     """
 
     num_frames: int

@@ -15,7 +15,7 @@ from ..weights import catalog, signatures
 from ..weights.catalog import advice
 from ..weights.files import open_checkpoint
 from ..weights.signatures import PREFIXES, recognise, unwrapped
-from ..weights.strict import check_heads, computing_dtype, load_strictly, read_config
+from ..weights.strict import check_heads, load_strictly, read_config
 from .network import MMHAA, build_networks, network_states
 
 
@@ -25,11 +25,11 @@ def build_mmhaa(
     motion_heads: int = 8,
     source: str = "the state dict",
     ops: Any = own_ops,
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype | None = torch.float32,
 ) -> MMHAA:
     """Stage II's networks from a state dict in the authors' keys. Raises InputError if it is another model.
 
-    dtype: of the networks; None is float32 with torch's own layers, and what the tensors have with layers that cast.
+    dtype: of the network; None keeps what the tensors have, for layers that cast.
     """
     tensors = unwrapped(tensors)
     if recognise(tensors) != signatures.MMHAA:
@@ -45,12 +45,12 @@ def build_mmhaa(
         ) from error
     check_heads(networks.video_network.config.widths, {"num_heads": num_heads, "motion_heads": motion_heads}, source)
     for module, state in zip((networks.reference_unet, networks.video_network), network_states(tensors), strict=True):
-        load_strictly(module, state, source, computing_dtype(ops, dtype))
+        load_strictly(module, state, source, dtype)
         module.eval().requires_grad_(False)
     return networks
 
 
-def load_mmhaa(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = None) -> MMHAA:
+def load_mmhaa(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = torch.float32) -> MMHAA:
     """Stage II's networks from the authors' ``net-32500.pth`` or a .safetensors with the same keys (on the CPU).
 
     Numbers of heads cannot be read from tensors: 8 as published, unless the metadata's ``config`` (JSON) says

@@ -1,4 +1,4 @@
-"""Motion masks as MM-HAA's three branches take them: for each level of the network [3 (full, face, lip), F, h w].
+"""Motion masks as MM-HAA's three branches take them: for each level of the network [3 (full, face, lips), F, h w].
 
 Branches hear the same speech, each in its own mask (paper section III-C). ``MaskOptions`` names what the authors' code,
 their training and the paper do not agree on.
@@ -172,7 +172,7 @@ def network_masks(
     options: MaskOptions = MaskOptions(),
     keep_range: bool = False,
 ) -> tuple[Tensor, ...]:
-    """Masks [F, H, W] uint8 -> for each level [3 (full, face, lip), F, h w] for latents of height x width.
+    """Masks [F, H, W] uint8 -> for each level [3 (full, face, lips), F, h w] for latents of height x width.
 
     hands are needed where ``options.needs_hands``. keep_range: see ``blurred_mask``.
     """

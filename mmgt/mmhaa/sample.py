@@ -274,10 +274,10 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def prepare(network: VideoNetwork, video: Video, like: Tensor) -> _Prepared:
-    """The photo's keys and values and the folded audio outputs, in the dtype and on the device of ``like``."""
+    """The photo's keys and values and the fused audio outputs, in the dtype and on the device of ``like``."""
     photo = video.photo.to(like)
-    references = network.remember(photo.features, photo.image_token)
-    return _Prepared(references, network.fold(like), torch.tensor(video.drive.strengths).to(like))
+    references = network.reference_keys_values(photo.features, photo.image_token)
+    return _Prepared(references, network.fused_audio_outputs(like), torch.tensor(video.drive.strengths).to(like))
 
 
 def window_context(network: VideoNetwork, inputs: WindowInputs, prepared: _Prepared, like: Tensor) -> VideoContext:
@@ -286,7 +286,7 @@ def window_context(network: VideoNetwork, inputs: WindowInputs, prepared: _Prepa
     return VideoContext(
         pose_features=network.pose_guider(inputs.pictures.to(like)),
         references=prepared.references,
-        audio=network.listen(tokens, prepared.outputs),
+        audio=network.audio_keys_values(tokens, prepared.outputs),
         masks=tuple(level.to(like) for level in inputs.masks),
         strengths=prepared.strengths,
     )
@@ -335,7 +335,7 @@ def sample_latents(
 ) -> Tensor:
     """The denoising loop: noise [T, 4, h, w] in the network's dtype -> latents of the same shape in float32.
 
-    The latents are float32 between the steps too; only what the network sees is in its dtype. guidance 1 runs one row
+    The latents are float32 between the steps too; only what the network gets is in its dtype. guidance 1 runs one row
     only, at half the cost. progress(step, num_steps, latents) after each step.
     """
     dtype, num_steps = noise.dtype, len(scheduler.timesteps)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import AudioMemory, AudioModule, AudioOutput, Reference, Rows, SpatialTransformer
+from .attention import AudioKeysValues, AudioModule, AudioOutput, Reference, Rows, SpatialTransformer
 from .blocks import NUM_GROUPS, Downsample, Resnet, Upsample, with_rows
 from .config import UNetConfig
 from .motion import MotionModule
@@ -24,13 +24,13 @@ class VideoContext:
     """What the denoising UNet reads besides the latents, for F frames; no step changes it.
 
     pose_features [F, width, h, w]. references: by path of the spatial transformer. audio: by path of the audio module.
-    masks: for each level of the down path [3 (full, face, lip), F, h w]. strengths [3]: weight of each branch; the
-    authors' inference takes 1, 1, 2. rows: of each guidance row, whether it sees the photo and hears the speech.
+    masks: for each level of the down path [3 (full, face, lips), F, h w]. strengths [3]: weight of each branch; the
+    authors' inference takes 1, 1, 2. rows: of each guidance row, whether it has the photo and the speech.
     """
 
     pose_features: Tensor
     references: dict[str, Reference]
-    audio: dict[str, AudioMemory]
+    audio: dict[str, AudioKeysValues]
     masks: tuple[Tensor, ...]
     strengths: Tensor
     rows: Rows = (False, True)
@@ -54,11 +54,11 @@ class Denoise:
 
     def spatial(self, module: SpatialTransformer, x: Tensor) -> Tensor:
         context = self.context
-        return module(x, context.references[str(module.path)], context.num_frames, context.rows)
+        return module(x, context.references[module.path], context.num_frames, context.rows)
 
     def audio(self, module: AudioModule, x: Tensor, level: int) -> Tensor:
         context = self.context
-        return module(x, context.audio[str(module.path)], context.masks[level], context.strengths, context.rows)
+        return module(x, context.audio[module.path], context.masks[level], context.strengths, context.rows)
 
     def motion(self, module: MotionModule, x: Tensor) -> Tensor:
         return module(x, self.context.num_frames)
@@ -72,7 +72,7 @@ class ReadPhoto:
     features: dict[str, Tensor] = field(default_factory=dict)
 
     def spatial(self, module: SpatialTransformer, x: Tensor) -> Tensor:
-        x, self.features[str(module.path)] = module.write(x, self.image_token)
+        x, self.features[module.path] = module.write(x, self.image_token)
         return x
 
     def audio(self, module: AudioModule, x: Tensor, level: int) -> Tensor:
@@ -91,27 +91,25 @@ class Stage(nn.Module):
         attentions: list[SpatialTransformer],
         audio_modules: list[AudioModule],
         motion_modules: list[MotionModule],
+        downsampler: Downsample | None = None,
+        upsampler: Upsample | None = None,
     ) -> None:
         super().__init__()
         self.resnets = nn.ModuleList(resnets)
-        for name, modules in (
-            ("attentions", attentions),
-            ("audio_modules", audio_modules),
-            ("motion_modules", motion_modules),
-        ):
-            setattr(self, name, nn.ModuleList(modules) if modules else None)
+        self.attentions = nn.ModuleList(attentions) if attentions else None
+        self.audio_modules = nn.ModuleList(audio_modules) if audio_modules else None
+        self.motion_modules = nn.ModuleList(motion_modules) if motion_modules else None
+        self.downsamplers = None if downsampler is None else nn.ModuleList([downsampler])
+        self.upsamplers = None if upsampler is None else nn.ModuleList([upsampler])
 
-    def layer(self, j: int, x: Tensor, time: Tensor, run: Pass, level: int) -> Tensor:
+    def layer(self, j: int, x: Tensor, time: Tensor, mode: Pass, level: int) -> Tensor:
         x = self.resnets[j](x, time)
-        return self.after_resnet(j, x, run, level)
-
-    def after_resnet(self, j: int, x: Tensor, run: Pass, level: int) -> Tensor:
         if self.attentions is not None:
-            x = run.spatial(self.attentions[j], x)
+            x = mode.spatial(self.attentions[j], x)
         if self.audio_modules is not None:
-            x = run.audio(self.audio_modules[j], x, level)
+            x = mode.audio(self.audio_modules[j], x, level)
         if self.motion_modules is not None:
-            x = run.motion(self.motion_modules[j], x)
+            x = mode.motion(self.motion_modules[j], x)
         return x
 
 
@@ -125,17 +123,26 @@ class UNet(nn.Module):
         widths, time_width = config.widths, 4 * config.widths[0]
         deepest = len(widths) - 1
 
-        def stage(in_widths: list[int], width: int, with_attention: bool, with_audio: bool = False) -> Stage:
-            layers = range(len(in_widths))
-            motion = layers if config.motion_heads is not None else ()
-            audio = layers if with_audio and config.audio_channels is not None else ()
-            heads = config.num_heads
-            return Stage(
-                [Resnet(in_width, width, time_width, ops, **kw) for in_width in in_widths],
-                [SpatialTransformer(width, heads, config.image_channels, ops, **kw) for _ in layers if with_attention],
-                [AudioModule(width, in_widths[j], heads, config.audio_channels or 0, ops, **kw) for j in audio],
-                [MotionModule(width, config.motion_heads or 0, ops, **kw) for _ in motion],
-            )
+        def resnets(in_widths: list[int], width: int) -> list[Resnet]:
+            return [Resnet(in_width, width, time_width, ops, **kw) for in_width in in_widths]
+
+        def attentions(place: str, width: int, number: int) -> list[SpatialTransformer]:
+            paths = [f"{place}.attentions.{j}" for j in range(number)]
+            sizes = (width, config.num_heads, config.image_channels)
+            return [SpatialTransformer(*sizes, ops, path=path, **kw) for path in paths]
+
+        def audio_modules(place: str, in_widths: list[int], width: int) -> list[AudioModule]:
+            if config.audio_channels is None:
+                return []
+            sizes = (config.num_heads, config.audio_channels)
+            paths = [f"{place}.audio_modules.{j}" for j in range(len(in_widths))]
+            pairs = zip(in_widths, paths, strict=True)
+            return [AudioModule(width, in_width, *sizes, ops, path=path, **kw) for in_width, path in pairs]
+
+        def motion_modules(width: int, number: int) -> list[MotionModule]:
+            if config.motion_heads is None:
+                return []
+            return [MotionModule(width, config.motion_heads, ops, **kw) for _ in range(number)]
 
         self.time_embedding = nn.ModuleDict(
             {"linear_1": ops.Linear(widths[0], time_width, **kw), "linear_2": ops.Linear(time_width, time_width, **kw)}
@@ -144,18 +151,23 @@ class UNet(nn.Module):
         self.down_blocks = nn.ModuleList()
         skip_widths, width = [widths[0]], widths[0]
         for level, out_width in enumerate(widths):
+            place, is_deepest = f"down_blocks.{level}", level == deepest
             in_widths = [width] + [out_width] * (config.layers_per_block - 1)
-            block = stage(in_widths, out_width, with_attention=level < deepest, with_audio=level < deepest)
-            if level < deepest:
-                block.downsamplers = nn.ModuleList([Downsample(out_width, ops, **kw)])
-            skip_widths += [out_width] * (config.layers_per_block + (level < deepest))
-            self.down_blocks.append(block)
+            self.down_blocks.append(
+                Stage(
+                    resnets(in_widths, out_width),
+                    [] if is_deepest else attentions(place, out_width, len(in_widths)),
+                    [] if is_deepest else audio_modules(place, in_widths, out_width),
+                    motion_modules(out_width, len(in_widths)),
+                    downsampler=None if is_deepest else Downsample(out_width, ops, **kw),
+                )
+            )
+            skip_widths += [out_width] * (config.layers_per_block + (not is_deepest))
             width = out_width
 
-        self.mid_block = stage([width, width], width, with_attention=True)
-        for name in ("attentions", "motion_modules"):  # the middle has one of each, between its two resnets
-            modules = getattr(self.mid_block, name)
-            setattr(self.mid_block, name, None if modules is None else modules[:1])
+        self.mid_block = Stage(
+            resnets([width, width], width), attentions("mid_block", width, 1), [], motion_modules(width, 1)
+        )
 
         self.up_blocks = nn.ModuleList()
         for level in range(deepest, -1, -1):
@@ -163,17 +175,20 @@ class UNet(nn.Module):
             for _ in range(config.layers_per_block + 1):
                 in_widths.append(width + skip_widths.pop())
                 width = widths[level]
-            block = stage(in_widths, width, with_attention=level < deepest)
-            if level > 0:
-                block.upsamplers = nn.ModuleList([Upsample(width, ops, **kw)])
-            self.up_blocks.append(block)
+            num_attentions = 0 if level == deepest else len(in_widths)
+            self.up_blocks.append(
+                Stage(
+                    resnets(in_widths, width),
+                    attentions(f"up_blocks.{deepest - level}", width, num_attentions),
+                    [],
+                    motion_modules(width, len(in_widths)),
+                    upsampler=Upsample(width, ops, **kw) if level > 0 else None,
+                )
+            )
 
         if config.has_output:
             self.conv_norm_out = ops.GroupNorm(NUM_GROUPS, widths[0], eps=1e-5, **kw)
             self.conv_out = ops.Conv2d(widths[0], config.latent_channels, 3, padding=1, **kw)
-        for path, module in self.named_modules():
-            if isinstance(module, (SpatialTransformer, AudioModule)):
-                module.path = path  # type: ignore[assignment]
 
     def embed_time(self, timestep: Tensor, like: Tensor) -> Tensor:
         """timestep [B] -> [B, time width], through the SiLU that every resnet begins with."""
@@ -184,63 +199,76 @@ class UNet(nn.Module):
         hidden = F.silu(self.time_embedding["linear_1"](hidden))
         return F.silu(self.time_embedding["linear_2"](hidden))
 
-    def run(self, x: Tensor, timestep: Tensor, run: Pass, deep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def levels(self, x: Tensor, timestep: Tensor, mode: Pass, deep: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [N, width, h, w] after conv_in -> features of the last up block [N, width, h, w], and the deep features.
 
-        deep [N, C, h / 2, w / 2]: what all levels below the first brought up in an earlier call; given, only the first
+        deep [N, C, h / 2, w / 2]: what all levels below the first brought up in an earlier call; then only the first
         level runs (DeepCache, arXiv 2312.00858).
         """
         time, skips = self.embed_time(timestep, x), [x]
-        for level, block in enumerate(self.down_blocks if deep is None else self.down_blocks[:1]):
-            for j in range(len(block.resnets)):
-                x = block.layer(j, x, time, run, level)
-                skips.append(x)
-            if hasattr(block, "downsamplers") and deep is None:
-                x = block.downsamplers[0](x)
-                skips.append(x)
-
         if deep is None:
-            x = self.mid_block.layer(0, x, time, run, level=-1)
-            x = self.mid_block.resnets[1](x, time)
+            for level in range(len(self.down_blocks)):
+                x = self.down(level, x, time, mode, skips)
+            x = self.middle(x, time, mode)
             for block in self.up_blocks[:-1]:
-                deep = self.up(block, x, time, run, skips)
+                deep = self.up(block, x, time, mode, skips)
                 x = block.upsamplers[0](deep, *skips[-1].shape[-2:])
         else:
+            self.down(0, x, time, mode, skips, to_next_level=False)
             x = self.up_blocks[-2].upsamplers[0](deep, *skips[-1].shape[-2:])
-        return self.up(self.up_blocks[-1], x, time, run, skips), deep  # type: ignore[return-value]
+        return self.up(self.up_blocks[-1], x, time, mode, skips), deep  # type: ignore[return-value]
+
+    def down(
+        self, level: int, x: Tensor, time: Tensor, mode: Pass, skips: list[Tensor], to_next_level: bool = True
+    ) -> Tensor:
+        """One stage of the way down; adds its skips to the list."""
+        block = self.down_blocks[level]
+        for j in range(len(block.resnets)):
+            x = block.layer(j, x, time, mode, level)
+            skips.append(x)
+        if to_next_level and block.downsamplers is not None:
+            x = block.downsamplers[0](x)
+            skips.append(x)
+        return x
+
+    def middle(self, x: Tensor, time: Tensor, mode: Pass) -> Tensor:
+        x = self.mid_block.layer(0, x, time, mode, level=-1)
+        return self.mid_block.resnets[1](x, time)
 
     @staticmethod
-    def up(block: Stage, x: Tensor, time: Tensor, run: Pass, skips: list[Tensor]) -> Tensor:
+    def up(block: Stage, x: Tensor, time: Tensor, mode: Pass, skips: list[Tensor]) -> Tensor:
         """One stage of the way up; takes its skips off the list."""
         for j in range(len(block.resnets)):
-            x = block.layer(j, torch.cat([x, with_rows(skips.pop(), like=x)], dim=1), time, run, level=-1)
+            x = block.layer(j, torch.cat([x, with_rows(skips.pop(), like=x)], dim=1), time, mode, level=-1)
         return x
 
     def read_photo(self, latents: Tensor, image_token: Tensor) -> dict[str, Tensor]:
         """The reference UNet's one pass, at timestep 0: photo latents [1, 4, h, w] -> features [1, n, C] by path."""
-        run = ReadPhoto(image_token)
-        self.run(self.conv_in(latents), torch.zeros(1, device=latents.device), run)
-        return run.features
+        mode = ReadPhoto(image_token)
+        self.levels(self.conv_in(latents), torch.zeros(1, device=latents.device), mode)
+        return mode.features
 
-    def remember(self, features: dict[str, Tensor], image_token: Tensor) -> dict[str, Reference]:
-        """The photo's features as the denoising UNet's keys and values."""
+    def reference_keys_values(self, features: dict[str, Tensor], image_token: Tensor) -> dict[str, Reference]:
+        """The photo's features as the denoising UNet attends to them."""
         return {
-            path: module.block.remember(features[path], image_token)
-            for path, module in self.named_modules()
+            module.path: module.block.keys_values(features[module.path], image_token)
+            for module in self.modules()
             if isinstance(module, SpatialTransformer)
         }
 
-    def fold(self, like: Tensor) -> dict[str, AudioOutput]:
+    def fused_audio_outputs(self, like: Tensor) -> dict[str, AudioOutput]:
         """Every audio module's output projections and zero convolutions as one product, like the given tensor."""
         return {
-            path: module.block.fold(like) for path, module in self.named_modules() if isinstance(module, AudioModule)
+            module.path: module.block.fused_output(like) for module in self.modules() if isinstance(module, AudioModule)
         }
 
-    def listen(self, audio_tokens: Tensor | None, outputs: dict[str, AudioOutput]) -> dict[str, AudioMemory]:
-        """audio_tokens [F, tokens, D], or None for no speech -> what each audio module hears; outputs from ``fold``."""
+    def audio_keys_values(
+        self, audio_tokens: Tensor | None, outputs: dict[str, AudioOutput]
+    ) -> dict[str, AudioKeysValues]:
+        """audio_tokens [F, tokens, D], or None for no speech; outputs from ``fused_audio_outputs``."""
         return {
-            path: module.block.listen(audio_tokens, outputs[path])
-            for path, module in self.named_modules()
+            module.path: module.block.keys_values(audio_tokens, outputs[module.path])
+            for module in self.modules()
             if isinstance(module, AudioModule)
         }
 
@@ -253,5 +281,6 @@ class UNet(nn.Module):
         which a later call may take in place of all levels below the first.
         """
         x = self.conv_in(latents)
-        x, deep = self.run(x + with_rows(context.pose_features, like=x), timestep, Denoise(context), deep)
+        x = x + with_rows(context.pose_features, like=x)
+        x, deep = self.levels(x, timestep, Denoise(context), deep)
         return self.conv_out(F.silu(self.conv_norm_out(x))), deep

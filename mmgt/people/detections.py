@@ -12,7 +12,7 @@ import torch
 from ..errors import InputError
 from ..poses import PoseSequence
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 MAX_ASPECT = 16  # longer pictures would be resized to more than 512 x 8192 px, and hold no person
 
@@ -92,7 +92,7 @@ def choose_person(people: Detection, person: PersonOrder = "largest", index: int
         )
     row = int(people_in_order(people, person)[index])
     if people.num_people > 1:
-        log.info("the picture shows %d people; number %d by '%s' is taken", people.num_people, index, person)
+        logger.info("the picture shows %d people; number %d by '%s' is taken", people.num_people, index, person)
     return PoseSequence.from_pixels(
         torch.from_numpy(people.keypoints_px[row : row + 1].copy()),
         torch.from_numpy(people.score[row : row + 1].copy()),

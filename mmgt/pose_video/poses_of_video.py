@@ -21,7 +21,7 @@ from .gaps import HELD, INTERPOLATED, Sightings, fill
 from .shots import shot_numbers, thumbnail
 from .smoothing import smooth
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 LIPS_SMOOTHING = 1 / 3  # of the other points': syllables are as quick and small as jitter
 MAX_LISTED = 6  # spans that a report writes out
@@ -129,7 +129,7 @@ def poses_of_video(
         _spans(state == HELD),
         tuple(times_s[np.flatnonzero(np.diff(shots)) + 1].tolist()),
     )
-    log.log(logging.WARNING if len(seen) < len(people) else logging.INFO, "%s", str(report).replace("\n", "; "))
+    logger.log(logging.WARNING if len(seen) < len(people) else logging.INFO, "%s", str(report).replace("\n", "; "))
     poses = PoseSequence.from_pixels(
         torch.from_numpy(points), torch.from_numpy(score), height_px=people[0].height_px, width_px=people[0].width_px
     )

@@ -24,7 +24,7 @@ from .matte import background_plate, clean_colours, fill, person_matte, soften
 from .spline import backward_map
 from .torso import body_shifts, torso_controls, torso_polygon
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 BODY_STIFFNESS, FACE_STIFFNESS = 2e-3, 2e-5  # spline smoothing per control (face heights): lips and lids are exact
 REST_RADIUS_PX = 2.5  # at 512 px: the picture's own detail fades out as the person leaves its first pose
@@ -263,5 +263,5 @@ def _border(height_px: int, width_px: int) -> np.ndarray:
 
 
 def _fallback(preview: MotionPreview, reason: str) -> MotionPreview:
-    log.warning("motion preview: %s", reason)
+    logger.warning("motion preview: %s", reason)
     return replace(preview, fallback_reason=reason)

@@ -46,7 +46,7 @@ from ..skeleton import (
 )
 from ..windows import stretches
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 FADE_FRAMES = 25  # beside what is kept: an offset of d px adds at most 0.06 d px to the way from frame to frame
 
@@ -139,7 +139,7 @@ def kept_track(
         poses = _on_picture(poses.at_fps(POSE_FPS), initial_pose, "the given track")
         given = min(poses.num_frames, num_frames)
         if given < num_frames:
-            log.info("the given poses last %d of %d frames: after them everything is new", given, num_frames)
+            logger.info("the given poses last %d of %d frames: after them everything is new", given, num_frames)
         track = poses.at([min(t, given - 1) for t in range(num_frames)])
         for region in regions:
             kept[:given, KEPT_POINTS[region]] = True  # type: ignore[index]

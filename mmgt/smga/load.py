@@ -15,7 +15,7 @@ from ..weights import catalog, signatures
 from ..weights.catalog import advice
 from ..weights.files import open_checkpoint
 from ..weights.signatures import recognise, unwrapped
-from ..weights.strict import check_heads, computing_dtype, load_strictly, read_config
+from ..weights.strict import check_heads, load_strictly, read_config
 from .config import SMGAConfig
 from .keys import from_authors
 from .model import SMGA
@@ -26,11 +26,11 @@ def build_smga(
     num_heads: int = 8,
     source: str = "the state dict",
     ops: Any = own_ops,
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype | None = torch.float32,
 ) -> SMGA:
     """SMGA, ready to sample, from a state dict in the authors' keys. Raises InputError if it is another model.
 
-    dtype: of the network; None is float32 with torch's own layers, and what the tensors have with layers that cast.
+    dtype: of the network; None keeps what the tensors have, for layers that cast.
     """
     tensors = unwrapped(tensors)
     if recognise(tensors) != signatures.SMGA:
@@ -43,11 +43,11 @@ def build_smga(
         ) from error
     check_heads((config.width,), {"num_heads": num_heads}, source)
     model = SMGA(config, ops=ops, device="meta")
-    load_strictly(model, from_authors(tensors), source, computing_dtype(ops, dtype))
+    load_strictly(model, from_authors(tensors), source, dtype)
     return model.eval().requires_grad_(False)
 
 
-def load_smga(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = None) -> SMGA:
+def load_smga(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = torch.float32) -> SMGA:
     """SMGA from the authors' ``audio2pose_best_model.pt`` or a .safetensors with the same keys (on the CPU).
 
     The number of heads cannot be read from tensors: 8 as published, unless the metadata's ``config`` (JSON) says

@@ -22,7 +22,7 @@ from .config import SMGAConfig
 
 NUM_TIME_TOKENS = 2
 
-Memory = tuple[Tensor, Tensor]  # keys and values of an attention, before the split into heads
+KeysValues = tuple[Tensor, Tensor]  # of an attention, before the split into heads
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class LayerCondition:
     face_2, body_1, body_2, merge.
     """
 
-    face_memory: Memory
-    body_memory: Memory
+    face_memory: KeysValues
+    body_memory: KeysValues
     films: tuple[Tensor, ...]
 
 
@@ -71,10 +71,11 @@ class Attention(nn.Module):
         self.value = ops.Linear(width, width, **kw)
         self.output = ops.Linear(width, width, **kw)
 
-    def remember(self, keys: Tensor, values: Tensor) -> Memory:
+    def keys_values(self, keys: Tensor, values: Tensor) -> KeysValues:
+        """Both projected; keys carry their rotary positions, values none."""
         return self.key(keys), self.value(values)
 
-    def forward(self, queries: Tensor, memory: Memory) -> Tensor:
+    def forward(self, queries: Tensor, memory: KeysValues) -> Tensor:
         q, k, v = (t.flatten(0, -3) for t in (self.query(queries), *memory))  # [(...), L, D]
         return self.output(self.attend(q, k, v, self.num_heads).reshape(queries.shape))
 
@@ -102,7 +103,7 @@ class SpeechLayer(nn.Module):
     def forward(self, tokens: Tensor, rotary: Rotary) -> Tensor:
         n = self.norm_1(tokens)
         rotated = rotary(n)
-        tokens = tokens + self.self_attention(rotated, self.self_attention.remember(rotated, n))
+        tokens = tokens + self.self_attention(rotated, self.self_attention.keys_values(rotated, n))
         return tokens + self.feed_forward(self.norm_2(tokens))
 
 
@@ -124,10 +125,10 @@ class Branch(nn.Module):
         self.cross_attention = Attention(config.width, config.num_heads, ops, **kw)
         self.film_2 = ops.Linear(config.width, 2 * config.width, **kw)
 
-    def forward(self, y: Tensor, memory: Memory, film_1: Tensor, film_2: Tensor, rotary: Rotary) -> Tensor:
+    def forward(self, y: Tensor, memory: KeysValues, film_1: Tensor, film_2: Tensor, rotary: Rotary) -> Tensor:
         n = self.norm_1(y)
         rotated = rotary(n)
-        y = y + film(self.self_attention(rotated, self.self_attention.remember(rotated, n)), film_1)
+        y = y + film(self.self_attention(rotated, self.self_attention.keys_values(rotated, n)), film_1)
         return y + film(self.cross_attention(rotary(self.norm_2(y)), memory), film_2)
 
 
@@ -142,10 +143,10 @@ class DecoderLayer(nn.Module):
         self.feed_forward = FeedForward(config.width, config.feed_forward_width, ops, **kw)
         self.film = ops.Linear(config.width, 2 * config.width, **kw)
 
-    def condition(self, memory: Tensor, rotated_memory: Tensor) -> tuple[Memory, Memory]:
+    def condition(self, memory: Tensor, rotated_memory: Tensor) -> tuple[KeysValues, KeysValues]:
         return (
-            self.face.cross_attention.remember(rotated_memory, memory),
-            self.body.cross_attention.remember(rotated_memory, memory),
+            self.face.cross_attention.keys_values(rotated_memory, memory),
+            self.body.cross_attention.keys_values(rotated_memory, memory),
         )
 
     def films(self, tau: Tensor) -> tuple[Tensor, ...]:
@@ -216,7 +217,7 @@ class SMGA(nn.Module):
         hidden = F.mish(self.time_in(torch.cat([angles.sin(), angles.cos()], dim=-1).to(dtype)))
         return self.time_to_summary(hidden), self.time_to_tokens(hidden).unflatten(-1, (NUM_TIME_TOKENS, -1))
 
-    def listen(self, speech: SpeechTokens, timesteps: Tensor) -> Conditions:
+    def conditions(self, speech: SpeechTokens, timesteps: Tensor) -> Conditions:
         """Everything that depends on speech and diffusion time only, for S timesteps at once.
 
         timesteps [S, ...] int64; the axes after S broadcast against the leading axes of the speech.
@@ -259,30 +260,40 @@ class SMGA(nn.Module):
             torch.where(dropped[..., None, None], null.tokens, speech.tokens),
             torch.where(dropped[..., None], null.summary, speech.summary),
         )
-        conditions = self.listen(speech, timesteps[None]).at(0)
+        conditions = self.conditions(speech, timesteps[None]).at(0)
         return self.output_projection(self.decode(x, initial_pose, conditions))
 
     def guided(self, x: Tensor, initial_pose: Tensor, conditions: list[LayerCondition], guidance: float) -> Tensor:
         """Classifier-free guidance in one batch: u + (c - u) guidance.
 
-        x [N, L, 402], initial_pose [N, 402] or [1, 402]; conditions of speech rows [N, 2 (with, without), ...].
+        x [N, L, 402], initial_pose [N, 402] or [1, 402]; conditions of speech rows [N, 2 (without, with), ...].
         """
         rows = self.decode(x.unsqueeze(1), initial_pose.unsqueeze(1), conditions)  # [N, 2, L, D]
-        with_speech, without_speech = rows.unbind(dim=1)
+        without_speech, with_speech = rows.unbind(dim=1)
         # the output projection is linear, so guidance may be applied before it
         return self.output_projection(torch.lerp(without_speech, with_speech, guidance))
 
 
-@dataclass(frozen=True)
 class Conditions:
-    """Layer conditions of several timesteps. Speech keys and values are shared by all of them."""
+    """Layer conditions of several timesteps. Speech keys and values are shared by all of them.
 
-    memories: list[tuple[Memory, Memory]]  # face, body: [..., L + 2, D]; the last two rows belong to the current step
-    time_memories: list[tuple[Memory, Memory]]  # [S, ..., 2, D]
-    films: list[tuple[Tensor, ...]]  # [S, ..., 1, 2 D]
+    memories: of each layer, face and body keys and values [..., L + 2, D]; the last two rows are a buffer for the time
+    tokens of one step. time_memories [S, ..., 2, D], films [S, ..., 1, 2 D]: of each layer, for every timestep.
+    """
+
+    def __init__(
+        self,
+        memories: list[tuple[KeysValues, KeysValues]],
+        time_memories: list[tuple[KeysValues, KeysValues]],
+        films: list[tuple[Tensor, ...]],
+    ) -> None:
+        self.memories, self.time_memories, self.films = memories, time_memories, films
 
     def at(self, step_idx: int) -> list[LayerCondition]:
-        """The conditions of timestep number ``step_idx``, one per layer; valid until the next call."""
+        """The conditions of timestep number ``step_idx``, one per layer.
+
+        The time tokens are written into the buffer, so they are valid until the next call.
+        """
         conditions = []
         for memories, time_memories, films in zip(self.memories, self.time_memories, self.films, strict=True):
             for memory, time_memory in zip(memories, time_memories, strict=True):

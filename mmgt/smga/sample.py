@@ -17,14 +17,14 @@ from torch import Tensor
 
 from ..diffusion import SPACINGS, cosine_alpha_bar, ddim, dpmpp_2m, spaced_times
 from ..errors import InputError
-from ..lips import close_lips
+from ..lips import close_lips_in_silence
 from ..pose_vector import TrainingFrame
 from ..poses import PoseSequence
 from ..windows import blend_weights, blend_windows, cut_windows, window_starts
 from .keep import KeptTrack
 from .model import SMGA, Conditions, SpeechTokens
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 SOLVERS = ("ddim", "dpmpp_2m")
 MAX_OVERLAP = 60  # frames: a window of 80 moves on by at least 20
@@ -83,19 +83,19 @@ class GuidedWindows:
     def __init__(self, model: SMGA, features: Tensor, settings: SamplerSettings) -> None:
         self.model, self.guidance = model, settings.guidance
         self.timesteps = torch.tensor(settings.times[:-1], device=features.device)
-        self.batches = [self._with_and_without_speech(batch) for batch in features.split(_WINDOWS_AT_ONCE)]
-        self.kept = self._listen(self.batches[0], self.timesteps) if len(self.batches) == 1 else None
+        self.batches = [self._without_and_with_speech(batch) for batch in features.split(_WINDOWS_AT_ONCE)]
+        self.kept = self._conditions(self.batches[0], self.timesteps) if len(self.batches) == 1 else None
 
-    def _with_and_without_speech(self, features: Tensor) -> SpeechTokens:
+    def _without_and_with_speech(self, features: Tensor) -> SpeechTokens:
         speech = self.model.encode_speech(features)
         null = self.model.without_speech(speech)
         return SpeechTokens(
-            torch.stack([speech.tokens, null.tokens], dim=1),  # [N, 2, L, D]
-            torch.stack([speech.summary, null.summary], dim=1),
+            torch.stack([null.tokens, speech.tokens], dim=1),  # [N, 2, L, D]
+            torch.stack([null.summary, speech.summary], dim=1),
         )  # [N, 2, D]
 
-    def _listen(self, speech: SpeechTokens, timesteps: Tensor) -> Conditions:
-        return self.model.listen(speech, timesteps[:, None, None])
+    def _conditions(self, speech: SpeechTokens, timesteps: Tensor) -> Conditions:
+        return self.model.conditions(speech, timesteps[:, None, None])
 
     def __call__(self, x: Tensor, initial_poses: Tensor, step_idx: int) -> Tensor:
         """x [N, 80, 402], initial_poses [N, 402] -> x0 [N, 80, 402], clamped to -1..1 after guidance."""
@@ -104,7 +104,7 @@ class GuidedWindows:
         step = self.timesteps[step_idx : step_idx + 1]
         return torch.cat(
             [
-                self.model.guided(some_x, some_poses, self._listen(speech, step).at(0), self.guidance).clamp(-1, 1)
+                self.model.guided(some_x, some_poses, self._conditions(speech, step).at(0), self.guidance).clamp(-1, 1)
                 for some_x, some_poses, speech in zip(
                     x.split(_WINDOWS_AT_ONCE), initial_poses.split(_WINDOWS_AT_ONCE), self.batches, strict=True
                 )
@@ -155,7 +155,7 @@ def sample_poses(
     replaced = None if kept is None else kept.in_vectors(frame)
     vectors = sample_track(model, features, frame.condition(), noise, settings, progress, device, replaced)
     seconds = time.perf_counter() - start_s
-    log.info(
+    logger.info(
         "SMGA on %s, %s: %d frames, %d steps, %.3f s a step, %.1f frames a second",
         device or model.null_tokens.device,
         model.null_tokens.dtype,
@@ -165,7 +165,7 @@ def sample_poses(
         len(vectors) / seconds,
     )
     poses = frame.poses(vectors)
-    poses = poses if speaking is None else close_lips(poses, speaking)
+    poses = poses if speaking is None else close_lips_in_silence(poses, speaking)
     return poses if kept is None else kept.laid_over(poses)
 
 

@@ -18,7 +18,7 @@ class SpeechFeatures:
     gesture: [T, 1059] (WavLM ++ hand-crafted) or [T, 35] (hand-crafted only) float32, for SMGA.
     video: [T, 12, 768] float32 wav2vec2 layers for MM-HAA, or None where no wav2vec2 was loaded.
     num_frames = ceil(recording seconds x fps).
-    speaking: [T] float32, 1 where a voice sounds, 0 in silence and noise: there lips close (``lips.close_lips``).
+    speaking: [T] float32, 1 where a voice sounds, 0 in silence and noise (see ``lips.close_lips_in_silence``).
     """
 
     gesture: Tensor

@@ -34,7 +34,7 @@ _DOWNMIX = {
     8: [(1, 0), (0, 1), (_SIDE, _SIDE), (0, 0), (_SIDE, 0), (0, _SIDE), (_SIDE, 0), (0, _SIDE)],
 }
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 
 def stereo_weights(num_channels: int) -> np.ndarray:
@@ -87,7 +87,7 @@ class Recording:
                 covariance += block @ block.T
             loudest = int(covariance.diagonal().argmax())
             if weights @ covariance @ weights < CANCELLED * covariance[loudest, loudest]:
-                log.warning(
+                logger.warning(
                     "the channels of this recording cancel each other when they are mixed; channel %d of %d alone is "
                     "taken as the voice",
                     loudest + 1,

@@ -33,10 +33,11 @@ from ..speech.encode import encode_speech
 from ..speech.features import NUM_HANDCRAFTED, SpeechFeatures
 from ..speech.recording import Recording
 from .image_encoder import encode_photo, load_image_encoder
+from .onednn import fastest_ops
 from .schedulers import make_scheduler
 from .vae import decode_latents, encode_picture, load_vae
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 VIDEO_WEIGHTS = ("mmhaa", "vae", "clip")  # what any video needs, by the catalogue's keys
 Progress = Callable[[str], Callable[[int, int], None]]  # a label -> progress(step, total)
@@ -59,7 +60,7 @@ def filmed_drive(
     """A video of pose pictures, read at ``POSE_FPS``, as what drives. Nothing in it says where face and lips are."""
     layers = None if speech is None else speech.video
     if layers is not None:
-        log.warning("a pose video shows no masks: the speech acts on the whole picture alike (a pose file has them)")
+        logger.warning("a pose video shows no masks: the speech acts on the whole picture alike (a pose file has them)")
     num_frames = reader.num_frames if layers is None else min(reader.num_frames, len(layers))
     return Drive(num_frames, size, FilmedPoses(reader, size), EvenMasks(size), layers, strengths)
 
@@ -213,7 +214,7 @@ def _load_and_read(
 ) -> tuple[VideoNetwork, Photo]:
     """The network that denoises, and the photo; those that read the photo are let go."""
     image_encoder = load_image_encoder(weights["clip"]).to(device, dtype)
-    networks = load_mmhaa(weights["mmhaa"], dtype=dtype)
+    networks = load_mmhaa(weights["mmhaa"], fastest_ops(device), dtype)
     networks.reference_unet.to(device)
     photo = read_photo(networks, vae, image_encoder, picture, size)
     return networks.video_network.to(device), photo

@@ -23,7 +23,7 @@ class Clip:
 
     latents [F, 4, h, w] and photo_latents [1, 4, h, w] (scaled); image_token [1, 1, D] of the photo, or of a picture of
     zeros where the photo is dropped; pose_pictures [F, 3, H, W] in 0..1; audio [F, 5, layers, D], None for an image
-    network; masks: for each level of the down path [3 (full, face, lip), F, h w].
+    network; masks: for each level of the down path [3 (full, face, lips), F, h w].
     """
 
     latents: Tensor
@@ -63,8 +63,8 @@ def predict_v(
     tokens = None if clip.audio is None else video.audioproj(clip.audio) * float(not drop_audio)
     context = VideoContext(
         pose_features=video.pose_guider(clip.pose_pictures),
-        references=video.remember(features, clip.image_token),
-        audio=video.listen(tokens, video.fold(noisy)),
+        references=video.reference_keys_values(features, clip.image_token),
+        audio=video.audio_keys_values(tokens, video.fused_audio_outputs(noisy)),
         masks=clip.masks,
         strengths=noisy.new_ones(3),
         rows=(True,),

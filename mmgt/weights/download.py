@@ -25,7 +25,7 @@ from ..errors import InputError
 from .catalog import HUB
 from .files import Progress, check_file, human_size, publish, sha256_of
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 CHUNK_BYTES = 2**16  # what is lost at most when a connection breaks
 TIMEOUT_S = 30.0  # without any byte
@@ -91,7 +91,7 @@ def download(address: str, target: Path, progress: Progress | None = None) -> st
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            log.info("another process is fetching %s: waiting for it", target.name)
+            logger.info("another process is fetching %s: waiting for it", target.name)
             lock.acquire()
         try:
             checked = "there already" if target.exists() else _fetch_checked(address, target, by_hand, progress)
@@ -145,7 +145,7 @@ def _fetch(address: str, target: Path, by_hand: str, progress: Progress | None) 
                     f"; the first {human_size(here)} are kept, and the same command goes on from there" if here else ""
                 )
                 raise InputError(f"{address} cannot be fetched ({error}){kept}. Try again, or {by_hand}.") from error
-            log.info("%s: %s; trying again", target.name, error)
+            logger.info("%s: %s; trying again", target.name, error)
             time.sleep(wait_s)
             wait_s *= 2
 

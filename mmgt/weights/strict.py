@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import ops as own_ops
 from ..errors import InputError
 from .files import Checkpoint
 
@@ -22,8 +21,8 @@ def load_strictly(
 ) -> None:
     """Give a module that was built on ``meta`` its tensors; every key and shape must fit.
 
-    dtype: of all floating point tensors; None keeps theirs, but for float8 where no layer casts it: that becomes
-    float32, because torch's own layers do not compute in it.
+    dtype: of all floating point tensors. None keeps theirs, for layers that cast (ComfyUI's); only float8 outside of
+    matrix products becomes float32, because nothing computes in it.
     Raises InputError with the first missing, unexpected and misshapen keys.
     """
     wanted = module.state_dict()
@@ -50,20 +49,12 @@ def load_strictly(
 def _computable(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
     if dtype is not None:
         return {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
-    casting = {
-        f"{path}.weight"
-        for path, layer in module.named_modules()
-        if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d)) and not _is_plain(layer)
-    }
+    products = (nn.Linear, nn.Conv1d, nn.Conv2d)
+    cast_by_layer = {f"{path}.weight" for path, layer in module.named_modules() if isinstance(layer, products)}
     return {
-        key: tensor.float() if tensor.dtype in _FLOAT8 and key not in casting else tensor
+        key: tensor.float() if tensor.dtype in _FLOAT8 and key not in cast_by_layer else tensor
         for key, tensor in tensors.items()
     }
-
-
-def _is_plain(layer: nn.Module) -> bool:
-    """Whether it computes in the dtype of its weights (ComfyUI's layers cast them)."""
-    return type(layer).__module__ == own_ops.__name__ or type(layer).__module__.startswith("torch.")
 
 
 def read_config(checkpoint: Checkpoint, given: Mapping[str, int] = {}) -> dict[str, Any]:
@@ -93,8 +84,3 @@ def check_heads(widths: Sequence[int], heads: Mapping[str, int], source: str) ->
                 f"{source} is {' and '.join(map(str, sorted(set(widths))))} wide, which {number} heads do not divide; "
                 f"its metadata must say the right {name}: `mmgt weights convert --{name.replace('_', '-')} N`."
             )
-
-
-def computing_dtype(ops: Any, dtype: torch.dtype | None) -> torch.dtype | None:
-    """The dtype to load a network in: torch's own layers compute in one only, and a published file may mix two."""
-    return torch.float32 if dtype is None and ops in (nn, own_ops) else dtype

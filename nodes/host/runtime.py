@@ -53,6 +53,11 @@ class OPERATIONS:
         __init__ = torch.nn.Linear.__init__
         _load_from_state_dict = torch.nn.Module._load_from_state_dict
 
+    @staticmethod
+    def weight_and_bias(layer: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A layer's weight and bias as it computes with them on ``like``: with its patches, moved and cast."""
+        return comfy.ops.cast_bias_weight(layer, like)
+
     @classmethod
     def attend(cls, queries: Tensor, keys: Tensor, values: Tensor, num_heads: int) -> Tensor:
         """Core's attention over [N, L, C]."""

@@ -206,7 +206,7 @@ def _step_name(transformer_options: Mapping[str, Any]) -> str:
 
 def load_video_model(path: Path, weight_dtype: str = "auto") -> tuple[ModelPatcher, ModelPatcher]:
     """MODEL of the video network, and the reference UNet of the same file, both under ComfyUI's memory management."""
-    networks = load_mmhaa(path, ops=OPERATIONS)
+    networks = load_mmhaa(path, ops=OPERATIONS, dtype=None)
     state = networks.video_network.state_dict()
     kind = WEIGHT_DTYPES[weight_dtype] or comfy.model_management.unet_dtype(
         model_params=comfy.utils.calculate_parameters(state),

@@ -23,7 +23,7 @@ SHOWN_SIDE_PX = 512  # a node on the page is smaller
 SHOWN_S = 20  # of a long track; the rest is what a saved video is for
 LIVE_EVERY_S = 0.5
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 
 Frame = TypeVar("Frame")
@@ -60,7 +60,7 @@ def result(frames: Iterable[np.ndarray], num_frames: int, fps: float, sound: Rec
     try:
         write_video(path, _cancellable(few), fps, sound)
     except InputError as error:  # what is only shown must not cost what was made
-        log.warning("the result cannot be shown on its node: %s", error)
+        logger.warning("the result cannot be shown on its node: %s", error)
         return ui.PreviewVideo([])
     return ui.PreviewVideo([ui.SavedResult(path.name, "", io.FolderType.temp)])
 

@@ -36,7 +36,7 @@ def predictions():
         setattr(*flag, True)
     try:
         model = host.load_photo_and_video_model(Path(MMHAA), "fp32")
-        smga = host.managed(load_smga(Path(SMGA), ops=host.OPERATIONS))
+        smga = host.managed(load_smga(Path(SMGA), ops=host.OPERATIONS, dtype=None))
     finally:
         for flag in switched:
             setattr(*flag, False)

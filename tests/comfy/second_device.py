@@ -98,7 +98,7 @@ facts: dict = {}
 with torch.inference_mode():
     model = host.load_photo_and_video_model(Path(MMHAA), "fp32")
     reference = model.get_attachment("mmgt_photo_reader").reference
-    smga = host.managed(load_smga(Path(SMGA), ops=host.OPERATIONS))
+    smga = host.managed(load_smga(Path(SMGA), ops=host.OPERATIONS, dtype=None))
     video = small_video(model, NUM_FRAMES, window=4, overlap=2, reuse_every=2, guidance_end=0.6)
     by_cpu = sample()
     check("smga", smga, track)

@@ -33,8 +33,8 @@ def context_of(networks, num_frames, *, photo_seed=1, speech_seed=2, **changes):
     speech = None if speech_seed is None else draw(num_frames, 5, 16, seed=speech_seed)
     context = VideoContext(
         pose_features=draw(num_frames, CONFIG.widths[0], HEIGHT, WIDTH, seed=4),
-        references=denoising.remember(features, token),
-        audio=denoising.listen(speech, denoising.fold(token)),
+        references=denoising.reference_keys_values(features, token),
+        audio=denoising.audio_keys_values(speech, denoising.fused_audio_outputs(token)),
         masks=masks,
         strengths=torch.tensor([1.0, 1, 2]),
     )
@@ -85,7 +85,7 @@ def test_each_row_can_run_alone(networks):
 
 def test_no_speech_is_what_zero_tokens_are(networks):
     latents, denoising = draw(3, 4, HEIGHT, WIDTH), networks[1]
-    zeros = denoising.listen(torch.zeros(3, 5, 16), denoising.fold(latents))
+    zeros = denoising.audio_keys_values(torch.zeros(3, 5, 16), denoising.fused_audio_outputs(latents))
     expected = run(networks, latents, context_of(networks, 3, audio=zeros))
     torch.testing.assert_close(run(networks, latents, context_of(networks, 3, speech_seed=None)), expected)
 
@@ -97,17 +97,17 @@ def test_deep_features_of_the_same_step_change_nothing(networks):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_the_folded_output_keeps_its_digits_in_half_precision(networks, dtype):
-    """The folding probe loses no more than rounding its own result does, though the biases are large."""
+def test_the_fused_output_keeps_its_digits_in_half_precision(networks, dtype):
+    """It loses no more than rounding its own result does, though the biases are large."""
     import copy
 
     block = copy.deepcopy(networks[1].down_blocks[0].audio_modules[0].block)
     for attention, zero_conv in block.branches():
         attention.to_out[0].bias.fill_(3.0)
         zero_conv.bias.fill_(5.0)
-    exact = block.fold(torch.zeros(1))
+    exact = block.fused_output(torch.zeros(1))
     block.to(dtype)
-    half = block.fold(torch.zeros(1, dtype=dtype))
+    half = block.fused_output(torch.zeros(1, dtype=dtype))
     step = torch.finfo(dtype).eps
     assert (half.weight.float() - exact.weight).abs().max() < 4 * step * exact.weight.abs().max()
 
@@ -118,9 +118,9 @@ def test_the_lip_branch_acts_through_its_mask(networks):
     x, num_places = draw(3, 32, HEIGHT, WIDTH), HEIGHT * WIDTH
     left = (torch.arange(num_places) % WIDTH < WIDTH // 2).float()
     masks = torch.stack([torch.zeros(3, num_places), torch.zeros(3, num_places), left.expand(3, -1)])
-    lips_only, output = torch.tensor([0.0, 0.0, 1.0]), module.block.fold(x)
+    lips_only, output = torch.tensor([0.0, 0.0, 1.0]), module.block.fused_output(x)
     one, other = (
-        module(x, module.block.listen(draw(3, 5, 16, seed=s), output), masks, lips_only, (True,)) for s in (5, 6)
+        module(x, module.block.keys_values(draw(3, 5, 16, seed=s), output), masks, lips_only, (True,)) for s in (5, 6)
     )
     moved = (one - other).abs().amax(dim=(0, 1))  # [h, w]
     assert moved[:, : WIDTH // 2].min() > 1e-5

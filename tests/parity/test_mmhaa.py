@@ -75,17 +75,20 @@ def test_audio_module(path):
         assert rows == 2
         assert not given["audio_tokens"][0].any()  # row 0 is without speech
         x, speech = as_frames(given["input"]), tensor(given["audio_tokens"][1])
-        output = module.block.fold(speech)
-        silence, memory = module.block.listen(torch.zeros_like(speech), output), module.block.listen(speech, output)
+        output = module.block.fused_output(speech)
+        silence, attended = (
+            module.block.keys_values(torch.zeros_like(speech), output),
+            module.block.keys_values(speech, output),
+        )
         # [3 branches, 2 rows, F, n]: in this file, and only here, the rows have masks of their own
         masks = torch.stack([tensor(given[f"mask_{name}"]).unflatten(0, (2, -1)) for name in ("full", "face", "lip")])
         for strengths, name in (((1.0, 1, 2), "output_scale_1_1_2"), ((1.0, 1, 1), "output_scale_none")):
             weights = torch.tensor(strengths)
             without = module(x[:num_frames], silence, masks[:, 0], weights, (True,))
-            with_speech = module(x[num_frames:], memory, masks[:, 1], weights, (True,))
+            with_speech = module(x[num_frames:], attended, masks[:, 1], weights, (True,))
             close(as_video(torch.cat([without, with_speech]), 2), given[name], MOTION_ATOL)
             # two rows at once: row 0 hears nothing, by the biases alone
-            both = module(x, memory, masks[:, 1], weights, (False, True))
+            both = module(x, attended, masks[:, 1], weights, (False, True))
             close(both[num_frames:], with_speech.numpy(), MOTION_ATOL)
             silent = module(x[:num_frames], silence, masks[:, 1], weights, (True,))
             close(both[:num_frames], silent.numpy(), MOTION_ATOL)
@@ -96,8 +99,8 @@ def unet_inputs(given, denoising, features, strengths):
     levels = len(denoising.config.widths) - 1
     return VideoContext(
         pose_features=as_frames(given["pose_features"]),
-        references=denoising.remember(features, token),
-        audio=denoising.listen(speech, denoising.fold(speech)),
+        references=denoising.reference_keys_values(features, token),
+        audio=denoising.audio_keys_values(speech, denoising.fused_audio_outputs(speech)),
         masks=tuple(
             torch.stack([tensor(given[f"mask_{name}_l{level}"]) for name in ("full", "face", "lip")])
             for level in range(levels)

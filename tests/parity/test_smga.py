@@ -79,8 +79,8 @@ def test_guided_rows_equal_two_passes(path):
     model, given, expected = build(tensors, metadata), torches(tensors, "in"), part(tensors, "out")
     speech = model.encode_speech(given["cond"])
     null = model.without_speech(speech)
-    rows = type(speech)(torch.stack([speech.tokens, null.tokens], 1), torch.stack([speech.summary, null.summary], 1))
-    conditions = model.listen(rows, given["t"][None, :, None]).at(0)
+    rows = type(speech)(torch.stack([null.tokens, speech.tokens], 1), torch.stack([null.summary, speech.summary], 1))
+    conditions = model.conditions(rows, given["t"][None, :, None]).at(0)
     close(model.guided(given["x"], given["cond_frame"], conditions, 2.0), expected["guided_w2"], FORWARD_ATOL)
 
 

@@ -298,7 +298,7 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
 from mmgt.assets import ASTRONAUT_POSE
-from mmgt.audio import Recording
+from mmgt.speech.recording import Recording
 from mmgt.standalone.animate import make_video
 from mmgt.mmhaa.drive import drive_video
 from mmgt.mmhaa.pictures import PictureSize
