@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import torch
 from comfy_api.latest import io, ui
 
 from ..mmgt.diffusion import SPACINGS
@@ -283,8 +281,6 @@ def _sampled(
     kept: KeptTrack | None = None,
 ) -> io.NodeOutput:
     """What both samplers return: the best poses, and the scores of all candidates, which the node also shows."""
-    if not close_lips:
-        speech = replace(speech, speaking=torch.ones_like(speech.speaking))
     model, device = host.on_device(smga, SMGA_MEMORY_BYTES)
     poses, scores = sample_candidates(
         model,
@@ -294,6 +290,7 @@ def _sampled(
         num_candidates=num_candidates,
         settings=settings,
         kept=kept,
+        close_lips=close_lips,
         progress=host.progress(),
         device=device,
     )

@@ -17,8 +17,8 @@ MAX_LINES = 500
 # The rooms of mmgt/, ground floor first. A room (a folder, or a module beside the folders) imports from floors below
 # its own and from nobody beside it, inside functions and for type checkers too.
 FLOORS = (
-    ("version", "errors", "skeleton", "ops", "windows", "diffusion", "assets", "seeds", "provenance"),
-    ("poses", "memory", "weights"),
+    ("version", "errors", "skeleton", "ops", "windows", "diffusion", "assets", "provenance"),
+    ("poses", "memory", "seeds", "weights"),
     ("speech", "people", "pose_vector", "lips", "draw"),
     ("media", "openpose", "motion_mask", "motion_edit", "evaluation"),
     ("pose_files", "rhythm", "preview", "world"),

@@ -29,7 +29,9 @@ def run(args: argparse.Namespace) -> None:
     from ..pose_files import load_poses, save_poses
     from ..preview import preview_motion
     from ..rhythm import rhythm_poses
+    from ..seeds import check_seed
 
+    check_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     names = ("demo.mp4", "poses.mp4", "poses.json", "contact_sheet.png", "portrait.png")
     video, pose_video, pose_file, sheet, portrait = (args.out / name for name in names)

@@ -7,15 +7,14 @@ from pathlib import Path
 
 from .terminal import Commands, model_folders, show_progress
 
-ORDERS = ("largest", "highest score", "left to right")
-
 
 def add_parser(commands: Commands) -> None:
     poses = commands.add_parser("poses", help="the poses of a filmed person, as a pose file")
     poses.add_argument("video", type=Path, metavar="VIDEO", help="mp4, mov or webm that shows head and shoulders")
     poses.add_argument("--out", type=Path, required=True, metavar="P.json", help="the poses; must not exist yet")
     poses.add_argument("--models", type=Path, metavar="DIR", help="folder with the DWPose .onnx files")
-    poses.add_argument("--person", choices=ORDERS, default="largest", help="how people are counted (default: largest)")
+    orders = "how people are counted: largest, highest score or left to right (default: largest)"
+    poses.add_argument("--person", metavar="ORDER", default="largest", help=orders)
     poses.add_argument("--person-index", type=int, default=0, metavar="N", help="whom to follow; 0 = first (default)")
     poses.add_argument(
         "--max-gap", type=float, default=0.5, metavar="S", help="seconds that are bridged (default: 0.5)"

@@ -1,21 +1,17 @@
-"""``mmgt preview``: a portrait animated by a recording, without diffusion."""
+"""``mmgt preview``: a portrait animated by a recording, without diffusion of pictures."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .stage_one import (
-    add_stage_one_options,
-    check_candidates,
-    given_pose,
-    read_vocals,
-    show_scores,
-    smga_settings_of,
-)
+from .stage_one import add_stage_one_options, given_pose, pose_settings_of, show_scores
 from .terminal import Commands, model_folders, models_roots, show_progress
+
+if TYPE_CHECKING:
+    from ..smga.model import SMGA
 
 
 def add_parser(commands: Commands) -> None:
@@ -39,32 +35,37 @@ def run(args: argparse.Namespace) -> None:
     from ..pose_files import save_poses
     from ..preview import preview_motion
     from ..rhythm import rhythm_poses
+    from ..seeds import check_seed
+    from ..speech.recording import as_long_as
 
     check_video_output(args.out)
     if args.poses_out is not None:
         check_output(args.poses_out)
     check_distinct((args.out, args.poses_out))
-    check_candidates(args.candidates, has_smga=args.smga is not None)
-    settings = smga_settings_of(args)
+    check_seed(args.seed)
+    settings = pose_settings_of(args, by_rules=args.smga is None)
     picture, recording = read_picture(args.image), read_recording(args.audio)
-    vocals = read_vocals(args.vocals, recording)
-    initial_pose = given_pose(args, picture)
-    smga, encoders = (None, {}) if args.smga is None else _open_smga(args)
+    height, width = picture.shape[:2]
+    vocals = None if args.vocals is None else as_long_as(recording, read_recording(args.vocals))
+    initial_pose = given_pose(args)
+    if initial_pose is not None:
+        initial_pose = initial_pose.still_on(height, width, str(args.poses))
+    smga, encoders = _open_smga(args)
     if initial_pose is None:
         initial_pose = initial_pose_of(find_detector(model_folders(args.models)), picture)
-    height, width = picture.shape[:2]
     print(f"portrait {width}x{height} px, speech {recording.seconds:.1f} s", flush=True)
 
     if smga is None:
         poses = rhythm_poses(recording if vocals is None else vocals, initial_pose, seed=args.seed)
         print(f"Rhythm Audio2Pose: {poses.num_frames} frames (rule-based; give --smga FILE for SMGA)", flush=True)
     else:
-        from ..standalone.animate import choose_device, hear, speak
+        from ..standalone.devices import choose_device
+        from ..standalone.speech_to_poses import encode_speech_with, sample_smga
 
         device = choose_device()
-        speech = hear(recording, encoders, device, show_progress("speech"), vocals)
-        poses, scores = speak(
-            smga, speech, initial_pose, args.seed, args.candidates, device, show_progress, settings=settings
+        speech = encode_speech_with(encoders, recording, device, show_progress("speech"), vocals)
+        poses, scores = sample_smga(
+            smga, speech, initial_pose, settings, seed=args.seed, device=device, progress=show_progress("SMGA")
         )
         show_scores(scores)
     if args.poses_out is not None:
@@ -74,21 +75,26 @@ def run(args: argparse.Namespace) -> None:
     print(f"done: {args.out}")
 
 
-def _open_smga(args: argparse.Namespace) -> tuple[Any, dict[str, Path]]:
-    """SMGA, and the file of WavLM if it hears that. Raises InputError for a file that is missing or another."""
+def _open_smga(args: argparse.Namespace) -> tuple[SMGA | None, dict[str, Path]]:
+    """SMGA if it is given, and the file of WavLM if that reads it. Raises InputError for a missing or another file."""
     from ..smga.load import load_smga
-    from ..standalone.animate import choose_device, hears_wavlm
+    from ..standalone.devices import choose_device
     from ..standalone.onednn import fastest_ops
+    from ..standalone.speech_to_poses import reads_wavlm
     from ..weights.catalog import WAVLM, check_kinds, find, missing_sentence
 
+    if args.smga is None:
+        if args.wavlm is not None:
+            raise InputError(f"--wavlm {args.wavlm} is for SMGA, but Rhythm makes the poses; give SMGA with --smga.")
+        return None, {}
     smga = load_smga(args.smga, fastest_ops(choose_device()))
-    if not hears_wavlm(smga):
+    if not reads_wavlm(smga):
+        if args.wavlm is not None:
+            raise InputError(f"{args.smga} was trained without WavLM; leave --wavlm out.")
         return smga, {}
     folders = [root / WAVLM.folder for root in models_roots()] if args.models is None else [args.models]
     wavlm = args.wavlm or find(WAVLM, {WAVLM.folder: folders})
     if wavlm is None:
-        raise InputError(
-            f"{args.smga} hears speech by WavLM: {missing_sentence(WAVLM, folders)} Or name it with --wavlm FILE."
-        )
+        raise InputError(f"{args.smga} reads WavLM: {missing_sentence(WAVLM, folders)} Or name it with --wavlm FILE.")
     check_kinds({WAVLM.key: wavlm}, [WAVLM.key])
     return smga, {WAVLM.key: wavlm}

@@ -32,7 +32,7 @@ def add_parser(commands: Commands) -> None:
 def run_smga(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from ..standalone.animate import choose_device
+    from ..standalone.devices import choose_device
     from ..training.smga import SMGATraining, train_smga
     from ..training.smga_loss import SMGALoss
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +15,8 @@ VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif"}
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..mmhaa.masks import MaskOptions
-    from ..mmhaa.pictures import PictureSize
     from ..mmhaa.presets import Preset
+    from ..standalone.video import VideoSettings
 
 
 def add_video_options(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +41,13 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         "--third-mask",
         metavar="NAME",
         default="1 + lips",
-        help="where the full branch hears: '1 + lips' (the authors' inference), 'hands' or '1 - face + lips'",
+        help="where the full branch acts: '1 + lips' (the authors' inference), 'hands' or '1 - face + lips'",
     )
     add(
         "--hands-branch",
         metavar="NAME",
         default="none",
-        help="also hears at the hands: none (the authors' inference), full, face or lips",
+        help="the branch that also acts at the hands: none (the authors' inference), full, face or lips",
     )
     add("--dtype", choices=["auto", "float32", "bfloat16", "float16"], default="auto", help="auto: float16 on a GPU")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (default: auto)")
@@ -59,7 +56,6 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
 def preset_of(args: argparse.Namespace) -> Preset:
     """The preset with the options that were given in its place. Raises InputError."""
     from ..mmhaa.presets import PRESETS
-    from ..standalone.schedulers import check_scheduler
 
     preset, (start, end) = PRESETS[args.preset], args.guidance_interval or (None, None)
     options = _given(
@@ -71,30 +67,36 @@ def preset_of(args: argparse.Namespace) -> Preset:
         reuse_every=args.reuse_every,
     )
     sampling = _given(scheduler=args.scheduler, num_steps=args.steps, guidance=args.cfg)
-    preset = replace(preset, **sampling, options=replace(preset.options, **options))
-    check_scheduler(preset.scheduler, preset.num_steps)
-    return preset
+    return replace(preset, **sampling, options=replace(preset.options, **options))
 
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def size_of(given: str | None, height_px: int, width_px: int) -> PictureSize:
-    """``--size`` for a photo of that height and width. Raises InputError."""
-    from ..mmhaa.pictures import PictureSize
+def video_settings_of(args: argparse.Namespace) -> VideoSettings:
+    """Raises InputError."""
+    from ..mmhaa.masks import MaskOptions
+    from ..standalone.video import VideoSettings
 
+    width, height = _size_of(args.size)
+    return VideoSettings(
+        width,
+        height,
+        preset_of(args),
+        tuple(args.strengths),
+        MaskOptions(args.third_mask, args.hands_branch),
+        args.device,
+        args.dtype,
+    )
+
+
+def _size_of(given: str | None) -> tuple[int, int]:
+    """Width and height in px of ``--size``; 0 is by the photo. Raises InputError."""
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", given or "0x0")
     if match is None:
         raise InputError(f"the size is {given}; give width x height in px, like 512x512 (0 for one: by the photo).")
-    return PictureSize.of_photo(height_px, width_px, int(match[2]), int(match[1]))
-
-
-def mask_options_of(args: argparse.Namespace) -> MaskOptions:
-    """Raises InputError."""
-    from ..mmhaa.masks import MaskOptions
-
-    return MaskOptions(args.third_mask, args.hands_branch)
+    return int(match[1]), int(match[2])
 
 
 def add_mask_files(parser: argparse.ArgumentParser) -> None:
@@ -132,15 +134,3 @@ def _read_mask(path: Path | None) -> Tensor | None:
     else:
         pictures = read_picture(path).max(axis=-1)[None]
     return torch.from_numpy(pictures).float() / 255
-
-
-def check_seed(seed: int) -> None:
-    if not 0 <= seed < 2**63:
-        raise InputError(f"the seed is {seed}; it must be 0 or more (and below 2^63).")
-
-
-def check_strengths(strengths: Iterable[float]) -> tuple[float, float, float]:
-    full, face, lips = strengths
-    if not all(map(math.isfinite, (full, face, lips))):
-        raise InputError(f"the strengths are {full}, {face}, {lips}; give three numbers (the authors take 1 1 2).")
-    return full, face, lips

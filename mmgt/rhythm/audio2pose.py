@@ -9,6 +9,7 @@ import torch
 
 from ..errors import InputError
 from ..poses import POSE_FPS, PoseSequence
+from ..seeds import check_seed
 from ..skeleton import FACE, NOSE, NUM_KEYPOINTS
 from ..speech.recording import Recording
 from .arms import move_arms
@@ -56,8 +57,7 @@ def rhythm_poses(
             f"the initial pose has {initial_pose.num_frames} frames; Rhythm Audio2Pose starts from one. "
             "Choose one frame of the sequence."
         )
-    if seed < 0:
-        raise InputError(f"the seed is {seed}; it must be 0 or more.")
+    check_seed(seed)
     person = measure_person(initial_pose)
     cues = hear_speech(recording)
     num_frames = len(cues.opening)

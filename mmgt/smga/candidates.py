@@ -10,6 +10,7 @@ import torch
 
 from ..errors import InputError
 from ..poses import PoseSequence
+from ..seeds import NUM_SEEDS
 from ..skeleton import (
     LEFT_ELBOW,
     LEFT_SHOULDER,
@@ -30,7 +31,6 @@ from .model import SMGA
 from .sample import SamplerSettings, check_features, sample_poses
 
 MAX_CANDIDATES = 16
-NUM_SEEDS = 2**64
 
 MOVING_JOINTS = [NOSE, NECK, RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST, LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST]
 BEAT_SIGMA_S = 3 / 60  # AIST++ (Li et al. 2021): 3 frames at 60 fps
@@ -63,13 +63,15 @@ def sample_candidates(
     num_candidates: int = 1,
     settings: SamplerSettings = SamplerSettings(),
     kept: KeptTrack | None = None,
+    close_lips: bool = True,
     progress: Callable[[int, int], None] | None = None,
     device: torch.device | None = None,
 ) -> tuple[PoseSequence, list[Score]]:
-    """``sample_poses`` with the seeds seed, seed + 1, ..., one after another; lips close where nobody speaks.
+    """``sample_poses`` with the seeds seed, seed + 1, ..., one after another.
 
     Returns the poses with the best total (the first of equal ones) and the scores of all, in the order of the seeds.
-    num_candidates: 1..16. progress(step, total) counts the DDIM steps of all candidates.
+    num_candidates: 1..16. close_lips: where nobody speaks; False leaves them as sampled. progress(step, total) counts
+    the steps of all candidates.
     Raises InputError for another number, and for features without onsets, before anything is sampled.
     """
     check_number(num_candidates)
@@ -83,7 +85,7 @@ def sample_candidates(
             speech.gesture,
             initial_pose,
             seed=(seed + idx) % NUM_SEEDS,
-            speaking=speech.speaking,
+            speaking=speech.speaking if close_lips else None,
             settings=settings,
             kept=kept,
             progress=_part_of(progress, idx, num_candidates),

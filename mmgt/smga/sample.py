@@ -8,6 +8,7 @@ hide afterwards. ``reference.py`` holds the authors' slice-by-slice loop.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ class SamplerSettings:
                 f"SMGA cannot be sampled with {self}; steps must be 1..1000, the overlap 1..{MAX_OVERLAP} frames and "
                 "eta 0..1. The defaults are 50, 20 and 1."
             )
+        if not math.isfinite(self.guidance):
+            raise InputError(f"SMGA's guidance is {self.guidance}; give a number (the authors take 2, 1 is none).")
         for name, value, allowed in (("solver", self.solver, SOLVERS), ("spacing", self.spacing, SPACINGS)):
             if value not in allowed:
                 raise InputError(f"SMGA's {name} is '{value}'; it must be one of {', '.join(allowed)}.")

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..poses import POSE_FPS
 from .features import NUM_CHROMA, NUM_MFCC, SpeechFeatures
 from .loudness import speaking
-from .recording import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording
+from .recording import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording, as_long_as
 from .spectra import constant_q, mel_db, tempo_bpm, tuning
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def encode_speech(
         raise InputError(f'compat is "{compat}"; it must be "reference", for the authors\' way, or None.')
     reference = compat == "reference"
     num_frames = recording.num_frames(POSE_FPS)
-    voice = recording if vocals is None else _as_long_as(recording, vocals)
+    voice = recording if vocals is None else as_long_as(recording, vocals)
     stage_one = recording if reference else voice
     speech = Speech.of(voice)
     for_wavlm = speech if stage_one is voice else Speech.of(stage_one)
@@ -139,16 +139,3 @@ def encode_speech(
     if wav2vec2 is not None:
         video = wav2vec2.encode(for_wav2vec2, num_rows, step, whole=reference)[:num_frames]
     return SpeechFeatures(gesture, video, num_frames, POSE_FPS, speaks)
-
-
-def _as_long_as(recording: Recording, vocals: Recording) -> Recording:
-    """The vocals, cut or padded by at most one video frame. Raises InputError where more is missing or too much."""
-    if abs(vocals.seconds - recording.seconds) > 1 / POSE_FPS:
-        raise InputError(
-            f"the vocals last {vocals.seconds:.2f} s, but the recording {recording.seconds:.2f} s; give the vocals of "
-            "this recording, uncut."
-        )
-    num_samples = -(-recording.samples.shape[1] * vocals.rate_hz // recording.rate_hz)
-    missing = max(0, num_samples - vocals.samples.shape[1])
-    samples = np.pad(vocals.samples, ((0, 0), (0, missing))) if missing else vocals.samples[:, :num_samples]
-    return Recording(samples, vocals.rate_hz)

@@ -160,3 +160,16 @@ def _resampled_blocks(
 def fit_length(waveform: np.ndarray, num_samples: int) -> np.ndarray:
     """Cut, or pad with silence at the end, to [num_samples]."""
     return np.pad(waveform[:num_samples], (0, max(0, num_samples - len(waveform))))
+
+
+def as_long_as(recording: Recording, vocals: Recording) -> Recording:
+    """The vocals, cut or padded by at most one video frame. Raises InputError where more is missing or too much."""
+    if abs(vocals.seconds - recording.seconds) > 1 / POSE_FPS:
+        raise InputError(
+            f"the vocals last {vocals.seconds:.2f} s, but the recording {recording.seconds:.2f} s; give the vocals of "
+            "this recording, uncut."
+        )
+    num_samples = -(-recording.samples.shape[1] * vocals.rate_hz // recording.rate_hz)
+    missing = max(0, num_samples - vocals.samples.shape[1])
+    samples = np.pad(vocals.samples, ((0, 0), (0, missing))) if missing else vocals.samples[:, :num_samples]
+    return Recording(samples, vocals.rate_hz)

@@ -1,220 +1,201 @@
-"""A photo and what drives it -> a video file, outside of ComfyUI: both stages and the networks around them.
-
-Each network is loaded when it is needed and let go after it. Memory does not grow with the length of the video but for
-its latents and the speech features: frames are decoded and written some at a time.
-"""
+"""A photo and a recording -> a video file, outside of ComfyUI: both stages, or the second with given poses."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..detect.find import find_detector
 from ..errors import InputError
-from ..media import VideoReader, write_video
-from ..media.sound import sound_for_aac
-from ..mmhaa.drive import Drive
-from ..mmhaa.load import load_mmhaa
-from ..mmhaa.masks import EvenMasks
-from ..mmhaa.network import MMHAA, Photo, VideoNetwork
-from ..mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
-from ..mmhaa.presets import Preset
-from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
+from ..media import VideoReader, check_video_output, read_picture, read_recording
+from ..mmhaa.drive import drive_video
+from ..people import initial_pose_of
 from ..poses import POSE_FPS, PoseSequence
-from ..smga.candidates import Score, sample_candidates
-from ..smga.sample import SamplerSettings
-from ..speech.encode import encode_speech
-from ..speech.features import NUM_HANDCRAFTED, SpeechFeatures
-from ..speech.recording import Recording
-from .image_encoder import encode_photo, load_image_encoder
+from ..rhythm import rhythm_poses
+from ..seeds import check_seed
+from ..smga.candidates import Score
+from ..smga.load import load_smga
+from ..smga.model import SMGA
+from ..speech.recording import Recording, as_long_as
+from ..weights.catalog import check_found, check_kinds, find_all
+from .devices import choose_device, choose_dtype
 from .onednn import fastest_ops
-from .schedulers import make_scheduler
-from .vae import decode_latents, encode_picture, load_vae
+from .speech_to_poses import PoseSettings, encode_speech_with, reads_wavlm, sample_smga
+from .video import VIDEO_WEIGHTS, Progress, VideoSettings, filmed_drive, make_video
 
 logger = logging.getLogger("mmgt")
 
-VIDEO_WEIGHTS = ("mmhaa", "vae", "clip")  # what any video needs, by the catalogue's keys
-Progress = Callable[[str], Callable[[int, int], None]]  # a label -> progress(step, total)
+
+@dataclass(frozen=True)
+class AnimateSettings:
+    """How a photo is animated. poses: by stage I. video: by stage II; its device serves both."""
+
+    poses: PoseSettings = field(default_factory=PoseSettings)
+    video: VideoSettings = field(default_factory=VideoSettings)
 
 
 @dataclass(frozen=True)
-class FilmedPoses:
-    """Pose pictures of a video file, read when a window needs them: frames -> [F, 3, H, W] in 0..1."""
+class Animation:
+    """What was made. video: the file. poses: that it shows. scores: of SMGA's candidates, by seed; of Rhythm none."""
 
-    reader: VideoReader
-    size: PictureSize
-
-    def __call__(self, frames: Sequence[int]) -> Tensor:
-        return torch.stack([picture_for_network(picture, self.size) for picture in self.reader(frames)])
+    video: Path
+    poses: PoseSequence
+    scores: tuple[Score, ...]
 
 
-def filmed_drive(
-    reader: VideoReader, size: PictureSize, speech: SpeechFeatures | None, strengths: tuple[float, float, float]
-) -> Drive:
-    """A video of pose pictures, read at ``POSE_FPS``, as what drives. Nothing in it says where face and lips are."""
-    layers = None if speech is None else speech.video
-    if layers is not None:
-        logger.warning("a pose video shows no masks: the speech acts on the whole picture alike (a pose file has them)")
-    num_frames = reader.num_frames if layers is None else min(reader.num_frames, len(layers))
-    return Drive(num_frames, size, FilmedPoses(reader, size), EvenMasks(size), layers, strengths)
+def no_progress(_label: str) -> Callable[[int, int], None]:
+    return lambda _step, _total: None
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """ "auto": CUDA, else Apple's GPU, else the CPU. Raises InputError for a device that is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"the device {name} cannot be used ({str(error).splitlines()[0]}); give auto or cpu."
-        ) from error
-
-
-def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """ "auto": float16 on a GPU, as the authors, and float32 on a CPU."""
-    if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.float16
-    return getattr(torch, name)
-
-
-def hear(
-    recording: Recording,
-    weights: Mapping[str, Path],
-    device: torch.device,
-    progress: Callable[[int, int], None] | None,
-    vocals: Recording | None = None,
-) -> SpeechFeatures:
-    """Encode speech with the encoders whose files are given (``wavlm``, ``wav2vec2``); ``vocals`` instead of it."""
-    from ..speech.encoders import load_wav2vec2, load_wavlm
-
-    wavlm = load_wavlm(weights["wavlm"]).to(device) if "wavlm" in weights else None
-    wav2vec2 = load_wav2vec2(weights["wav2vec2"]).to(device) if "wav2vec2" in weights else None
-    return encode_speech(recording, progress, wavlm=wavlm, wav2vec2=wav2vec2, vocals=vocals)
-
-
-def hears_wavlm(smga: Any) -> bool:
-    """Whether an SMGA reads more than the hand-crafted features."""
-    return smga.config.audio_channels > NUM_HANDCRAFTED
-
-
-def speak(
-    smga: Any,
-    speech: SpeechFeatures,
-    initial_pose: PoseSequence,
-    seed: int,
-    num_candidates: int,
-    device: torch.device,
-    progress: Progress,
-    settings: SamplerSettings = SamplerSettings(),
-) -> tuple[PoseSequence, list[Score]]:
-    """SMGA's poses of the speech, the best of so many seeds, and the scores of all."""
-    return sample_candidates(
-        smga.to(device),
-        speech,
-        initial_pose,
-        seed=seed,
-        num_candidates=num_candidates,
-        settings=settings,
-        progress=progress("SMGA"),
-    )
-
-
-def read_photo(networks: MMHAA, vae: Any, image_encoder: Any, picture: np.ndarray, size: PictureSize) -> Photo:
-    """The photo [H, W, 3] uint8 as the networks read it, on their device and in their dtype. Raises InputError."""
-    token = encode_photo(image_encoder, picture)
-    wanted = networks.video_network.config.image_channels
-    if token.shape[-1] != wanted:
-        raise InputError(
-            f"the image encoder's token is {token.shape[-1]} wide, but this video network reads {wanted}; take the "
-            "image encoder that belongs to it."
-        )
-    like = networks.reference_unet.conv_in.weight
-    return networks.read_photo(encode_picture(vae, photo_canvas(picture, size)).to(like), token.to(like))
-
-
-def check_speech(network: VideoNetwork, speech: Tensor | None) -> None:
-    """Raise InputError unless wav2vec2's layers [T, layers, D] are what the network reads."""
-    wanted = network.audioproj.proj1.in_features
-    if speech is not None and wanted != 5 * speech[0].numel():
-        raise InputError(
-            f"wav2vec2 gave {speech.shape[1]} layers of {speech.shape[2]} per frame, but this video network reads "
-            f"{wanted} numbers of five frames; take wav2vec2-base-960h."
-        )
-
-
-def start_noise(num_frames: int, size: PictureSize, generator: torch.Generator) -> Tensor:
-    """[T, 4, h, w] float32 unit normal noise on the CPU: the same on every device."""
-    return torch.randn(num_frames, 4, *size.latent_shape, generator=generator)
-
-
-def frames_of(
-    vae: Any, latents: Tensor, size: PictureSize, progress: Callable[[int, int], None]
-) -> Iterator[np.ndarray]:
-    """Latents [T, 4, h, w] -> the video's frames, one by one: [H, W, 3] uint8."""
-    num_done = 0
-    for decoded in decode_latents(vae, latents):
-        cropped = decoded[:, :, : size.height_px, : size.width_px].permute(0, 2, 3, 1)
-        yield from (cropped * 255).round().to(torch.uint8).cpu().numpy()
-        num_done += len(decoded)
-        progress(num_done, len(latents))
-
-
-def make_video(
+def animate(
+    photo: Path | np.ndarray,
+    recording: Path | Recording,
     out: Path,
-    picture: np.ndarray,
-    drive: Drive,
-    weights: Mapping[str, Path],
-    preset: Preset,
+    weights: Path,
+    settings: AnimateSettings = AnimateSettings(),
     *,
-    seed: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    sound: Recording | Path | None,
-    progress: Progress,
-) -> None:
-    """Stage II: photo [H, W, 3] uint8 and drive -> a video file with ``sound``. Same inputs and seed, same video.
+    seed: int = 0,
+    initial_pose: PoseSequence | None = None,
+    vocals: Path | Recording | None = None,
+    masks: Mapping[str, Tensor | None] = {},
+    progress: Progress = no_progress,
+    poses_made: Callable[[PoseSequence, Sequence[Score]], None] | None = None,
+) -> Animation:
+    """Let the person in a photo speak a recording, which becomes the video's sound. Same inputs and seed, same video.
 
-    weights: files of ``VIDEO_WEIGHTS``. progress(label) -> progress(step, total). Raises InputError.
+    photo: a file, or [H, W, 3] uint8. recording, vocals: files, or sound; vocals, the voice alone, are encoded instead
+    of the recording. out: the video; must not exist. weights: the folder of the networks, by their published names.
+    initial_pose: the person's pose in the photo; None: it is detected. masks: face_mask, lip_mask, hands_mask
+    [T or 1, H, W] in 0..1 instead of the poses' boxes (see ``drive_video``). progress(label) -> progress(step, total),
+    which may raise to cancel. poses_made(poses, scores) is called between the stages.
+    Everything is read and recognised before the first network runs. Raises InputError.
     """
-    track = None if sound is None else sound_for_aac(sound)  # before hours of work: a file without sound is refused
-    generator = torch.Generator("cpu").manual_seed(seed)
-    scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator)
-    vae = load_vae(weights["vae"], dtype).to(device)
-    network, photo = _load_and_read(weights, vae, picture, drive.size, device, dtype)
-    check_speech(network, drive.speech)
-    run, show = VideoRun(network, Video(photo, drive, preset.options)), progress("sampling")
-    try:
-        latents = sample_latents(
-            run,
-            start_noise(drive.num_frames, drive.size, generator).to(device, dtype),
-            scheduler,
-            preset.guidance,
-            lambda step, total, _: show(step, total),
+    check_video_output(out)
+    check_seed(seed)
+    picture, sound = _picture(photo), _recording(recording)
+    size, device = settings.video.size_of(picture), choose_device(settings.video.device)
+    choose_dtype(settings.video.dtype, device)
+    vocals = None if vocals is None else as_long_as(sound, _recording(vocals))
+    height, width = picture.shape[:2]
+    if initial_pose is not None:
+        initial_pose = initial_pose.still_on(height, width, "the initial pose")
+    files, smga = _open_weights(weights, settings.poses, device)
+    if initial_pose is None:
+        initial_pose = initial_pose_of(find_detector([weights]), picture)
+
+    logger.info(
+        "photo %dx%d px, speech %.1f s, video %dx%d px", width, height, sound.seconds, size.width_px, size.height_px
+    )
+    encoders = {key: path for key, path in files.items() if key in ("wavlm", "wav2vec2")}
+    speech = encode_speech_with(encoders, sound, device, progress("speech"), vocals)
+    scores: list[Score] = []
+    if smga is None:
+        poses = rhythm_poses(sound if vocals is None else vocals, initial_pose, seed=seed)
+        logger.info("Rhythm Audio2Pose: %d frames (by rules)", poses.num_frames)
+    else:
+        poses, scores = sample_smga(
+            smga, speech, initial_pose, settings.poses, seed=seed, device=device, progress=progress("SMGA")
         )
-    except NumericalError as error:
-        raise InputError(str(error)) from error
-    del run, network, photo
-    write_video(out, frames_of(vae, latents, drive.size, progress("decoding")), POSE_FPS, track)
+    del smga, sound, vocals  # the video network needs their memory
+    if poses_made is not None:
+        poses_made(poses, scores)
+    drive = drive_video(
+        size,
+        poses=poses,
+        speech=speech,
+        strengths=settings.video.strengths,
+        mask_options=settings.video.masks,
+        **masks,
+    )
+    del speech  # what stage II reads of it is in drive
+    make_video(out, picture, drive, files, settings.video, seed=seed, sound=recording, progress=progress)
+    return Animation(out, poses, tuple(scores))
 
 
-def _load_and_read(
-    weights: Mapping[str, Path],
-    vae: Any,
-    picture: np.ndarray,
-    size: PictureSize,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> tuple[VideoNetwork, Photo]:
-    """The network that denoises, and the photo; those that read the photo are let go."""
-    image_encoder = load_image_encoder(weights["clip"]).to(device, dtype)
-    networks = load_mmhaa(weights["mmhaa"], fastest_ops(device), dtype)
-    networks.reference_unet.to(device)
-    photo = read_photo(networks, vae, image_encoder, picture, size)
-    return networks.video_network.to(device), photo
+def animate_poses(
+    photo: Path | np.ndarray,
+    poses: PoseSequence | Path,
+    out: Path,
+    weights: Path,
+    settings: VideoSettings = VideoSettings(),
+    *,
+    seed: int = 0,
+    recording: Path | Recording | None = None,
+    vocals: Path | Recording | None = None,
+    masks: Mapping[str, Tensor | None] = {},
+    progress: Progress = no_progress,
+) -> None:
+    """Move the person in a photo by given poses; lips follow the recording, if there is one.
+
+    poses: a sequence, or a video of pose pictures, which goes without masks. All others: see ``animate``.
+    """
+    check_video_output(out)
+    check_seed(seed)
+    picture, sound = _picture(photo), None if recording is None else _recording(recording)
+    size, device = settings.size_of(picture), choose_device(settings.device)
+    choose_dtype(settings.dtype, device)
+    if vocals is not None:
+        if sound is None:
+            raise InputError(
+                "the vocals are the voice of a recording; give the recording too (--audio on the command line)."
+            )
+        vocals = as_long_as(sound, _recording(vocals))
+    driving = poses if isinstance(poses, PoseSequence) else _open_filmed(poses, settings, masks)
+    needed = VIDEO_WEIGHTS if sound is None else (*VIDEO_WEIGHTS, "wav2vec2")
+    files = _checked(weights, find_all(weights), needed)
+
+    speech = None
+    if sound is not None:
+        encoders = {"wav2vec2": files["wav2vec2"]}
+        speech = encode_speech_with(encoders, sound, device, progress("speech"), vocals)
+    if isinstance(driving, PoseSequence):
+        drive = drive_video(
+            size, poses=driving, speech=speech, strengths=settings.strengths, mask_options=settings.masks, **masks
+        )
+    else:
+        drive = filmed_drive(driving, size, speech, settings.strengths)
+    del speech, sound, vocals  # what is read of them is in drive
+    logger.info("%d frames of %dx%d px", drive.num_frames, size.width_px, size.height_px)
+    make_video(out, picture, drive, files, settings, seed=seed, sound=recording, progress=progress)
+
+
+def _picture(photo: Path | np.ndarray) -> np.ndarray:
+    return photo if isinstance(photo, np.ndarray) else read_picture(photo)
+
+
+def _recording(sound: Path | Recording) -> Recording:
+    return sound if isinstance(sound, Recording) else read_recording(sound)
+
+
+def _open_filmed(video: Path, settings: VideoSettings, masks: Mapping[str, Tensor | None]) -> VideoReader:
+    """A video of pose pictures. Raises InputError with masks, for which it has no places."""
+    reader = VideoReader(video, POSE_FPS)
+    if any(mask is not None for mask in masks.values()):
+        raise InputError(f"{video.name} is a video, which goes without masks; give a pose file, or no mask files.")
+    if settings.masks.needs_hands:
+        raise InputError(f"{video.name} is a video, which does not say where the hands are; give a pose file.")
+    return reader
+
+
+def _open_weights(folder: Path, settings: PoseSettings, device: torch.device) -> tuple[dict[str, Path], SMGA | None]:
+    """The files that both stages need, each recognised, and SMGA itself, which says whether it reads WavLM."""
+    found = find_all(folder)
+    smga = None if settings.by_rules or "smga" not in found else load_smga(found["smga"], fastest_ops(device))
+    stage_one = (
+        () if settings.by_rules else ("smga",) if smga is not None and not reads_wavlm(smga) else ("smga", "wavlm")
+    )
+    without = "" if found.keys() >= {*stage_one} else ", or give --rhythm, which needs no SMGA and no WavLM"
+    return _checked(folder, found, (*stage_one, "wav2vec2", *VIDEO_WEIGHTS), without), smga
+
+
+def _checked(folder: Path, found: Mapping[str, Path], needed: Iterable[str], instead: str = "") -> dict[str, Path]:
+    """Only the files that are needed. Raises InputError if one is missing or another."""
+    check_found(folder, found, needed, instead)
+    check_kinds(found, needed)
+    return {key: found[key] for key in needed}

@@ -1,8 +1,8 @@
 """Golden files: tensors recorded from the authors' network, found by their name prefix.
 
 ``tests/golden`` holds the small ones. ``MMGT_GOLDEN`` names another golden folder: one that holds ``stage1/`` and
-``stage2/``, or one of these; without it ``../shared/golden`` beside the checkout is read where it is. A stage is read from
-one folder only, as its files belong together. Where a file is missing, one test is skipped and says so.
+``stage2/``, or one of these; without it ``../shared/golden`` beside the checkout is read where it is. A stage is read
+from one folder only, as its files belong together. Where a file is missing, one test is skipped and says so.
 """
 
 import json
@@ -46,9 +46,9 @@ def config(metadata: dict[str, str], key: str = "config") -> dict:
     return json.loads(metadata[key])
 
 
-def onnx_stand_ins() -> tuple[Path, Path]:
+def onnx_stand_ins(case: str = "*") -> tuple[Path, Path]:
     """A tiny person detector and pose network with DWPose's inputs and outputs; skips the test without them."""
-    found = [sorted(golden_folder("stage1").glob(f"dwpose_*_tiny_{name}.onnx")) for name in ("yolox", "pose")]
+    found = [sorted(golden_folder("stage1").glob(f"dwpose_{case}_tiny_{name}.onnx")) for name in ("yolox", "pose")]
     if not all(found):
         pytest.skip(f"no ONNX stand-ins in {_ROOT} (set MMGT_GOLDEN)")
     return found[0][0], found[1][0]

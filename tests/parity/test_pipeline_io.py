@@ -15,9 +15,9 @@ from mmgt.mmhaa.drive import Drive, GivenPictures
 from mmgt.mmhaa.masks import network_masks
 from mmgt.mmhaa.pictures import PictureSize, photo_canvas
 from mmgt.mmhaa.sample import DDIM, Video, VideoOptions, VideoRun, sample_latents
-from mmgt.standalone.animate import frames_of, read_photo
 from mmgt.standalone.image_encoder import encode_photo, load_image_encoder
 from mmgt.standalone.vae import decode_latents, encode_picture, load_vae
+from mmgt.standalone.video import frames_of, read_photo
 
 PICTURE_ATOL, NETWORK_ATOL, LATENTS_ATOL, FRAMES_ATOL = 1e-6, 1e-5, 5e-4, 1e-3
 

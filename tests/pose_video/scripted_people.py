@@ -53,6 +53,26 @@ class ScriptedDetector:
         return self.script[self.num_calls - 1]
 
 
+class BoxFinder:
+    """Finds one person wherever it is white."""
+
+    def detect(self, picture):
+        y, x = np.nonzero(picture.mean(axis=-1) > 150)
+        if not len(x):
+            return detection(height_px=picture.shape[0], width_px=picture.shape[1])
+        (person,) = standing(np.ptp(y) + 1, [[x.mean(), y.mean()]])
+        return detection(person, height_px=picture.shape[0], width_px=picture.shape[1])
+
+
+def moving_box(num_frames, nobody=()):
+    """Pictures [120, 160, 3] of a white box that moves to the right by 2 px a frame, from the column 49.5 on."""
+    for t in range(num_frames):
+        picture = np.zeros((120, 160, 3), np.uint8)
+        if t not in nobody:
+            picture[30:90, 40 + 2 * t : 60 + 2 * t] = 255
+        yield picture
+
+
 def crossing(random, height_px=(260, 200), num_frames=100, noise_px=1.0):
     """Two people [2, T, 134, 2] who change sides, on one line."""
     t = np.arange(num_frames)

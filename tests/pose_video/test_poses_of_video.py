@@ -1,6 +1,16 @@
 import numpy as np
 import pytest
-from scripted_people import HEIGHT, WIDTH, ScriptedDetector, astronaut_score, crossing, detection, standing
+from scripted_people import (
+    HEIGHT,
+    WIDTH,
+    BoxFinder,
+    ScriptedDetector,
+    astronaut_score,
+    crossing,
+    detection,
+    moving_box,
+    standing,
+)
 
 from mmgt.detect import DWPose, detect_each
 from mmgt.errors import InputError
@@ -168,27 +178,9 @@ def test_a_single_frame():
     assert str(report) == "the person was found in 1 of 1 frames by ScriptedDetector"
 
 
-class BoxFinder:
-    """Finds one person wherever it is white."""
-
-    def detect(self, picture):
-        y, x = np.nonzero(picture.mean(axis=-1) > 150)
-        if not len(x):
-            return detection(height_px=picture.shape[0], width_px=picture.shape[1])
-        (person,) = standing(np.ptp(y) + 1, [[x.mean(), y.mean()]])
-        return detection(person, height_px=picture.shape[0], width_px=picture.shape[1])
-
-
 def test_a_video_file(tmp_path):
     """20 frames at 30 fps; in 3 of them nobody is there."""
-
-    def frame(t):
-        picture = np.zeros((120, 160, 3), np.uint8)
-        if t not in (8, 9, 10):
-            picture[30:90, 40 + 2 * t : 60 + 2 * t] = 255
-        return picture
-
-    write_video(tmp_path / "v.mp4", map(frame, range(20)), 30)
+    write_video(tmp_path / "v.mp4", moving_box(20, nobody=(8, 9, 10)), 30)
     video = VideoStream(tmp_path / "v.mp4")
     poses, report = poses_of_video(BoxFinder(), video, video.num_frames)
     assert (poses.fps, poses.num_frames, poses.height_px, poses.width_px) == (25, 17, 120, 160)

@@ -23,7 +23,7 @@ from tiny_pictures import tiny_clip_state, tiny_vae_state
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.cli import main
 from mmgt.commands.video_options import add_video_options, preset_of
-from mmgt.media import read_recording
+from mmgt.media import read_picture, read_recording
 from mmgt.mmhaa.presets import PRESETS, Preset
 from mmgt.mmhaa.sample import VideoOptions
 from mmgt.pose_files import load_poses, save_poses
@@ -33,9 +33,10 @@ from mmgt.smga.model import SMGA
 from mmgt.speech import encode as features
 from mmgt.standalone import animate
 from mmgt.standalone.schedulers import SCHEDULERS
+from mmgt.standalone.video import VideoSettings
 
 
-def heard(recording, weights, device, progress, vocals=None):
+def encoded(files, recording, device, progress, vocals=None):
     """In place of WavLM and wav2vec2: the hand-crafted features, and random layers of the tiny network's width."""
     speech = features.encode_speech(recording, progress, vocals=vocals)
     layers = torch.randn(speech.num_frames, NUM_LAYERS, SPEECH_WIDTH, generator=torch.Generator().manual_seed(0))
@@ -62,7 +63,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def inputs(tmp_path, weights, monkeypatch):
-    monkeypatch.setattr(animate, "hear", heard)
+    monkeypatch.setattr(animate, "encode_speech_with", encoded)
     Image.fromarray(astronaut()).save(tmp_path / "portrait.png")
     speech = read_recording(SPEECH)
     soundfile.write(tmp_path / "speech.wav", speech.samples[0, : speech.rate_hz // 2], speech.rate_hz)  # 13 frames
@@ -128,6 +129,33 @@ def test_generate_leaves_a_video_with_the_recording(inputs, capsys):
     assert "exists already" in one_sentence(capsys)
 
 
+def test_animate_is_what_generate_runs(inputs, tmp_path):
+    """From arrays in memory, as from files; the poses are known between the stages."""
+    assert run("generate", inputs, seed=3) == 0
+    told = []
+
+    def progress(label):
+        told.append(label)
+        return lambda step, total: None
+
+    settings = animate.AnimateSettings(video=VideoSettings(64, 64, replace(PRESETS["authors"], num_steps=2)))
+    made = animate.animate(
+        read_picture(inputs["image"]),
+        read_recording(inputs["audio"]),
+        tmp_path / "w.mp4",
+        inputs["weights"],
+        settings,
+        seed=3,
+        progress=progress,
+        poses_made=lambda poses, scores: told.append((poses.num_frames, len(scores))),
+    )
+    assert told == ["speech", "SMGA", (13, 1), "sampling", "decoding"]
+    assert (made.video, made.poses.num_frames, made.scores[0].seed) == (tmp_path / "w.mp4", 13, 3)
+    ours, theirs = (frames_and_seconds(path) for path in (made.video, inputs["out"]))
+    assert np.array_equal(ours[0], theirs[0])
+    assert ours[1:] == theirs[1:]
+
+
 def test_the_seed_decides(inputs, tmp_path, pose_file):
     shown = []
     for number, seed in enumerate((1, 1, 2)):
@@ -151,7 +179,8 @@ def test_the_third_mask_is_an_option(inputs, tmp_path, pose_file, capsys):
     assert "third_mask is 'lips'" in one_sentence(capsys)
 
 
-def test_rhythm_needs_no_smga(inputs, weights, tmp_path, capsys):
+def test_rhythm_needs_no_smga(inputs, weights, tmp_path, capsys, caplog):
+    caplog.set_level("INFO", "mmgt")
     fewer = tmp_path / "weights"
     fewer.mkdir()
     for path in weights.iterdir():
@@ -163,7 +192,7 @@ def test_rhythm_needs_no_smga(inputs, weights, tmp_path, capsys):
     assert "wavlm" in sentence
     assert "--rhythm" in sentence
     assert run("generate", inputs, "--rhythm", weights=fewer) == 0
-    assert "Rhythm Audio2Pose: 13 frames" in capsys.readouterr().out
+    assert "Rhythm Audio2Pose: 13 frames" in caplog.text
 
 
 def test_all_missing_weights_are_in_one_sentence(inputs, tmp_path, capsys):
@@ -284,10 +313,10 @@ def test_the_wrong_network_is_named(inputs, weights, tmp_path, capsys, name, sta
 
 
 def test_speech_of_another_encoder_is_named(inputs, pose_file, monkeypatch, capsys):
-    def narrow(recording, *_):
+    def narrow(_files, recording, *_):
         return replace(features.encode_speech(recording), video=torch.zeros(recording.num_frames(), 2, 5))
 
-    monkeypatch.setattr(animate, "hear", narrow)
+    monkeypatch.setattr(animate, "encode_speech_with", narrow)
     assert run("pose2video", inputs, poses=pose_file) == 2
     assert "2 layers of 5" in one_sentence(capsys)
 
@@ -298,8 +327,8 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
 from mmgt.assets import ASTRONAUT_POSE
+from mmgt.standalone.video import VideoSettings, make_video
 from mmgt.speech.recording import Recording
-from mmgt.standalone.animate import make_video
 from mmgt.mmhaa.drive import drive_video
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.presets import Preset
@@ -315,10 +344,8 @@ make_video(
     np.zeros((64, 64, 3), np.uint8),
     replace(drive, speech=torch.zeros(num_frames, {NUM_LAYERS}, {SPEECH_WIDTH})),
     find_all(Path(sys.argv[2])),
-    Preset("ddim", 1, 1.0, VideoOptions(12, 0)),
+    VideoSettings(preset=Preset("ddim", 1, 1.0, VideoOptions(12, 0)), device="cpu"),
     seed=0,
-    device=torch.device("cpu"),
-    dtype=torch.float32,
     sound=Recording(np.zeros((1, 640 * num_frames), np.float32), 16000),
     progress=lambda label: lambda step, total: None,
 )
@@ -396,9 +423,9 @@ def test_mask_files_take_the_place_of_the_boxes(inputs, tmp_path, pose_file):
     ("more", "says"),
     [
         ({"smga_steps": 0}, "steps must be 1..1000"),
-        ({"smga_guidance": "nan"}, "--smga-guidance is nan"),
+        ({"smga_guidance": "nan"}, "SMGA's guidance is nan"),
         ({"canvas": "512"}, "the canvas is 512; give width x height"),
-        ({"vocals": SPEECH}, "the vocals .* last 7.4"),
+        ({"vocals": SPEECH}, "the vocals last 7.4"),
         ({"poses_out": "v.mp4"}, "v.mp4"),
     ],
 )

@@ -1,0 +1,188 @@
+"""Stage II outside of ComfyUI: a photo and what drives it -> a video file, network after network.
+
+Each network is loaded when it is needed and let go after it. Memory does not grow with the length of the video but for
+its latents and the speech features: frames are decoded and written some at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..media import VideoReader, write_video
+from ..media.sound import sound_for_aac
+from ..mmhaa.drive import STRENGTHS, Drive
+from ..mmhaa.load import load_mmhaa
+from ..mmhaa.masks import EvenMasks, MaskOptions
+from ..mmhaa.network import MMHAA, Photo, VideoNetwork
+from ..mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
+from ..mmhaa.presets import PRESETS, Preset
+from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
+from ..poses import POSE_FPS
+from ..speech.features import SpeechFeatures
+from ..speech.recording import Recording
+from .devices import choose_device, choose_dtype
+from .image_encoder import encode_photo, load_image_encoder
+from .onednn import fastest_ops
+from .schedulers import check_scheduler, make_scheduler
+from .vae import decode_latents, encode_picture, load_vae
+
+logger = logging.getLogger("mmgt")
+
+VIDEO_WEIGHTS = ("mmhaa", "vae", "clip")  # what any video needs, by the catalogue's keys
+Progress = Callable[[str], Callable[[int, int], None]]  # a label -> progress(step, total)
+
+
+@dataclass(frozen=True)
+class VideoSettings:
+    """How a video is made; the defaults are the authors'.
+
+    width_px, height_px: of the video, 32..4096; where one is 0 the photo's aspect decides, where both are, about
+    512 x 512 px in area. preset: sampler, steps, guidance and windows. strengths: of the speech in the full, face and
+    lip branch. masks: where these act. device: "auto" or a name of torch's; dtype: one of ``devices.DTYPES``.
+    """
+
+    width_px: int = 0
+    height_px: int = 0
+    preset: Preset = PRESETS["authors"]
+    strengths: tuple[float, float, float] = STRENGTHS
+    masks: MaskOptions = field(default_factory=MaskOptions)
+    device: str = "auto"
+    dtype: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_scheduler(self.preset.scheduler, self.preset.num_steps)
+        full, face, lips = self.strengths
+        if not all(map(math.isfinite, self.strengths)):
+            raise InputError(f"the strengths are {full}, {face}, {lips}; give three numbers (the authors take 1 1 2).")
+
+    def size_of(self, picture: np.ndarray) -> PictureSize:
+        """Of the video of a photo [H, W, 3]. Raises InputError."""
+        height, width = picture.shape[:2]
+        return PictureSize.of_photo(height, width, self.height_px, self.width_px)
+
+
+@dataclass(frozen=True)
+class FilmedPoses:
+    """Pose pictures of a video file, read when a window needs them: frames -> [F, 3, H, W] in 0..1."""
+
+    reader: VideoReader
+    size: PictureSize
+
+    def __call__(self, frames: Sequence[int]) -> Tensor:
+        return torch.stack([picture_for_network(picture, self.size) for picture in self.reader(frames)])
+
+
+def filmed_drive(
+    reader: VideoReader, size: PictureSize, speech: SpeechFeatures | None, strengths: tuple[float, float, float]
+) -> Drive:
+    """A video of pose pictures, read at ``POSE_FPS``, as what drives. Nothing in it says where face and lips are."""
+    layers = None if speech is None else speech.video
+    if layers is not None:
+        logger.warning("a pose video shows no masks: the speech acts on the whole picture alike (a pose file has them)")
+    num_frames = reader.num_frames if layers is None else min(reader.num_frames, len(layers))
+    return Drive(num_frames, size, FilmedPoses(reader, size), EvenMasks(size), layers, strengths)
+
+
+def read_photo(networks: MMHAA, vae: Any, image_encoder: Any, picture: np.ndarray, size: PictureSize) -> Photo:
+    """The photo [H, W, 3] uint8 as the networks read it, on their device and in their dtype. Raises InputError."""
+    token = encode_photo(image_encoder, picture)
+    wanted = networks.video_network.config.image_channels
+    if token.shape[-1] != wanted:
+        raise InputError(
+            f"the image encoder's token is {token.shape[-1]} wide, but this video network reads {wanted}; take the "
+            "image encoder that belongs to it."
+        )
+    like = networks.reference_unet.conv_in.weight
+    return networks.read_photo(encode_picture(vae, photo_canvas(picture, size)).to(like), token.to(like))
+
+
+def check_speech(network: VideoNetwork, speech: Tensor | None) -> None:
+    """Raise InputError unless wav2vec2's layers [T, layers, D] are what the network reads."""
+    wanted = network.audioproj.proj1.in_features
+    if speech is not None and wanted != 5 * speech[0].numel():
+        raise InputError(
+            f"wav2vec2 gave {speech.shape[1]} layers of {speech.shape[2]} per frame, but this video network reads "
+            f"{wanted} numbers of five frames; take wav2vec2-base-960h."
+        )
+
+
+def start_noise(num_frames: int, size: PictureSize, generator: torch.Generator) -> Tensor:
+    """[T, 4, h, w] float32 unit normal noise on the CPU: the same on every device."""
+    return torch.randn(num_frames, 4, *size.latent_shape, generator=generator)
+
+
+def frames_of(
+    vae: Any, latents: Tensor, size: PictureSize, progress: Callable[[int, int], None]
+) -> Iterator[np.ndarray]:
+    """Latents [T, 4, h, w] -> the video's frames, one by one: [H, W, 3] uint8."""
+    num_done = 0
+    for decoded in decode_latents(vae, latents):
+        cropped = decoded[:, :, : size.height_px, : size.width_px].permute(0, 2, 3, 1)
+        yield from (cropped * 255).round().to(torch.uint8).cpu().numpy()
+        num_done += len(decoded)
+        progress(num_done, len(latents))
+
+
+def make_video(
+    out: Path,
+    picture: np.ndarray,
+    drive: Drive,
+    weights: Mapping[str, Path],
+    settings: VideoSettings,
+    *,
+    seed: int,
+    sound: Recording | Path | None,
+    progress: Progress,
+) -> None:
+    """Photo [H, W, 3] uint8 and drive -> a video file with ``sound``. Same inputs and seed, same video.
+
+    weights: files of ``VIDEO_WEIGHTS``. settings: of these, what drive does not hold. progress(label) ->
+    progress(step, total). Raises InputError.
+    """
+    preset, device = settings.preset, choose_device(settings.device)
+    dtype = choose_dtype(settings.dtype, device)
+    track = None if sound is None else sound_for_aac(sound)  # before hours of work: a file without sound is refused
+    generator = torch.Generator("cpu").manual_seed(seed)
+    scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator)
+    vae = load_vae(weights["vae"], dtype).to(device)
+    network, photo = _load_and_read(weights, vae, picture, drive.size, device, dtype)
+    check_speech(network, drive.speech)
+    run, show = VideoRun(network, Video(photo, drive, preset.options)), progress("sampling")
+    try:
+        latents = sample_latents(
+            run,
+            start_noise(drive.num_frames, drive.size, generator).to(device, dtype),
+            scheduler,
+            preset.guidance,
+            lambda step, total, _: show(step, total),
+        )
+    except NumericalError as error:
+        raise InputError(str(error)) from error
+    del run, network, photo
+    write_video(out, frames_of(vae, latents, drive.size, progress("decoding")), POSE_FPS, track)
+
+
+def _load_and_read(
+    weights: Mapping[str, Path],
+    vae: Any,
+    picture: np.ndarray,
+    size: PictureSize,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> tuple[VideoNetwork, Photo]:
+    """The network that denoises, and the photo; those that read the photo are let go."""
+    image_encoder = load_image_encoder(weights["clip"]).to(device, dtype)
+    networks = load_mmhaa(weights["mmhaa"], fastest_ops(device), dtype)
+    networks.reference_unet.to(device)
+    photo = read_photo(networks, vae, image_encoder, picture, size)
+    return networks.video_network.to(device), photo
