@@ -24,7 +24,7 @@ from .skeleton import (
     LIMBS,
     RIGHT_EYE_CENTRE,
     RIGHT_HAND,
-    VISIBLE_SCORE,
+    is_visible,
 )
 
 LIMB_HALF_WIDTH_PX = 4
@@ -67,7 +67,7 @@ def pixel_points(xy_px: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.n
     A point needs a score of at least 0.3 and a pixel above 0 in x and y; the right and bottom are not checked.
     """
     pixels = np.trunc(xy_px).astype(np.int64)
-    return pixels, (score >= VISIBLE_SCORE) & (pixels > 0).all(axis=1)
+    return pixels, is_visible(score) & (pixels > 0).all(axis=1)
 
 
 def draw_pose(
@@ -102,7 +102,7 @@ def _draw_limbs(canvas: np.ndarray, xy_px: np.ndarray, score: np.ndarray, scale:
     import cv2
 
     for (a, b), colour in zip(LIMBS, BODY_COLOURS, strict=False):
-        if score[a] <= VISIBLE_SCORE or score[b] <= VISIBLE_SCORE:
+        if not is_visible(min(score[a], score[b])):
             continue
         (xa, ya), (xb, yb) = xy_px[a], xy_px[b]
         mean = xy_px[[a, b]].mean(axis=0)
@@ -115,7 +115,7 @@ def _draw_limbs(canvas: np.ndarray, xy_px: np.ndarray, score: np.ndarray, scale:
 
 def _draw_joints(canvas: np.ndarray, xy_px: np.ndarray, score: np.ndarray, scale: float) -> None:
     for joint, colour in zip(BODY, BODY_COLOURS, strict=True):
-        if score[joint] > VISIBLE_SCORE:
+        if is_visible(score[joint]):
             _circle(canvas, xy_px[joint], JOINT_RADIUS_PX * scale, colour)
 
 

@@ -26,7 +26,6 @@ from .skeleton import (
     NUM_KEYPOINTS,
     RIGHT_EYE_CENTRE,
     RIGHT_HAND,
-    VISIBLE_SCORE,
 )
 
 logger = logging.getLogger("mmgt")
@@ -149,7 +148,7 @@ def poses_to_openpose(poses: PoseSequence) -> list[dict[str, Any]]:
     """
     exact = torch.cat([poses.pixels, poses.score[..., None]], dim=-1).double()  # [T, 134, 3]
     points = torch.cat([poses.pixels, torch.ones_like(poses.score)[..., None]], dim=-1)
-    points = points * (poses.score >= VISIBLE_SCORE)[..., None]
+    points = points * poses.visible[..., None]
     face = [*FACE, RIGHT_EYE_CENTRE, LEFT_EYE_CENTRE]
     return [
         {

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .errors import InputError
-from .skeleton import NUM_KEYPOINTS, VISIBLE_SCORE
+from .skeleton import NUM_KEYPOINTS, is_visible
 
 POSE_FPS = 25  # both networks run at 25 video frames a second
 MAX_SIDE_PX = 100_000  # of the picture that poses refer to: more is no picture
@@ -79,8 +79,8 @@ class PoseSequence:
 
     @property
     def visible(self) -> Tensor:
-        """[T, 134] bool: score above 0.3."""
-        return self.score > VISIBLE_SCORE
+        """[T, 134] bool: a score of at least ``skeleton.VISIBLE_SCORE``."""
+        return is_visible(self.score)
 
     def frames(self, start: int, stop: int) -> PoseSequence:
         """Frames start..stop-1 as a sequence of their own."""

@@ -5,12 +5,18 @@ OpenPose order): 0-17 body, 18-23 feet, 24-91 face (iBUG 68), 92-112 left hand, 
 "Left" and "right" are the person's own.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 NUM_KEYPOINTS = 134
 
 BODY = range(18)
 FEET = range(18, 24)
 FACE = range(24, 92)
 JAW = range(24, 41)
+RIGHT_BROW = range(41, 46)
+LEFT_BROW = range(46, 51)
 BROWS = range(41, 51)
 NOSE_LINE = range(51, 60)
 RIGHT_EYE = range(60, 66)
@@ -26,10 +32,11 @@ RIGHT_HAND = range(113, 134)
  RIGHT_ANKLE, LEFT_HIP, LEFT_KNEE, LEFT_ANKLE, RIGHT_EYE_CENTRE, LEFT_EYE_CENTRE, RIGHT_EAR, LEFT_EAR) = BODY
 # fmt: on
 
+CHIN = 32
 UPPER_INNER_LIP, LOWER_INNER_LIP = 86, 90  # middle of the inner lip: their distance is the mouth's opening
 LEGS = (RIGHT_KNEE, RIGHT_ANKLE, LEFT_KNEE, LEFT_ANKLE)  # never seen in a talking portrait: hidden in SMGA's condition
 
-VISIBLE_SCORE = 0.3  # a keypoint below this score is not drawn and not trusted
+VISIBLE_SCORE = 0.3  # a keypoint below this score is not drawn and not trusted: ``is_visible``
 
 # fmt: off
 LIMBS = ((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),
@@ -49,3 +56,13 @@ HAND_EDGE_COLOURS = ((0, 0, 255), (0, 76, 255), (0, 153, 255), (0, 229, 255), (0
 HAND_POINT_COLOUR = (0, 0, 255)
 FACE_COLOUR = (255, 255, 255)
 # fmt: on
+
+
+def is_visible(score: Any) -> Any:
+    """Whether points are seen: scores 0..1, a number, an array or a tensor -> bool of the same shape."""
+    return score >= VISIBLE_SCORE
+
+
+def in_face(points: range) -> range:
+    """A part of the face by its places among the 68 face points, which are iBUG's numbers from 0."""
+    return range(points.start - FACE.start, points.stop - FACE.start)

@@ -271,6 +271,30 @@ def test_no_path_of_one_machine():
     assert {name: places for name, places in found.items() if places} == {}
 
 
+def test_ranges_of_the_skeleton_are_not_retyped():
+    ranges = {
+        tuple(end.value for end in node.args)
+        for function, node in calls("mmgt/skeleton.py")
+        if function == "range" and len(node.args) == 2 and all(isinstance(end, ast.Constant) for end in node.args)
+    }
+    assert (24, 92) in ranges
+    retyped = [
+        f"{name}:{node.lineno}"
+        for name in MODULES
+        if name != "mmgt/skeleton.py"
+        for node in ast.walk(tree_of(name))
+        if bounds(node) in ranges
+    ]
+    assert retyped == []
+
+
+def bounds(node: ast.AST) -> tuple[object, ...]:
+    """The two constants of a slice or a range."""
+    ends = node.args if isinstance(node, ast.Call) and dotted(node.func) == "range" else ()
+    ends = (node.lower, node.upper) if isinstance(node, ast.Slice) else ends
+    return tuple(end.value for end in ends if isinstance(end, ast.Constant))
+
+
 def test_files_that_the_words_name_are_there():
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     named = {(page, name) for page in pages for name in FILE.findall(page.read_text(encoding="utf-8"))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import VISIBLE_SCORE
+from ..skeleton import is_visible
 
 NUM_COCO_KEYPOINTS = 133
 COCO_LEFT_SHOULDER, COCO_RIGHT_SHOULDER = 5, 6
@@ -19,7 +19,7 @@ def coco_to_openpose(keypoints: np.ndarray, score: np.ndarray) -> tuple[np.ndarr
     """
     shoulders = [COCO_LEFT_SHOULDER, COCO_RIGHT_SHOULDER]
     neck = keypoints[..., shoulders, :].mean(axis=-2)
-    neck_score = (score[..., shoulders] > VISIBLE_SCORE).all(axis=-1)
+    neck_score = is_visible(score[..., shoulders]).all(axis=-1)
     keypoints = np.insert(keypoints, COCO_NECK, neck, axis=-2)
     score = np.insert(score, COCO_NECK, neck_score, axis=-1)
     order = [*OPENPOSE_BODY_FROM_COCO, *range(len(OPENPOSE_BODY_FROM_COCO), NUM_COCO_KEYPOINTS + 1)]

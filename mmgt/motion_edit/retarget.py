@@ -151,8 +151,8 @@ def _factors(track: _Person, photo: _Person, by_head: bool) -> tuple[np.ndarray,
     size = size or head_size
     if size is None:
         raise InputError(
-            "the track and the initial pose have neither two shoulders nor a head in common (scores above 0.3), so "
-            "their sizes cannot be compared; use a photo or a pose video that shows the person's face or shoulders."
+            "the track and the initial pose have neither two shoulders nor a head in common (scores of 0.3 or more), "
+            "so their sizes cannot be compared; use a photo or a pose video that shows the person's face or shoulders."
         )
 
     def bounded(ratio: float | None) -> float | None:

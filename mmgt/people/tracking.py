@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..errors import InputError
-from ..skeleton import BODY, VISIBLE_SCORE
+from ..skeleton import BODY, is_visible
 from .detections import Detection, PersonOrder, check_person_order, people_in_order
 
 NOT_SEEN = -1
@@ -136,7 +136,7 @@ def _body(people: Detection, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     corner_0, corner_1 = people.boxes_px[row].reshape(2, 2)
     size = math.sqrt(max(1.0, float((corner_1 - corner_0).prod())))
     body = slice(BODY.start, BODY.stop)
-    visible = people.score[row, body] > VISIBLE_SCORE
+    visible = is_visible(people.score[row, body])
     return people.keypoints_px[row, body], visible, (corner_0 + corner_1) / 2, size
 
 

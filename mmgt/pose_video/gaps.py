@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..skeleton import BODY, NUM_KEYPOINTS, VISIBLE_SCORE
+from ..skeleton import BODY, NUM_KEYPOINTS, is_visible
 
 SEEN, INTERPOLATED, HELD = range(3)
 
@@ -39,7 +39,7 @@ class Sightings:
     def _distance(self, i: int, j: int) -> float:
         """Mean way of the body points that are visible in two sightings, in px."""
         body = slice(BODY.start, BODY.stop)
-        shared = (self.score[[i, j], body] > VISIBLE_SCORE).all(axis=0)
+        shared = is_visible(self.score[[i, j], body]).all(axis=0)
         ways = np.linalg.norm(self.points_px[i, body] - self.points_px[j, body], axis=-1)
         return float(ways[shared].mean() if shared.any() else ways.mean())
 
@@ -101,7 +101,7 @@ def _between(
     points, score = np.zeros((len(times_s), NUM_KEYPOINTS, 2)), np.zeros((len(times_s), NUM_KEYPOINTS))
     for k in range(NUM_KEYPOINTS):
         score[:, k] = np.interp(times_s, known_s, known_score[:, k])
-        visible = known_score[:, k] > VISIBLE_SCORE
+        visible = is_visible(known_score[:, k])
         if not visible.any():
             visible = np.ones_like(visible)
         visible_s = known_s[visible]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..skeleton import HAND_EDGES, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, VISIBLE_SCORE
+from ..skeleton import HAND_EDGES, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, is_visible
 from .geometry import as_complex, as_points, similarity
 from .matte import clean_colours, soften
 
@@ -44,7 +44,7 @@ def visible_arms(points_px: np.ndarray, score: np.ndarray, height_px: int, width
         xy = points_px[joints]
         inside = ((xy >= 0) & (xy < [width_px, height_px])).all()
         bones_px = np.hypot(*np.diff(xy, axis=0).T)
-        if inside and (score[joints] >= VISIBLE_SCORE).all() and bones_px.min() > 0.02 * max(height_px, width_px):
+        if inside and is_visible(score[joints]).all() and bones_px.min() > 0.02 * max(height_px, width_px):
             arms.append((shoulder, elbow, wrist))
     return arms
 
@@ -60,7 +60,7 @@ def arm_mask(
     import cv2
 
     hand_range = next(hand for first, *_, hand in ARMS if first == arm[0])
-    hand = np.array([i for i in hand_range if score[i] >= VISIBLE_SCORE], dtype=int)
+    hand = np.array([i for i in hand_range if is_visible(score[i])], dtype=int)
     shoulder_px = float(np.hypot(*(points_px[RIGHT_SHOULDER] - points_px[LEFT_SHOULDER])))
     segments = _segments(points_px, arm, hand)
     radii_px = shoulder_px * np.array([UPPER_RADIUS, FOREARM_RADIUS, FINGER_RADIUS])
@@ -145,10 +145,10 @@ def _draw_hand(
     """Palm and visible fingers, without what shows between them; a fist-sized stub for an unseen hand."""
     import cv2
 
-    seen = [(hand[a], hand[b]) for a, b in HAND_EDGES if min(score[hand[a]], score[hand[b]]) >= VISIBLE_SCORE]
+    seen = [(hand[a], hand[b]) for a, b in HAND_EDGES if is_visible(min(score[hand[a]], score[hand[b]]))]
     for a, b in seen:
         cv2.line(canvas, _whole(points_px[a]), _whole(points_px[b]), 1, thickness)
-    palm = [hand[i] for i in (0, 1, 5, 9, 13, 17) if score[hand[i]] >= VISIBLE_SCORE]
+    palm = [hand[i] for i in (0, 1, 5, 9, 13, 17) if is_visible(score[hand[i]])]
     if len(palm) >= 3:
         cv2.fillConvexPoly(canvas, cv2.convexHull(np.rint(points_px[palm]).astype(np.int32)), 1)
     if not seen:

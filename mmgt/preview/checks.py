@@ -5,7 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from ..skeleton import FACE, LEFT_SHOULDER, NUM_KEYPOINTS, RIGHT_SHOULDER, VISIBLE_SCORE
+from ..skeleton import (
+    BROWS,
+    CHIN,
+    FACE,
+    LEFT_EYE,
+    LEFT_SHOULDER,
+    NOSE_LINE,
+    NUM_KEYPOINTS,
+    RIGHT_EYE,
+    RIGHT_SHOULDER,
+    in_face,
+    is_visible,
+)
 from .geometry import as_complex, similarity
 
 MIN_SIDE_PX = 16
@@ -18,17 +30,17 @@ _FIVE_POINTS = np.array([-0.5 + 0j, 0.5 + 0j, 0.0 + 0.6j, -0.42 + 1.05j, 0.42 + 
 def face_problem(points_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int) -> str | None:
     """Why the face cannot be warped, None when it can. points_px: [134, 2]; score: [134]."""
     face = points_px[FACE.start : FACE.stop]
-    seen = (score[FACE.start : FACE.stop] >= VISIBLE_SCORE).mean()
+    seen = is_visible(score[FACE]).mean()
     if seen < 0.8:
         return f"only {100 * seen:.0f} % of the face's keypoints are visible in the initial pose"
     inside = ((face >= 0) & (face < [width_px, height_px])).all(axis=1).mean()
     if inside < 0.8:
         return f"only {100 * inside:.0f} % of the initial pose's face lies inside the picture"
     z = as_complex(face)
-    five = np.array([z[36:42].mean(), z[42:48].mean(), z[30], z[48], z[54]])
+    five = np.array([z[in_face(RIGHT_EYE)].mean(), z[in_face(LEFT_EYE)].mean(), z[30], z[48], z[54]])
     a, b = similarity(_FIVE_POINTS, five, (1e-3, 1e6))
     misfit = np.sqrt((abs(five - a * _FIVE_POINTS - b) ** 2).mean()) / abs(a)
-    jaw_width, size_px = abs(z[16] - z[0]) / abs(a), abs(z[8] - z[17:27].mean())
+    jaw_width, size_px = abs(z[16] - z[0]) / abs(a), abs(z[CHIN - FACE.start] - z[in_face(BROWS)].mean())
     # 0.3 eye distances: a half turned head still passes, scattered points do not
     if misfit > 0.3 or not 0.9 < jaw_width < 4 or size_px > 3.5 * abs(a) or a.real <= 0 or abs(a) < 4:
         return "the initial pose's face keypoints do not form a face"
@@ -38,13 +50,13 @@ def face_problem(points_px: np.ndarray, score: np.ndarray, height_px: int, width
 def shoulder_problem(points_px: np.ndarray, score: np.ndarray, height_px: int, width_px: int) -> str | None:
     """Why the torso cannot be a layer, None when it can. points_px: [134, 2]; score: [134]."""
     shoulders = points_px[[RIGHT_SHOULDER, LEFT_SHOULDER]]
-    if (score[[RIGHT_SHOULDER, LEFT_SHOULDER]] < VISIBLE_SCORE).any():
+    if not is_visible(score[[RIGHT_SHOULDER, LEFT_SHOULDER]]).all():
         return "a shoulder is hidden in the initial pose"
     if ((shoulders < 0) | (shoulders >= [width_px, height_px])).any():
         return "a shoulder lies outside the picture in the initial pose"
     face = points_px[FACE.start : FACE.stop]
     ratio = (shoulders[1, 0] - shoulders[0, 0]) / max(float(np.ptp(face[:, 0])), 1e-6)
-    if not 0.8 < ratio < 6 or shoulders[:, 1].mean() < face[27:36, 1].mean():
+    if not 0.8 < ratio < 6 or shoulders[:, 1].mean() < points_px[NOSE_LINE, 1].mean():
         return "the initial pose's shoulders do not fit its face"
     return None
 

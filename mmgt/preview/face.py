@@ -4,6 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..skeleton import (
+    BROWS,
+    CHIN,
+    FACE,
+    INNER_LIPS,
+    JAW,
+    LEFT_BROW,
+    LIPS,
+    NOSE_LINE,
+    OUTER_LIPS,
+    RIGHT_BROW,
+    in_face,
+)
 from .geometry import as_complex, as_points, similarity
 
 MAX_EXPRESSION = 0.25  # of the face height: how far any face point goes on its own
@@ -12,11 +25,11 @@ LID_DEADBAND = 0.12  # detector and generator jitter of the eye opening; a blink
 
 # positions within the 68 face points
 _STABLE = np.array([0, 1, 2, 3, 13, 14, 15, 16, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 39, 42, 45])
-_RIGID_GROUPS = (range(4), range(13, 17), range(17, 22), range(22, 27), range(27, 36))  # jaw sides, brows, nose
-_CHIN, _JAW = np.arange(6, 11), np.arange(17)
+_RIGID_GROUPS = (range(4), range(13, 17), *map(in_face, (RIGHT_BROW, LEFT_BROW, NOSE_LINE)))  # first the jaw's sides
+_AROUND_CHIN, _JAW = np.arange(6, 11), np.array(in_face(JAW))
 EYES = ((36, 39, ((37, 41), (38, 40))), (42, 45, ((43, 47), (44, 46))))  # corners, (upper, lower) lid pairs
-_MOUTH, _LOWER_LIP = np.arange(48, 68), np.array([55, 56, 57, 58, 59, 65, 66, 67])
-_INNER_LIP, _UPPER_INNER = np.arange(60, 68), np.array([60, 61, 62, 63, 64])
+_MOUTH, _LOWER_LIP = np.array(in_face(LIPS)), np.array([55, 56, 57, 58, 59, 65, 66, 67])
+_INNER_LIP, _UPPER_INNER = np.array(in_face(INNER_LIPS)), np.array([60, 61, 62, 63, 64])
 _LIP_GAPS = ((61, 67), (62, 66), (63, 65))
 
 
@@ -30,8 +43,9 @@ def face_targets(rest: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, comple
     z = as_complex(rest)
     a, b = similarity(z[_STABLE], as_complex(face)[_STABLE], (0.6, 1.6))
     moves = (as_complex(face) - b) / a - z  # the expression, in the picture's own frame
-    size_px = max(abs(z[8] - z[17:27].mean()), 1.0)
-    down = (z[8] - z[17:27].mean()) / size_px
+    from_brows = z[CHIN - FACE.start] - z[in_face(BROWS)].mean()
+    size_px = max(abs(from_brows), 1.0)
+    down = from_brows / size_px
 
     def clamped(values: np.ndarray) -> np.ndarray:
         lengths = np.abs(values)
@@ -43,7 +57,7 @@ def face_targets(rest: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, comple
     for inner, outer, _ in EYES:
         kept[inner : inner + 6] = clamped(moves[[inner, outer]].mean())
     kept[_MOUTH] = clamped(moves[_MOUTH])
-    chin = clamped(moves[_CHIN].mean())
+    chin = clamped(moves[_AROUND_CHIN].mean())
 
     gap_px = float(np.mean([((z[low] + kept[low] - z[up] - kept[up]) / down).real for up, low in _LIP_GAPS]))
     rest_gap_px = float(np.mean([((z[low] - z[up]) / down).real for up, low in _LIP_GAPS]))
@@ -130,7 +144,7 @@ def draw_mouth(frame: np.ndarray, picture: np.ndarray, rest: np.ndarray, face: n
         return
     inside = _soft_polygon(outline - [x0, y0], (y1 - y0, x1 - x0), blur_px=0.02 * float(np.ptp(outline[:, 0])))
     # lit by the picture's own light: the lips' colour, much darker, deepest under the upper lip
-    lips = cv2.fillPoly(np.zeros(frame.shape[:2], np.uint8), [np.rint(rest[48:60]).astype(np.int32)], 1)
+    lips = cv2.fillPoly(np.zeros(frame.shape[:2], np.uint8), [np.rint(rest[in_face(OUTER_LIPS)]).astype(np.int32)], 1)
     lip_colour = np.array(cv2.mean(picture, mask=lips)[:3], np.float32)
     depth = np.linspace(0.16, 0.34, y1 - y0, dtype=np.float32)[:, None, None]
     cavity = np.broadcast_to(lip_colour * depth, (y1 - y0, x1 - x0, 3)).astype(np.float32)

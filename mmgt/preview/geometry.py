@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..skeleton import BROWS, CHIN
+
 
 def as_complex(xy: np.ndarray) -> np.ndarray:
     """[N, 2] -> [N] complex128."""
@@ -27,5 +29,5 @@ def similarity(source: np.ndarray, target: np.ndarray, scale_range: tuple[float,
 
 def face_height(points_px: np.ndarray) -> float:
     """Brows to chin in pixels, of keypoints [134, 2]."""
-    brow_centre, chin = points_px[41:51].mean(axis=0), points_px[32]
+    brow_centre, chin = points_px[BROWS].mean(axis=0), points_px[CHIN]
     return float(np.hypot(*(chin - brow_centre)))

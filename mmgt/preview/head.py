@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import FACE
+from ..skeleton import BROWS, CHIN, FACE, LEFT_BROW, RIGHT_BROW
 from .face import EYES
 from .geometry import face_height
 
@@ -16,7 +16,7 @@ def head_ring(rest_px: np.ndarray, matte: np.ndarray | None) -> np.ndarray:
     """
     face = rest_px[FACE.start : FACE.stop]
     size_px = face_height(rest_px)
-    chin, brows = face[8], face[17:27].mean(axis=0)
+    chin, brows = rest_px[CHIN], rest_px[BROWS].mean(axis=0)
     up = (brows - chin) / max(size_px, 1e-6)
     side = np.array([-up[1], up[0]])
     centre = 0.5 * (chin + brows) + 0.2 * size_px * up
@@ -32,7 +32,7 @@ def head_ring(rest_px: np.ndarray, matte: np.ndarray | None) -> np.ndarray:
             reach = steps[outside[0]] if len(outside) else steps[-1]
         points.append(centre + reach * size_px * ray)
     # a blink must not bend brows, glasses or cheeks: these stay with the skull
-    for (inner, outer, lids), brow in zip(EYES, (face[17:22], face[22:27]), strict=True):
+    for (inner, outer, lids), brow in zip(EYES, (rest_px[RIGHT_BROW], rest_px[LEFT_BROW]), strict=True):
         width_px = np.hypot(*(face[outer] - face[inner]))
         for up_idx, low_idx in lids:
             points.append(0.5 * (face[up_idx] + brow.mean(axis=0)))

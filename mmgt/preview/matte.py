@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import FACE, LEFT_SHOULDER, RIGHT_SHOULDER, VISIBLE_SCORE
+from ..skeleton import BROWS, CHIN, FACE, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, is_visible
 from .geometry import face_height
 
 GRABCUT_SIDE_PX = 384  # GrabCut takes 0.3 s at this size; smaller lost the top of a hat, larger gains nothing
@@ -107,7 +107,7 @@ def _seeds(size: tuple[int, int], points_px: np.ndarray, score: np.ndarray) -> n
     width_px, height_px = size
     face_px = face_height(points_px)
     face_points = points_px[FACE.start : FACE.stop]
-    chin, brow_centre = points_px[32], points_px[41:51].mean(axis=0)
+    chin, brow_centre = points_px[CHIN], points_px[BROWS].mean(axis=0)
     up = (brow_centre - chin) / max(face_px, 1e-6)
     tilt_deg = float(np.degrees(np.arctan2(up[0], -up[1])))
     shoulders = points_px[[RIGHT_SHOULDER, LEFT_SHOULDER]]
@@ -135,7 +135,7 @@ def _seeds(size: tuple[int, int], points_px: np.ndarray, score: np.ndarray) -> n
     def arms(thickness: float) -> np.ndarray:
         lines = canvas()
         for a, b in ARMS:
-            if score[a] > VISIBLE_SCORE and score[b] > VISIBLE_SCORE:
+            if is_visible(min(score[a], score[b])):
                 cv2.line(lines, whole(points_px[a]).tolist(), whole(points_px[b]).tolist(), 1, max(1, int(thickness)))
         return lines
 
@@ -145,8 +145,8 @@ def _seeds(size: tuple[int, int], points_px: np.ndarray, score: np.ndarray) -> n
 
     def hands(reach_px: float) -> np.ndarray:
         drawn = canvas()
-        for start in (92, 113):
-            seen = points_px[start : start + 21][score[start : start + 21] > VISIBLE_SCORE]
+        for hand in (LEFT_HAND, RIGHT_HAND):
+            seen = points_px[hand][is_visible(score[hand])]
             for point in seen:
                 cv2.circle(drawn, whole(point).tolist(), max(1, int(reach_px)), 1, -1)
         return drawn

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..skeleton import BROWS, CHIN, FACE, in_face
+
 BODY_GRID, FACE_GRID = 32, 48  # cells of the backward maps: 16 px at 512; the face's is fine enough for eyelids
 
 
@@ -44,8 +46,8 @@ def backward_map(
     """
     import cv2
 
-    centre = rest[:68].mean(axis=0)
-    unit_px = max(float(np.hypot(*(rest[8] - rest[17:27].mean(axis=0)))), 1.0)
+    centre = rest[: len(FACE)].mean(axis=0)
+    unit_px = max(float(np.hypot(*(rest[CHIN - FACE.start] - rest[in_face(BROWS)].mean(axis=0)))), 1.0)
     points = (target - centre) / unit_px
     coefficients = thin_plate(points, rest - target, stiffness)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import LEFT_ELBOW, LEFT_HIP, LEFT_SHOULDER, RIGHT_ELBOW, RIGHT_HIP, RIGHT_SHOULDER, VISIBLE_SCORE
+from ..skeleton import LEFT_ELBOW, LEFT_HIP, LEFT_SHOULDER, RIGHT_ELBOW, RIGHT_HIP, RIGHT_SHOULDER, is_visible
 
 
 def torso_controls(rest_px: np.ndarray, score: np.ndarray, height_px: int) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +23,7 @@ def torso_controls(rest_px: np.ndarray, score: np.ndarray, height_px: int) -> tu
     mixes = [np.asarray(mix, np.float64) for mix in mixes]
     points = [mix @ base for mix in mixes]
     for elbow, shoulder in ((RIGHT_ELBOW, 1), (LEFT_ELBOW, 2)):  # an arm that is no layer hangs on its shoulder
-        if score[elbow] >= VISIBLE_SCORE and 0 <= rest_px[elbow][1] < height_px:
+        if is_visible(score[elbow]) and 0 <= rest_px[elbow][1] < height_px:
             points.append(rest_px[elbow])
             mixes.append(0.7 * np.eye(5)[shoulder] + 0.3 * np.eye(5)[shoulder + 2])
     return np.array(points), np.array(mixes)
@@ -37,7 +37,7 @@ def body_shifts(rest_px: np.ndarray, score: np.ndarray, posed: np.ndarray) -> np
     limit_px = np.hypot(*(rest_px[LEFT_SHOULDER] - rest_px[RIGHT_SHOULDER]))
     shoulders = posed[[RIGHT_SHOULDER, LEFT_SHOULDER]] - rest_px[[RIGHT_SHOULDER, LEFT_SHOULDER]]
     hip_points = [RIGHT_HIP, LEFT_HIP]
-    if (score[hip_points] >= VISIBLE_SCORE).all():
+    if is_visible(score[hip_points]).all():
         hips = posed[hip_points] - rest_px[hip_points]
     else:
         hips = np.repeat(0.5 * shoulders.mean(axis=0, keepdims=True), 2, axis=0)
@@ -71,7 +71,7 @@ def torso_polygon(rest_px: np.ndarray, score: np.ndarray, shape: tuple[int, ...]
 
 def _hips(rest_px: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Right and left hip [2, 2]: as seen, or where an adult's are below the shoulders."""
-    seen = score[[RIGHT_HIP, LEFT_HIP]] >= VISIBLE_SCORE
+    seen = is_visible(score[[RIGHT_HIP, LEFT_HIP]])
     right, left = rest_px[RIGHT_SHOULDER], rest_px[LEFT_SHOULDER]
     across = left - right
     below = np.array([-across[1], across[0]]) * 1.4  # torso length over shoulder width

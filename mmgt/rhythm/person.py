@@ -76,7 +76,7 @@ def measure_person(initial_pose: PoseSequence) -> Person:
     shoulder_px = max(shoulder_px, unit * (MIN_SHOULDERS_PER_FACE_UNIT if shoulders_seen else SHOULDERS_PER_FACE_UNIT))
     if shoulder_px == 0:
         raise InputError(
-            "the initial pose shows neither a head nor two shoulders (scores above 0.3); Rhythm "
+            "the initial pose shows neither a head nor two shoulders (scores of 0.3 or more); Rhythm "
             "Audio2Pose needs one of them. Use a picture in which the person's face is seen."
         )
     axes = np.array([[down[1], -down[0]], down])

@@ -7,7 +7,19 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..skeleton import INNER_LIPS, JAW, LEFT_EAR, LEFT_EYE, LIPS, NECK, OUTER_LIPS, RIGHT_EAR, RIGHT_EYE
+from ..skeleton import (
+    INNER_LIPS,
+    JAW,
+    LEFT_BROW,
+    LEFT_EAR,
+    LEFT_EYE,
+    LIPS,
+    NECK,
+    OUTER_LIPS,
+    RIGHT_BROW,
+    RIGHT_EAR,
+    RIGHT_EYE,
+)
 from .canvas import Canvas, ellipse, mixed, shade, smooth
 from .identity import Identity
 
@@ -166,7 +178,7 @@ def draw_head(canvas: Canvas, head: Head, who: Identity) -> None:
         _draw_eye(canvas, head, who, head.points(eye))
     _draw_mouth(canvas, head, who)
     hairline = mixed(who.hair_colour, (50, 34, 30), 0.35) if who.hair != "none" else shade(skin, 0.42)
-    for brow in (range(41, 46), range(46, 51)):
+    for brow in (RIGHT_BROW, LEFT_BROW):
         canvas.line(head.points(brow), who.brow_width * unit, hairline, 0.35)
     _draw_front_hair(canvas, head, who, face)
     if who.glasses:

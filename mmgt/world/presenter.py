@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..poses import PoseSequence
-from ..skeleton import LEFT_HAND, NUM_KEYPOINTS, RIGHT_HAND
+from ..skeleton import FACE, LEFT_HAND, NUM_KEYPOINTS, RIGHT_HAND
 
 SIDE_PX = 512
 # A flat hand's points in shares of its length: along from the wrist, across towards the thumb.
@@ -97,6 +97,6 @@ def _face(xy_px: np.ndarray, centre: np.ndarray, eye_px: float, rng: np.random.G
     face.append(np.stack([inner, mouth_y + smile * (0.4 - (inner / mouth) ** 2)], axis=1))
     points = np.concatenate(face)
 
-    xy_px[24:92] = centre + eye_px * points
+    xy_px[FACE] = centre + eye_px * points
     for idx, place in ((0, (0, 0.58)), (14, (-0.5, 0)), (15, (0.5, 0)), (16, (-1.15, 0.12)), (17, (1.15, 0.12))):
         xy_px[idx] = centre + eye_px * np.array(place)

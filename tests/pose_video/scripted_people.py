@@ -5,7 +5,7 @@ import numpy as np
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.people import Detection
 from mmgt.pose_files import load_poses
-from mmgt.skeleton import VISIBLE_SCORE
+from mmgt.skeleton import is_visible
 
 HEIGHT, WIDTH = 480, 640
 
@@ -14,7 +14,7 @@ def standing(height_px, centres_px, arm=0.0):
     """The astronaut's pose, ``height_px`` tall around centres [T, 2], arms raised by ``arm`` of the height:
     keypoints [T, 134, 2]."""
     pose = load_poses(ASTRONAUT_POSE)
-    points, visible = pose.pixels[0].double().numpy(), pose.score[0].numpy() > VISIBLE_SCORE
+    points, visible = pose.pixels[0].double().numpy(), is_visible(pose.score[0].numpy())
     points = (points - points[visible].mean(axis=0)) / np.ptp(points[visible, 1])
     points[[3, 6], 1] -= arm / 2
     points[[4, 7], 1] -= arm
@@ -28,9 +28,7 @@ def astronaut_score():
 def detection(*people, height_px=HEIGHT, width_px=WIDTH):
     """A detection of people [134, 2] px with the astronaut's scores."""
     score = astronaut_score()
-    boxes = [
-        np.concatenate([p[score > VISIBLE_SCORE].min(axis=0), p[score > VISIBLE_SCORE].max(axis=0)]) for p in people
-    ]
+    boxes = [np.concatenate([p[is_visible(score)].min(axis=0), p[is_visible(score)].max(axis=0)]) for p in people]
     num_people = len(people)
     return Detection(
         np.array(boxes, float).reshape(num_people, 4),
