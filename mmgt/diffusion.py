@@ -37,6 +37,11 @@ def scaled_linear_alpha_bar_zero_snr(first_beta: float = 0.00085, last_beta: flo
     return _zero_terminal_snr(torch.linspace(first_beta**0.5, last_beta**0.5, NUM_TRAIN_STEPS) ** 2)
 
 
+def scaled_linear_alpha_bar(first_beta: float = 0.00085, last_beta: float = 0.012) -> Tensor:
+    """[1000] float32: the same as SD-1.5 has it, where the last step keeps a little of the sample."""
+    return torch.cumprod(1 - torch.linspace(first_beta**0.5, last_beta**0.5, NUM_TRAIN_STEPS) ** 2, dim=0)
+
+
 def _zero_terminal_snr(betas: Tensor) -> Tensor:
     """alpha_bar of betas, rescaled so that the last step is pure noise (Lin et al. 2024, algorithm 1)."""
     root = torch.cumprod(1 - betas, dim=0).sqrt()
@@ -67,6 +72,11 @@ def min_snr_weight_v(alpha_bar: Tensor, gamma: float = 5.0) -> Tensor:
     """Min-SNR weight of a v-prediction loss (Hang et al. 2023): min(snr + 1, gamma) / (snr + 1), same shape."""
     snr = signal_to_noise(alpha_bar) + 1
     return snr.clamp(max=gamma) / snr
+
+
+def min_snr_weight_epsilon(alpha_bar: Tensor, gamma: float = 5.0) -> Tensor:
+    """Min-SNR weight of a loss of the noise (Hang et al. 2023): min(snr, gamma) / snr, same shape; 1 for pure noise."""
+    return (gamma / signal_to_noise(alpha_bar)).clamp(max=1)
 
 
 def trailing_times(num_steps: int) -> list[int]:

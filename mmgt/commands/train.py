@@ -1,42 +1,139 @@
-"""``mmgt train``: learning, as a run that can be stopped and gone on with."""
+"""``mmgt train``: learning, as a run that can be watched, stopped and gone on with."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
+from ..errors import InputError
 from .terminal import Commands
+
+if TYPE_CHECKING:
+    from ..training.mmhaa import Drops, MMHAATraining
+    from ..training.new_networks import MMHAASizes
+    from ..training.team import Team
+
+SIZES = ("published", "small", "tiny")
 
 
 def add_parser(commands: Commands) -> None:
     train = commands.add_parser("train", help="learn a network from a training set").add_subparsers(required=True)
     smga = train.add_parser("smga", help="stage I: speech to poses")
-    smga.add_argument("--data", type=Path, required=True, metavar="SET", help="a training set, see `mmgt data`")
-    smga.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder; a run there goes on")
-    smga.add_argument("--steps", type=int, default=20_000, help="default: 20000")
-    smga.add_argument("--batch", type=int, default=128, help="windows of 3.2 s a step (default: 128)")
-    smga.add_argument("--seed", type=int, default=0)
+    add_run(smga, num_steps=20_000, batch=128, seed=0, learning_rate=2e-4)
     smga.add_argument("--width", type=int, default=512, help="of the network (default: 512, as published)")
     smga.add_argument("--layers", type=int, default=8, help="of the network (default: 8)")
     smga.add_argument("--heads", type=int, default=8, help="of the network (default: 8)")
-    smga.add_argument("--learning-rate", type=float, default=2e-4, help="of Adan (default: 2e-4)")
     smga.add_argument("--average-decay", type=float, default=0.9999, help="of the weights' average (default: 0.9999)")
     smga.add_argument("--loss", choices=["authors", "paper"], default="authors", help="3 face + all, or 3 face + body")
-    smga.add_argument(
+    smga.set_defaults(run=run_smga)
+    for name, help_text, batch in (
+        ("image", "stage II, process 1: the photo in another pose, from pairs of pictures", 4),
+        ("video", "stage II, process 2: motion, speech and masks, from clips", 1),
+    ):
+        stage = train.add_parser(name, help=help_text)
+        add_run(stage, num_steps=30_000 if name == "image" else 32_500, batch=batch, seed=12580, learning_rate=1e-5)
+        add_stage_two(stage, name)
+        stage.set_defaults(run=run_stage_two, process=name)
+
+
+def add_run(parser: argparse.ArgumentParser, num_steps: int, batch: int, seed: int, learning_rate: float) -> None:
+    """What every run has."""
+    parser.add_argument("--data", type=Path, required=True, metavar="SET", help="a training set, see `mmgt data`")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder; a run there goes on")
+    parser.add_argument("--steps", type=int, default=num_steps, help=f"default: {num_steps}")
+    parser.add_argument("--batch", type=int, default=batch, help=f"samples a step and process (default: {batch})")
+    parser.add_argument("--seed", type=int, default=seed, help=f"of all draws (default: {seed})")
+    parser.add_argument("--learning-rate", type=float, default=learning_rate, help=f"default: {learning_rate:g}")
+    parser.add_argument(
         "--save-every", type=int, default=500, metavar="N", help="steps between checkpoints (default: 500)"
     )
-    smga.add_argument("--device", default="auto", help="auto, cuda, mps, cpu (default: auto, the best there is)")
-    smga.set_defaults(run=run_smga)
+    parser.add_argument(
+        "--sample-every",
+        type=int,
+        default=0,
+        metavar="N",
+        help="steps between pictures of held-out clips, the truth above (default: none)",
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="curves in RUN/tensorboard too")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps, cpu (default: auto, the best there is)")
+
+
+def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
+    from ..mmhaa.masks import ThirdMask
+
+    is_video = name == "video"
+    parser.add_argument(
+        "--vae", type=Path, metavar="FILE", help="of SD-1.5 (default: none, the colours of 8 px blocks)"
+    )
+    parser.add_argument(
+        "--clip", type=Path, metavar="FILE", help="CLIP's image encoder (default: the network has none)"
+    )
+    parser.add_argument("--side", type=int, default=512, metavar="PX", help="of the pictures (default: 512)")
+    parser.add_argument("--size", choices=SIZES, default="published", help="of the networks (default: published)")
+    parser.add_argument("--widths", type=int, nargs=4, metavar="N", help="of the UNets' levels, instead of --size's")
+    parser.add_argument("--accumulate", type=int, default=1, metavar="N", help="batches a step (default: 1)")
+    parser.add_argument("--prediction", choices=["v", "epsilon"], default="v", help="what is learned (default: v)")
+    parser.add_argument(
+        "--schedule",
+        choices=["scaled_linear", "linear"],
+        default="scaled_linear",
+        help="of the noise: the authors' training, or their sampling, which `mmgt generate` takes",
+    )
+    parser.add_argument("--noise-offset", type=float, default=0.05, help="default: 0.05")
+    parser.add_argument("--snr-gamma", type=float, default=5.0, help="of the loss' weights (default: 5)")
+    parser.add_argument(
+        "--drops",
+        choices=["authors", "paper", "none"],
+        default="authors",
+        help=f"modalities left out at times: authors = photo 10%%{', speech 5%%' * is_video}; paper = each 5%%",
+    )
+    parser.add_argument("--reference", choices=["random", "first"], default="random", help="which frame is the photo")
+    parser.add_argument("--everything", action="store_true", help="all parameters learn (small networks from nothing)")
+    parser.add_argument("--average-decay", type=float, default=0.0, help="of the weights' average (default: 0, none)")
+    parser.add_argument("--autocast", choices=["no", "bf16", "fp16"], default="no", help="half precision (default: no)")
+    parser.add_argument("--checkpointing", action="store_true", help="less memory for a third more time")
+    parser.add_argument("--eight-bit", action="store_true", help="AdamW's moments in 8 bits, as the authors' process 2")
+    parser.add_argument("--from-unet", type=Path, metavar="FILE", help="begin from SD-1.5's UNet")
+    parser.add_argument("--from-controlnet", type=Path, metavar="FILE", help="begin from an OpenPose ControlNet's eye")
+    parser.add_argument("--from-networks", type=Path, metavar="FILE", help="begin from an earlier net-N.safetensors")
+    if is_video:
+        parser.add_argument("--from-motion", type=Path, metavar="FILE", help="begin from AnimateDiff's motion modules")
+        parser.add_argument("--frames", type=int, default=12, help="of a clip (default: 12)")
+        parser.add_argument(
+            "--hearing", choices=["wav2vec2", "handcrafted"], help="default: handcrafted where SIZE is small"
+        )
+        parser.add_argument(
+            "--third-mask", choices=get_args(ThirdMask), default="hands", help="of the full branch (default: hands)"
+        )
+
+
+@contextmanager
+def shown(num_steps: int, team: Team) -> Iterator[Callable[[int, int, float], None] | None]:
+    """A progress bar with loss, speed and time left."""
+    from tqdm import tqdm
+
+    if not team.writes:
+        yield None
+        return
+    with tqdm(total=num_steps, unit="step", mininterval=1) as bar:
+
+        def show(step: int, _num_steps: int, loss: float) -> None:
+            if bar.n == 0:
+                bar.initial = bar.n = step - 1  # a run that goes on
+            bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+            bar.update(step - bar.n)
+
+        yield show
 
 
 def run_smga(args: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from ..standalone.devices import choose_device
     from ..training.smga import SMGATraining, train_smga
     from ..training.smga_loss import SMGALoss
 
-    device = choose_device(args.device)
+    team = gathered(args)
     settings = SMGATraining(
         seed=args.seed,
         num_steps=args.steps,
@@ -49,11 +146,87 @@ def run_smga(args: argparse.Namespace) -> None:
         num_heads=args.heads,
         loss=SMGALoss(args.loss),
     )
-    with tqdm(total=args.steps, unit="step", mininterval=1) as bar:
+    with shown(args.steps, team) as show:
+        train_smga(args.data, args.out, settings, progress=show, team=team, **_writing(args))
+    if team.writes:
+        print(f"done: {args.out / 'smga.safetensors'}")
 
-        def show(step: int, _num_steps: int, loss: float) -> None:
-            bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-            bar.update(step - bar.n)
 
-        train_smga(args.data, args.out, settings, save_every=args.save_every, progress=show, device=device)
-    print(f"done: {args.out / 'smga.safetensors'}")
+def run_stage_two(args: argparse.Namespace) -> None:
+    from ..training.clips import ClipSet
+    from ..training.mmhaa import train_mmhaa
+    from ..training.start import StartFiles
+    from ..training.video_set import VideoSet, open_coder, open_eyes
+
+    team = gathered(args)
+    settings = stage_two_settings(args)
+    coder, eyes = open_coder(args.vae, team.device), open_eyes(args.clip, team.device)
+    videos = VideoSet(ClipSet(args.data), args.side, coder, eyes, settings.hearing, settings.masks)
+    start = StartFiles(args.from_unet, getattr(args, "from_motion", None), args.from_controlnet, args.from_networks)
+    with shown(args.steps, team) as show:
+        train_mmhaa(videos, args.out, settings, start=start, progress=show, team=team, **_writing(args))
+    if team.writes:
+        print(f"done: {args.out / f'net-{args.steps}.safetensors'}")
+
+
+def gathered(args: argparse.Namespace) -> Team:
+    from ..standalone.devices import choose_device
+    from ..training.team import Team
+
+    return Team.gathered(choose_device(args.device), force_cpu=args.device == "cpu")
+
+
+def _writing(args: argparse.Namespace) -> dict[str, Any]:
+    if args.save_every < 1 or args.sample_every < 0:
+        raise InputError(
+            f"--save-every is {args.save_every} and --sample-every {args.sample_every}; they must be 1 or more, and 0 "
+            "(never) or more."
+        )
+    return {"save_every": args.save_every, "sample_every": args.sample_every, "board": args.tensorboard}
+
+
+def stage_two_settings(args: argparse.Namespace) -> MMHAATraining:
+    from ..mmhaa.masks import MaskOptions
+    from ..training.mmhaa import AUTHORS_DROPS, PAPER_DROPS, Drops, MMHAATraining
+    from ..training.mmhaa_loss import MMHAALoss
+
+    drops: dict[str, Drops] = {"authors": AUTHORS_DROPS, "paper": PAPER_DROPS, "none": Drops(0, 0, 0, 0)}
+    hearing: Any = getattr(args, "hearing", None) or ("wav2vec2" if args.size == "published" else "handcrafted")
+    return MMHAATraining(
+        process=args.process,
+        seed=args.seed,
+        num_steps=args.steps,
+        batch=args.batch,
+        accumulate=args.accumulate,
+        side_px=args.side,
+        num_frames=getattr(args, "frames", 1),
+        learning_rate=args.learning_rate,
+        noise_offset=args.noise_offset,
+        loss=MMHAALoss(args.snr_gamma, args.prediction, args.schedule),
+        drops=drops[args.drops],
+        reference=args.reference,
+        masks=MaskOptions(getattr(args, "third_mask", "hands"), "face"),
+        hearing=hearing,
+        everything=args.everything,
+        average_decay=args.average_decay,
+        autocast=args.autocast,
+        checkpointing=args.checkpointing,
+        eight_bit=args.eight_bit,
+        sizes=stage_two_sizes(args, hearing),
+    )
+
+
+def stage_two_sizes(args: argparse.Namespace, hearing: str) -> MMHAASizes:
+    """The networks' sizes: a named set, other widths, and what the files at hand decide."""
+    from dataclasses import replace
+
+    from ..training.new_networks import NO_CLIP, SMALL, TINY, MMHAASizes
+
+    sizes = {"published": MMHAASizes(), "small": SMALL, "tiny": TINY}[args.size]
+    if args.widths:
+        sizes = replace(sizes, widths=tuple(args.widths))
+    if hearing == "wav2vec2":
+        sizes = replace(sizes, speech_layers=MMHAASizes.speech_layers, speech_width=MMHAASizes.speech_width)
+    else:
+        sizes = replace(sizes, speech_layers=SMALL.speech_layers, speech_width=SMALL.speech_width)
+    return replace(sizes, image_channels=MMHAASizes.image_channels if args.clip else NO_CLIP)

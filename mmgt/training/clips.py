@@ -100,6 +100,20 @@ class ClipSet:
         with safe_open(self.folder / entry.file, framework="pt") as file:
             return file.get_slice("gesture_features")[frames]
 
+    def video_features(self, entry: ClipEntry, frames: slice = slice(None)) -> Tensor:
+        """[T, layers, D] float32 of wav2vec2. Raises InputError where the set was made without it."""
+        with safe_open(self.folder / entry.file, framework="pt") as file:
+            if "video_features" not in file.keys():
+                raise InputError(
+                    f"{self.folder / entry.file} holds no wav2vec2 features; prepare the set with a wav2vec2 file, or "
+                    "train a network that hears the hand-crafted features."
+                )
+            return file.get_slice("video_features")[frames].float()
+
+    def metadata(self, entry: ClipEntry) -> dict[str, str]:
+        with safe_open(self.folder / entry.file, framework="pt") as file:
+            return dict(file.metadata())
+
     def windows(self, split: str, length: int, stride: int) -> Iterator[tuple[ClipEntry, int]]:
         """Clip and first frame of every window."""
         for entry in self.of_split(split):

@@ -6,24 +6,38 @@ The inference network is what trains: a clip is one row of a window, with the ph
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Literal, get_args
 
 from torch import Tensor
 
-from ..diffusion import min_snr_weight_v, scaled_linear_alpha_bar_zero_snr, velocity
+from ..diffusion import (
+    add_noise,
+    linear_alpha_bar_zero_snr,
+    min_snr_weight_epsilon,
+    min_snr_weight_v,
+    scaled_linear_alpha_bar,
+    scaled_linear_alpha_bar_zero_snr,
+    velocity,
+)
+from ..errors import InputError
 from ..mmhaa.attention import SpatialTransformer
 from ..mmhaa.network import MMHAA
 from ..mmhaa.unet import VideoContext
 
 NOISE_OFFSET = 0.05
 
+Prediction = Literal["v", "epsilon"]
+Schedule = Literal["scaled_linear", "linear"]
+
 
 @dataclass(frozen=True)
 class Clip:
-    """F frames of one person, as stage II learns them.
+    """F frames of one person, as stage II learns them; for an image network F pictures, each of a person of its own.
 
-    latents [F, 4, h, w] and photo_latents [1, 4, h, w] (scaled); image_token [1, 1, D] of the photo, or of a picture of
-    zeros where the photo is dropped; pose_pictures [F, 3, H, W] in 0..1; audio [F, 5, layers, D], None for an image
-    network; masks: for each level of the down path [3 (full, face, lips), F, h w].
+    latents [F, 4, h, w] and photo_latents [1 or F, 4, h, w] (scaled); image_token [1 or F, 1, D] of the photo, or of a
+    picture of zeros where the photo is dropped; pose_pictures [F, 3, H, W] in 0..1; audio [F, 5, layers, D], None for
+    an image network; masks: for each level of the down path [3 (full, face, lips), F, h w].
     """
 
     latents: Tensor
@@ -35,20 +49,20 @@ class Clip:
 
 
 def noise_of(noise: Tensor, offset: Tensor, strength: float = NOISE_OFFSET) -> Tensor:
-    """Noise [F, 4, h, w] with an offset [4] of each channel that all frames and places share."""
-    return noise + strength * offset.view(1, -1, 1, 1)
+    """Noise [F, 4, h, w] with an offset [4] (or [F, 4]) of each channel that all frames and places share."""
+    return noise + strength * offset.view(-1, noise.shape[1], 1, 1)
 
 
-def predict_v(
+def predict(
     networks: MMHAA,
     clip: Clip,
     noisy: Tensor,
-    timestep: Tensor,
+    timesteps: Tensor,
     drop_image: bool = False,
     drop_audio: bool = False,
     round_features: bool = False,
 ) -> Tensor:
-    """v of a noisy clip [F, 4, h, w] at timestep [1], with gradients.
+    """The network's answer to a noisy clip [F, 4, h, w] at timesteps [1 or F], with gradients.
 
     drop_image: the reference UNet does not run, and nothing of the photo is read but ``clip.image_token``. drop_audio:
     the speech's tokens are zero. round_features: the photo's features are rounded to half precision, as the authors do.
@@ -69,7 +83,7 @@ def predict_v(
         strengths=noisy.new_ones(3),
         rows=(True,),
     )
-    return video(noisy, timestep, context)[0]
+    return video(noisy, timesteps, context)[0]
 
 
 def _no_features(networks: MMHAA, like: Tensor) -> dict[str, Tensor]:
@@ -81,19 +95,63 @@ def _no_features(networks: MMHAA, like: Tensor) -> dict[str, Tensor]:
     }
 
 
+@cache
+def noise_levels(prediction: Prediction, schedule: Schedule) -> Tensor:
+    """alpha_bar [1000] that a network is trained with.
+
+    v is learned down to pure noise (zero terminal SNR). The noise cannot be learned there, as no sample is left in it
+    to divide by: SD-1.5's own schedule is taken.
+    """
+    if prediction == "epsilon":
+        return scaled_linear_alpha_bar()
+    return scaled_linear_alpha_bar_zero_snr() if schedule == "scaled_linear" else linear_alpha_bar_zero_snr()
+
+
 @dataclass(frozen=True)
 class MMHAALoss:
-    """Mean squared error of v, weighted by min-SNR with ``snr_gamma``."""
+    """Mean squared error, weighted by min-SNR with ``snr_gamma``.
+
+    prediction: what the network learns, "v" (the authors' code) or "epsilon", the noise (the paper's eq. 24 and 25).
+    schedule: of the noise; the authors train with "scaled_linear" and sample with "linear". A network that is trained
+    with "linear" meets the levels that it has learned.
+    """
 
     snr_gamma: float = 5.0
+    prediction: Prediction = "v"
+    schedule: Schedule = "scaled_linear"
 
-    def error(self, predicted: Tensor, clip: Clip, noise: Tensor, timestep: int) -> Tensor:
-        """A clip's mean squared error, before its weight: []."""
-        alpha_bar = scaled_linear_alpha_bar_zero_snr()[timestep : timestep + 1].to(predicted)
-        return (predicted - velocity(clip.latents, noise, alpha_bar)).square().mean()
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("prediction", self.prediction, get_args(Prediction)),
+            ("schedule", self.schedule, get_args(Schedule)),
+        ):
+            if value not in allowed:
+                raise InputError(f"the {name} is '{value}'; it must be one of {', '.join(allowed)}.")
+        if self.snr_gamma <= 0:
+            raise InputError(f"the SNR's gamma is {self.snr_gamma}; it must be above 0 (the authors take 5).")
 
-    def weight(self, timestep: int) -> float:
-        return float(min_snr_weight_v(scaled_linear_alpha_bar_zero_snr()[timestep], self.snr_gamma))
+    def levels(self, timesteps: Tensor) -> Tensor:
+        """alpha_bar of timesteps, on the CPU."""
+        return noise_levels(self.prediction, self.schedule)[timesteps.cpu()]
 
-    def __call__(self, predicted: Tensor, clip: Clip, noise: Tensor, timestep: int) -> Tensor:
-        return self.error(predicted, clip, noise, timestep) * self.weight(timestep)
+    def noisy(self, clip: Clip, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """The clip's latents with noise, both [F, 4, h, w], at timesteps [1 or F]."""
+        return add_noise(clip.latents, noise, self.levels(timesteps).to(noise))
+
+    def target(self, clip: Clip, noise: Tensor, timesteps: Tensor) -> Tensor:
+        if self.prediction == "epsilon":
+            return noise
+        return velocity(clip.latents, noise, self.levels(timesteps).to(noise))
+
+    def errors(self, predicted: Tensor, clip: Clip, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """Mean squared errors before their weights: one for each timestep."""
+        squares = (predicted - self.target(clip, noise, timesteps)).square()
+        return squares.unflatten(0, (len(timesteps), -1)).flatten(1).mean(dim=1)
+
+    def weights(self, timesteps: Tensor) -> Tensor:
+        weight = min_snr_weight_v if self.prediction == "v" else min_snr_weight_epsilon
+        return weight(self.levels(timesteps), self.snr_gamma)
+
+    def __call__(self, predicted: Tensor, clip: Clip, noise: Tensor, timesteps: Tensor) -> Tensor:
+        errors = self.errors(predicted, clip, noise, timesteps)
+        return (errors * self.weights(timesteps).to(errors)).mean()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ..errors import InputError
 
 
 class Adan(torch.optim.Optimizer):
@@ -73,19 +76,58 @@ class Adan(torch.optim.Optimizer):
 class ExponentialAverage:
     """The moving average of a network's parameters (SMGA: decay 0.9999 at every step, no warm-up).
 
-    It begins as a copy of the parameters. Buffers are not averaged.
+    It begins as a copy of the parameters that learn. Frozen ones and buffers are not averaged.
     """
 
     def __init__(self, network: nn.Module, decay: float = 0.9999) -> None:
         self.decay = decay
-        self.average = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+        self.average = {name: parameter.detach().clone() for name, parameter in _averaged(network)}
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        for name, parameter in network.named_parameters():
+        for name, parameter in _averaged(network):
             self.average[name].mul_(self.decay).add_(parameter, alpha=1 - self.decay)
 
     def load(self, average: Mapping[str, Tensor]) -> None:
         """Continue from an earlier run's average; every name must be there."""
         for name, tensor in self.average.items():
             tensor.copy_(average[name])
+
+    @contextmanager
+    def standing_in(self, network: nn.Module) -> Iterator[None]:
+        """Within, the network's parameters are the average."""
+        learned = {name: parameter.detach().clone() for name, parameter in _averaged(network)}
+        try:
+            with torch.no_grad():
+                for name, parameter in _averaged(network):
+                    parameter.copy_(self.average[name])
+            yield
+        finally:
+            with torch.no_grad():
+                for name, parameter in _averaged(network):
+                    parameter.copy_(learned[name])
+
+
+def _averaged(network: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters that an average is kept of: those that learn."""
+    return ((name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad)
+
+
+def adamw(
+    parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float, eight_bit: bool = False
+) -> torch.optim.Optimizer:
+    """AdamW with the authors' betas and epsilon. eight_bit: with bitsandbytes, as they train process 2.
+
+    Raises InputError where that is not installed.
+    """
+    given = {"lr": learning_rate, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": weight_decay}
+    if not eight_bit:
+        return torch.optim.AdamW(parameters, **given)  # type: ignore[arg-type]
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError as error:
+        raise InputError(
+            "AdamW in 8 bits needs bitsandbytes, which is not installed; run `pip install bitsandbytes`, or train "
+            "without --eight-bit."
+        ) from error
+    return AdamW8bit(parameters, **given)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
+from ..mmhaa.attention import SpatialBlock
 from ..mmhaa.network import MMHAA, authors_state
 
 
@@ -28,6 +31,8 @@ def _trains_video(name: str) -> bool:
 
 IMAGE = Process("image", _trains_image)  # process 1: both UNets but the reference's last level, and the pose guider
 VIDEO = Process("video", _trains_video)  # process 2: the audio and motion modules, and the audio projection
+EVERYTHING = Process("everything", lambda _name: True)  # small networks that begin from nothing
+PROCESSES = {process.name: process for process in (IMAGE, VIDEO, EVERYTHING)}
 
 
 def trainable(networks: MMHAA, process: Process) -> list[str]:
@@ -38,3 +43,20 @@ def trainable(networks: MMHAA, process: Process) -> list[str]:
     for name, parameter in parameters.items():
         parameter.requires_grad_(process.trains(name))
     return [name for name in parameters if process.trains(name)]
+
+
+def zero_unused(networks: MMHAA) -> None:
+    """Give zero gradients to what CLIP's single token makes idle, so that the optimiser's decay acts as the authors'.
+
+    With one key, queries and keys of the cross-attention and the norm before them change nothing; the inference network
+    leaves them out, theirs computes zeros. A reference UNet that did not run in this step has no gradients at all.
+    """
+    for network in (networks.reference_unet, networks.video_network):
+        if all(parameter.grad is None for parameter in network.parameters()):
+            continue
+        for module in network.modules():
+            if isinstance(module, SpatialBlock):
+                idle = (module.norm2.weight, module.norm2.bias, module.attn2.to_q.weight, module.attn2.to_k.weight)
+                for parameter in idle:
+                    if parameter.requires_grad and parameter.grad is None:
+                        parameter.grad = torch.zeros_like(parameter)

@@ -25,6 +25,7 @@ from .clips import write_atomically, write_text_atomically
 from .optimisers import ExponentialAverage
 
 STATE, CONFIG, LOSSES = "state.safetensors", "config.json", "losses.csv"
+MAY_CHANGE = ("num_steps",)  # of a run that goes on: it may be made longer
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -47,49 +48,78 @@ class Run:
             write_text_atomically(path, json.dumps(config, indent=1))
             return
         before = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(json.dumps(settings))
         changed = [
             f"{name} was {before.get(name)!r} and is {value!r}"
-            for name, value in json.loads(json.dumps(settings)).items()
-            if before.get(name) != value
+            for name, value in settings.items()
+            if before.get(name) != value and name not in MAY_CHANGE
         ]
         if changed:
             raise InputError(
                 f"{self.folder} holds a run with other settings ({'; '.join(changed[:3])}); give the same settings to "
                 "go on, or another --out."
             )
+        if any(before.get(name) != settings.get(name) for name in MAY_CHANGE):
+            write_text_atomically(path, json.dumps({**before, **settings}, indent=1))
 
     def save(
-        self, step: int, network: nn.Module, average: ExponentialAverage, optimiser: torch.optim.Optimizer
+        self,
+        step: int,
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        average: ExponentialAverage | None = None,
+        extra: Mapping[str, Tensor] = {},
+        metadata: Mapping[str, str] = {},
     ) -> None:
-        names: dict[Tensor, str] = {parameter: name for name, parameter in network.named_parameters()}
-        tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-        tensors |= {f"average.{name}": tensor for name, tensor in average.average.items()}
+        """Write all that a run goes on from: the parameters that learn, their average, the optimiser; ``extra`` too."""
+        parameters = learning(network)
+        names: dict[Tensor, str] = {parameter: name for name, parameter in parameters.items()}
+        tensors: dict[str, Tensor] = {f"network.{name}": tensor for name, tensor in parameters.items()}
+        tensors |= {f"extra.{name}": tensor for name, tensor in extra.items()}
+        if average is not None:
+            tensors |= {f"average.{name}": tensor for name, tensor in average.average.items()}
         for parameter, state in optimiser.state.items():
             for entry, value in state.items():
                 value = value if isinstance(value, Tensor) else torch.tensor(value)
                 tensors[f"optimiser.{entry}.{names[parameter]}"] = value
-        write_atomically(self.folder / STATE, {k: v.detach().cpu() for k, v in tensors.items()}, {"step": str(step)})
+        write_atomically(
+            self.folder / STATE, {k: v.detach().cpu() for k, v in tensors.items()}, {"step": str(step), **metadata}
+        )
 
-    def load(self, network: nn.Module, average: ExponentialAverage, optimiser: torch.optim.Optimizer) -> int:
-        """Go on where the run was; returns how many steps are done (0 for a new run)."""
+    def metadata(self) -> dict[str, str]:
+        """The newest state's; empty for a new run."""
         path = self.folder / STATE
         if not path.is_file():
-            return 0
-        parameters = dict(network.named_parameters())
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}}
+            return {}
         with safe_open(path, framework="pt") as file:
+            return dict(file.metadata())
+
+    def load(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, average: ExponentialAverage | None = None
+    ) -> dict[str, Tensor]:
+        """Go on where the run was, from what ``save`` wrote. Returns its ``extra``."""
+        parameters = learning(network)
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "extra": {}}
+        with safe_open(self.folder / STATE, framework="pt") as file:
             for key in file.keys():
                 part, _, name = key.partition(".")
                 if part != "optimiser":
                     parts[part][name] = file.get_tensor(key)
                     continue
                 entry, _, name = name.partition(".")
-                value = file.get_tensor(key).to(parameters[name].device)
-                optimiser.state[parameters[name]][entry] = int(value) if value.dtype == torch.int64 else value
-            step = int(file.metadata()["step"])
-        network.load_state_dict(parts["network"])
-        average.load(parts["average"])
-        return step
+                value = file.get_tensor(key)
+                if value.ndim:
+                    value = value.to(parameters[name].device)
+                is_count = value.ndim == 0 and value.dtype == torch.int64
+                optimiser.state[parameters[name]][entry] = int(value) if is_count else value
+        if parts["network"].keys() != parameters.keys():
+            raise InputError(f"{self.folder / STATE} is the state of another network; give another --out.")
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(parts["network"][name])
+        if average is not None:
+            average.load(parts["average"])
+        return parts["extra"]
 
     def losses(self) -> list[dict[str, float]]:
         path = self.folder / LOSSES
@@ -108,7 +138,7 @@ class Run:
         write_text_atomically(self.folder / LOSSES, "\n".join(lines) + "\n")
 
     def draw_losses(self, rows: list[dict[str, float]]) -> None:
-        """loss.png; nothing where matplotlib is not installed (extra ``train``)."""
+        """loss.png, one row of axes for each number; nothing where matplotlib is not installed (extra ``train``)."""
         try:
             import matplotlib
         except ImportError:
@@ -116,14 +146,24 @@ class Run:
         matplotlib.use("agg")
         from matplotlib import pyplot
 
-        figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
-        for name in sorted({name for row in rows for name in row} - {"step"}):
+        names = sorted({name for row in rows for name in row} - {"step"})
+        figure, panels = pyplot.subplots(
+            len(names), 1, figsize=(8, 3 * len(names)), sharex=True, squeeze=False, layout="constrained"
+        )
+        for axes, name in zip(panels[:, 0], names, strict=True):
             points = [(row["step"], row[name]) for row in rows if name in row]
-            axes.plot(*zip(*points, strict=True), label=name)
-        axes.set(xlabel="step", yscale="log")
-        axes.legend()
-        figure.savefig(self.folder / "loss.png")
+            axes.plot(*zip(*points, strict=True))
+            axes.set(ylabel=name.replace("_", " "), yscale="log")
+        panels[-1, 0].set(xlabel="step")
+        unfinished = self.folder / ".loss.unfinished.png"
+        figure.savefig(unfinished)
         pyplot.close(figure)
+        unfinished.replace(self.folder / "loss.png")
+
+
+def learning(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that are not frozen, by name."""
+    return {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
 
 
 @contextmanager

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..diffusion import NUM_TRAIN_STEPS, add_noise, cosine_alpha_bar
+from ..draw import draw_poses
 from ..errors import InputError
 from ..pose_vector import FRAME_PX, TrainingFrame, mask_legs
 from ..poses import PoseSequence
@@ -19,9 +20,12 @@ from ..smga.keys import to_authors
 from ..smga.model import SMGA
 from ..smga.sample import SamplerSettings, sample_poses
 from .clips import ClipSet, write_atomically
+from .loop import Learner, Progress, tensorboard
+from .mmhaa_samples import write_sheet
 from .optimisers import Adan, ExponentialAverage
-from .run import Run, step_generator, stop_requests
+from .run import Run, step_generator
 from .smga_loss import SMGALoss
+from .team import ALONE, Team
 
 STRIDE = 10  # frames (0.4 s) between windows
 VALIDATION_CLIPS = 4
@@ -110,17 +114,23 @@ def new_network(settings: SMGATraining, audio_channels: int) -> SMGA:
 
 
 def training_loss(
-    network: SMGA, poses: Tensor, features: Tensor, settings: SMGATraining, generator: torch.Generator
+    network: SMGA,
+    poses: Tensor,
+    features: Tensor,
+    settings: SMGATraining,
+    generator: torch.Generator,
+    team: Team = ALONE,
 ) -> Tensor:
-    """One batch's loss: timesteps, noise and dropped conditions are drawn on the CPU."""
+    """One batch's loss: timesteps, noise and dropped conditions are drawn on the CPU. team: takes its share."""
     timesteps = torch.randint(NUM_TRAIN_STEPS, (len(poses),), generator=generator)
     noise = torch.randn(poses.shape, generator=generator)
     drop = torch.rand(len(poses), generator=generator) < settings.condition_dropout
     initial_pose = mask_legs(poses[:, 0]) if settings.hide_legs else poses[:, 0]
     device = network.null_tokens.device
     noisy = add_noise(poses, noise, cosine_alpha_bar()[timesteps])
-    given = (tensor.to(device) for tensor in (noisy, initial_pose, features, timesteps, drop))
-    return settings.loss(network(*given), poses.to(device))
+    share = team.share(len(poses) // team.size)
+    given = (tensor[share.start : share.stop].to(device) for tensor in (noisy, initial_pose, features, timesteps, drop))
+    return settings.loss(network(*given), poses[share.start : share.stop].to(device))
 
 
 def train_smga(
@@ -129,8 +139,10 @@ def train_smga(
     settings: SMGATraining,
     *,
     save_every: int = 500,
-    progress: Callable[[int, int, float], None] | None = None,
-    device: torch.device | None = None,
+    sample_every: int = 0,
+    progress: Progress | None = None,
+    team: Team = ALONE,
+    board: bool = False,
 ) -> SMGA:
     """Learn from a training set until ``settings.num_steps``; the same call goes on with a run that was stopped.
 
@@ -139,55 +151,63 @@ def train_smga(
     """
     clips = ClipSet(data)
     audio_channels = clips.entries[0].num_features
-    network = new_network(settings, audio_channels).to(device)
+    network = new_network(settings, audio_channels).to(team.device)
     windows, run = PoseWindows(clips, network.config.num_frames), Run(out)
-    run.begin({"task": "smga", "data": clips.digest(), **asdict(settings)})
+    if team.writes:
+        run.begin({"task": "smga", "data": clips.digest(), **asdict(settings)})
+    team.wait()
     optimiser = Adan(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     average = ExponentialAverage(network, settings.average_decay)
-    done = run.load(network, average, optimiser)
-    rows = [row for row in run.losses() if row["step"] <= done]
     held_out = new_network(settings, audio_channels).eval().requires_grad_(False)
 
-    with stop_requests() as stop:
-        for step in range(done, settings.num_steps):
-            generator = step_generator(settings.seed, step)
-            loss = training_loss(network, *windows.batch(settings.batch, generator), settings, generator)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            average.update(network)
-            if progress is not None:
-                progress(step + 1, settings.num_steps, loss.item())
-            if step + 1 == settings.num_steps or (step + 1) % save_every == 0 or stop:
-                held_out.load_state_dict(average.average)
-                rows.append({"step": step + 1, "loss": round(loss.item(), 6)})
-                if not stop:
-                    rows[-1]["rmse_px"] = round(validate(held_out, clips), 4)
-                _write(run, step + 1, held_out, network, average, optimiser, rows)
-            if stop:
-                raise KeyboardInterrupt
+    def backward(step: int) -> float:
+        generator = step_generator(settings.seed, step)
+        loss = training_loss(network, *windows.batch(settings.batch * team.size, generator), settings, generator, team)
+        loss.backward()
+        return loss.item()
+
+    def checkpoint(step: int, rows: list[dict[str, float]]) -> dict[str, str]:
+        held_out.load_state_dict(average.average)
+        rows[-1]["rmse_px"] = round(validate(held_out, clips), 4)
+        written = to_authors(held_out.state_dict()), {"config": json.dumps(config_of(held_out)), "step": str(step)}
+        write_atomically(out / "smga.safetensors", *written)
+        if rows[-1]["rmse_px"] == min(row["rmse_px"] for row in rows if "rmse_px" in row):
+            write_atomically(out / "best.safetensors", *written)
+        return {}
+
+    def samples(step: int) -> None:
+        held_out.load_state_dict(average.average)
+        write_samples(out / "samples" / f"step_{step:06d}.png", held_out, clips)
+
+    Learner(
+        run,
+        network,
+        optimiser,
+        checkpoint,
+        average,
+        samples,
+        team,
+        save_every=save_every,
+        sample_every=sample_every,
+        board=tensorboard(out / "tensorboard") if board and team.writes else None,
+    ).learn(settings.num_steps, backward, progress)
     held_out.load_state_dict(average.average)
     return held_out
 
 
-def _write(
-    run: Run,
-    step: int,
-    held_out: SMGA,
-    network: SMGA,
-    average: ExponentialAverage,
-    optimiser: Adan,
-    rows: list[dict[str, float]],
-) -> None:
-    config = {"num_heads": held_out.config.num_heads}
-    checkpoint = to_authors(held_out.state_dict()), {"config": json.dumps(config), "step": str(step)}
-    write_atomically(run.folder / "smga.safetensors", *checkpoint)
-    errors = [row["rmse_px"] for row in rows if "rmse_px" in row]
-    if "rmse_px" in rows[-1] and rows[-1]["rmse_px"] == min(errors):
-        write_atomically(run.folder / "best.safetensors", *checkpoint)
-    run.log(rows)
-    run.draw_losses(rows)
-    run.save(step, network, average, optimiser)  # last: a run goes on from here
+def config_of(network: SMGA) -> dict[str, Any]:
+    """What tensors do not show, for a checkpoint's metadata."""
+    return {"num_heads": network.config.num_heads}
+
+
+def write_samples(path: Path, network: SMGA, clips: ClipSet, num_clips: int = 2, side_px: int = 256) -> None:
+    """Draw held-out clips' skeletons: the truth above, what the speech makes of the same initial pose below."""
+    rows = []
+    for truth, features in held_out_clips(clips, num_clips):
+        sampled = sample_poses(network, features, truth.frames(0, 1), seed=0, settings=SamplerSettings(10))
+        shown = [truth.num_frames * i // 8 for i in range(8)]
+        rows += [list(draw_poses(poses.at(shown), side_px, side_px)) for poses in (truth, sampled)]
+    write_sheet(path, rows)
 
 
 def validate(network: SMGA, clips: ClipSet, num_clips: int = VALIDATION_CLIPS, num_steps: int = 10) -> float:

@@ -9,9 +9,9 @@ from golden import config, golden_files, golden_folder, part, read
 from recipe import digest, state_dict
 from stage2 import tensor
 
-from mmgt.diffusion import add_noise, min_snr_weight_v, scaled_linear_alpha_bar_zero_snr, signal_to_noise, velocity
+from mmgt.diffusion import min_snr_weight_v, scaled_linear_alpha_bar_zero_snr, signal_to_noise
 from mmgt.mmhaa.network import authors_state, build_networks, network_states
-from mmgt.training.mmhaa_loss import Clip, MMHAALoss, noise_of, predict_v
+from mmgt.training.mmhaa_loss import Clip, MMHAALoss, noise_of, predict
 from mmgt.training.processes import IMAGE, VIDEO, trainable
 from mmgt.weights import load_strictly
 
@@ -76,22 +76,19 @@ def check_step(path, process, case):
     names = trainable(nets, IMAGE if process == 1 else VIDEO)
     drop_image, drop_audio = case in ("drop_image", "drop_both"), case in ("drop_audio", "drop_both")
     loss, losses, predictions = MMHAALoss(), [], []
-    alpha_bar = scaled_linear_alpha_bar_zero_snr()
     for i, (clip, noise, timestep) in enumerate(clips(tensors, process, drop_image)):
-        level = alpha_bar[timestep : timestep + 1]
-        noisy = add_noise(clip.latents, noise, level)
+        timesteps = torch.tensor([timestep])
+        noisy = loss.noisy(clip, noise, timesteps)
         np.testing.assert_allclose(noise, tensors["noise_total"][i].swapaxes(0, 1), atol=1e-6)
         np.testing.assert_allclose(noisy, tensors["noisy_latents"][i].swapaxes(0, 1), atol=1e-6)
-        np.testing.assert_allclose(velocity(clip.latents, noise, level), tensors["target"][i].swapaxes(0, 1), atol=1e-6)
-        np.testing.assert_allclose(loss.weight(timestep), tensors["weights"][i], rtol=1e-5)
-        v = predict_v(
-            nets, clip, noisy, torch.tensor([timestep]), drop_image, drop_audio, round_features=case.endswith("fp16")
-        )
+        np.testing.assert_allclose(loss.target(clip, noise, timesteps), tensors["target"][i].swapaxes(0, 1), atol=1e-6)
+        np.testing.assert_allclose(loss.weights(timesteps), tensors["weights"][i : i + 1], rtol=1e-5)
+        v = predict(nets, clip, noisy, timesteps, drop_image, drop_audio, round_features=case.endswith("fp16"))
         predictions.append(v.detach().transpose(0, 1))
-        error = loss.error(v, clip, noise, timestep)
+        error = loss.errors(v, clip, noise, timesteps)
         if f"{case}.loss_per_sample" in tensors:
             np.testing.assert_allclose(error.item(), tensors[f"{case}.loss_per_sample"][i], rtol=1e-5)
-        losses.append(error * loss.weight(timestep))
+        losses.append(loss(v, clip, noise, timesteps))
     np.testing.assert_allclose(torch.stack(predictions), tensors[f"{case}.model_pred"], atol=2e-4)
     total = torch.stack(losses).mean()
     np.testing.assert_allclose(total.item(), tensors[f"{case}.loss"], rtol=1e-5)

@@ -1,0 +1,236 @@
+"""A training set as stage II learns it: latents, photo token, pose pictures, masks and speech of a window's frames.
+
+Latents and tokens are made when a clip is first drawn, and kept beside the set: ``cache/NAME/CLIP``, one .safetensors
+for each clip, read by memory mapping. Pose pictures and masks are made from the poses, as they are when sampling.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from torch import Tensor
+
+from ..errors import InputError
+from ..mmhaa.audio_proj import around_each_frame
+from ..mmhaa.drive import DrawnPoses, Drive
+from ..mmhaa.masks import BoxMasks, BranchMasks, MaskOptions, RegionMasks
+from ..mmhaa.pictures import LATENT_PX, PictureSize
+from ..motion_mask import face_box, hand_boxes, lip_box
+from ..speech.features import NUM_HANDCRAFTED
+from .clips import ClipEntry, ClipSet, write_atomically
+from .mmhaa_loss import Clip
+from .new_networks import NO_CLIP
+
+Hearing = Literal["handcrafted", "wav2vec2"]
+
+
+class Coder(Protocol):
+    """Pictures <-> latents. name: of the cache, so that latents of two coders are not mixed."""
+
+    @property
+    def name(self) -> str: ...
+
+    def encode(self, pictures: np.ndarray) -> Tensor:
+        """[F, H, W, 3] uint8 -> scaled latents [F, 4, H / 8, W / 8]."""
+        ...
+
+    def decode(self, latents: Tensor) -> np.ndarray:
+        """The way back."""
+        ...
+
+
+class BlockColours:
+    """A coder without weights: a latent cell is the mean colour of its 8 x 8 px, and its brightness.
+
+    What is smaller than a cell is lost; it is for trying a training out where no VAE is at hand.
+    """
+
+    name = "blocks"
+
+    def encode(self, pictures: np.ndarray) -> Tensor:
+        colours = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+        cells = F.avg_pool2d(colours, LATENT_PX)
+        return torch.cat([cells, cells.mean(dim=1, keepdim=True)], dim=1)
+
+    def decode(self, latents: Tensor) -> np.ndarray:
+        colours = F.interpolate(latents[:, :3].float().cpu(), scale_factor=LATENT_PX, mode="nearest")
+        return ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+@dataclass(frozen=True)
+class VAECoder:
+    """A VAE of Stable Diffusion 1.5. name: which one it is (the checksum of its file)."""
+
+    vae: Any
+
+    name: str
+
+    def encode(self, pictures: np.ndarray) -> Tensor:
+        from ..standalone.vae import encode_picture
+
+        return torch.cat([encode_picture(self.vae, picture).cpu() for picture in pictures])
+
+    def decode(self, latents: Tensor) -> np.ndarray:
+        from ..standalone.vae import decode_latents
+
+        frames = torch.cat(list(decode_latents(self.vae, latents)))
+        return (frames * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """CLIP's image encoder; name: which one it is."""
+
+    encoder: Any
+    name: str
+
+    def tokens(self, pictures: np.ndarray) -> Tensor:
+        """[F, H, W, 3] uint8 -> [F, 1, D]."""
+        from ..standalone.image_encoder import encode_photo
+
+        return torch.cat([encode_photo(self.encoder, picture).cpu() for picture in pictures])
+
+    def zero_picture(self) -> Tensor:
+        """[1, 1, D]: of a picture of zeros after CLIP's normalisation, its mean colour: what a dropped photo shows."""
+        return zero_picture_token(self.encoder)
+
+
+@torch.inference_mode()
+def zero_picture_token(encoder: Any) -> Tensor:
+    """[1, 1, D]: what an image encoder says of pixel values that are all zero (not of a black picture)."""
+    side = encoder.config.image_size
+    pixels = torch.zeros(1, 3, side, side, device=encoder.device, dtype=encoder.dtype)
+    return encoder(pixel_values=pixels).image_embeds[:, None].cpu().clone()
+
+
+Filmed = Callable[[ClipSet, ClipEntry, Sequence[int], int], np.ndarray]
+
+
+def presenter_frames(clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int) -> np.ndarray:
+    """The drawn presenter of a clip: [F, side_px, side_px, 3] uint8."""
+    from ..world.drawing import draw_frames
+    from ..world.identity import random_identity
+
+    source = json.loads(clips.metadata(entry).get("source", "{}"))
+    who = random_identity(int(source["seeds"][0]))
+    return np.stack(list(draw_frames(who, clips.poses(entry).at(frames), side_px, side_px)))
+
+
+@dataclass
+class VideoSet:
+    """The clips of a set, square and ``side_px`` large.
+
+    eyes: None for a network without CLIP. hearing: what the network hears. masks: which masks its branches take.
+    filmed: where a clip's pictures come from.
+    """
+
+    clips: ClipSet
+    side_px: int
+    coder: Coder = field(default_factory=BlockColours)
+    eyes: Eyes | None = None
+    hearing: Hearing = "handcrafted"
+    masks: MaskOptions = field(default_factory=MaskOptions)
+    filmed: Filmed = presenter_frames
+
+    @property
+    def size(self) -> PictureSize:
+        return PictureSize(self.side_px, self.side_px)
+
+    def long_enough(self, split: str, num_frames: int) -> list[ClipEntry]:
+        """The clips of a split with so many frames. Raises InputError if there is none."""
+        entries = [entry for entry in self.clips.of_split(split) if entry.num_frames >= num_frames]
+        if not entries:
+            raise InputError(
+                f"{self.clips.folder} has no {split} clip of {num_frames} frames or more; add longer clips."
+            )
+        return entries
+
+    def latents(self, entry: ClipEntry, frames: slice) -> Tensor:
+        """[F, 4, h, w] float32."""
+        return self._kept(entry, f"latents-{self.coder.name}-{self.side_px}", "latents", frames, self.coder.encode)
+
+    def tokens(self, entry: ClipEntry, frames: slice) -> Tensor:
+        """CLIP's [F, 1, D] float32; zeros without CLIP."""
+        if self.eyes is None:
+            return torch.zeros(frames.stop - frames.start, 1, NO_CLIP)
+        return self._kept(entry, f"clip-{self.eyes.name}-{self.side_px}", "tokens", frames, self.eyes.tokens)
+
+    def dropped_token(self) -> Tensor:
+        """[1, 1, D]: in place of a photo that is dropped."""
+        return torch.zeros(1, 1, NO_CLIP) if self.eyes is None else self.eyes.zero_picture().float()
+
+    def _kept(
+        self, entry: ClipEntry, name: str, part: str, frames: slice, make: Callable[[np.ndarray], Tensor]
+    ) -> Tensor:
+        path = self.clips.folder / "cache" / name / entry.file
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made = [
+                make(self.filmed(self.clips, entry, range(i, min(i + 16, entry.num_frames)), self.side_px))
+                for i in range(0, entry.num_frames, 16)
+            ]
+            write_atomically(path, {part: torch.cat(made).half()}, {})
+        with safe_open(path, framework="pt") as file:
+            return file.get_slice(part)[frames].float()
+
+    def speech(self, entry: ClipEntry) -> Tensor:
+        """[T, layers, D]: what the network hears."""
+        if self.hearing == "handcrafted":
+            return self.clips.features(entry)[:, None, -NUM_HANDCRAFTED:]
+        return self.clips.video_features(entry)
+
+    def drive(self, entry: ClipEntry, hears: bool = True) -> Drive:
+        """All that drives a video of the clip, as for sampling."""
+        poses, size = self.clips.poses(entry), self.size
+        regions: dict[str, RegionMasks] = {
+            name: BoxMasks(poses, size, boxes)
+            for name, boxes in (("face", face_box), ("lips", lip_box), ("hands", hand_boxes))
+        }
+        return Drive(
+            entry.num_frames,
+            size,
+            DrawnPoses(poses, size),
+            BranchMasks(size, **regions, options=self.masks),
+            self.speech(entry) if hears else None,
+            strengths=(1.0, 1.0, 1.0),
+        )
+
+    def clip(self, entry: ClipEntry, start: int, num_frames: int, photo_frame: int, hears: bool = True) -> Clip:
+        """A window of a clip with a photo out of it. hears: False for an image network, which has no masks either."""
+        frames, photo = slice(start, start + num_frames), slice(photo_frame, photo_frame + 1)
+        drive, numbers = self.drive(entry, hears), range(start, start + num_frames)
+        return Clip(
+            latents=self.latents(entry, frames),
+            photo_latents=self.latents(entry, photo),
+            image_token=self.tokens(entry, photo),
+            pose_pictures=drive.pictures(numbers),
+            audio=around_each_frame(drive.speech, numbers) if drive.speech is not None else None,
+            masks=drive.masks(numbers) if hears else (),
+        )
+
+
+def open_coder(path: Path | None, device: torch.device) -> Coder:
+    """The VAE of a file, or ``BlockColours`` without one."""
+    if path is None:
+        return BlockColours()
+    from ..standalone.vae import load_vae
+    from ..weights.files import sha256_of, weights_file
+
+    return VAECoder(load_vae(path, torch.float32).to(device), sha256_of(weights_file(path))[:12])
+
+
+def open_eyes(path: Path | None, device: torch.device) -> Eyes | None:
+    if path is None:
+        return None
+    from ..standalone.image_encoder import load_image_encoder
+    from ..weights.files import sha256_of, weights_file
+
+    return Eyes(load_image_encoder(path).float().to(device), sha256_of(weights_file(path))[:12])

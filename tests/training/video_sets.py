@@ -1,0 +1,22 @@
+"""Small training sets for stage II: swaying presenters, drawn as flat colours."""
+
+import numpy as np
+from clip_sets import swaying_set
+
+from mmgt.training.video_set import VideoSet
+
+SIDE_PX = 128
+
+
+def moving_square(clips, entry, frames, side_px):
+    """A square of the clip's own colour that moves with the frame's number."""
+    pictures = np.full((len(frames), side_px, side_px, 3), 40, np.uint8)
+    colour = 60 + 50 * clips.entries.index(entry)
+    for picture, frame in zip(pictures, frames, strict=True):
+        x = 8 * (frame % (side_px // 8 - 4))
+        picture[32:96, x : x + 32] = colour, 200, 255 - colour
+    return pictures
+
+
+def square_set(folder, num_clips=3, num_frames=40, **kw):
+    return VideoSet(swaying_set(folder, num_clips, num_frames), SIDE_PX, filmed=moving_square, **kw)
