@@ -5,6 +5,7 @@ import pytest
 import torch
 from tiny import HEADS, IMAGE_WIDTH, NUM_LAYERS, SPEECH_WIDTH, tiny_state
 from tiny_encoders import tiny_wav2vec2, tiny_wavlm
+from tiny_smga import tiny_smga
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
@@ -14,8 +15,6 @@ from mmgt.mmhaa.load import build_mmhaa
 from mmgt.mmhaa.masks import EvenMasks
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.sample import Video, VideoOptions, VideoRun, sample_latents
-from mmgt.smga.config import SMGAConfig
-from mmgt.smga.model import SMGA
 from mmgt.smga.sample import SamplerSettings, sample_track, seeded_noise
 from mmgt.speech.encoders import Speech
 from mmgt.speech.recording import Recording
@@ -56,16 +55,14 @@ def test_a_video_is_sampled_where_the_network_is(monkeypatch, scheduler):
 
 
 def test_poses_are_sampled_on_the_device_asked_for():
-    torch.manual_seed(0)
-    config = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
-    model = SMGA(config).eval().requires_grad_(False).to("meta")
+    model = tiny_smga().to("meta")
     device = torch.device("meta")
 
     def progress(step, num_steps):
         if step == num_steps:
             raise StopIteration  # what follows brings the poses back to the CPU, which ``meta`` cannot
 
-    noise = seeded_noise(0, 200, config.num_channels)
+    noise = seeded_noise(0, 200, model.config.num_channels)
     with OneDevice(), pytest.raises(StopIteration):
         sample_track(model, torch.randn(200, 35), torch.zeros(402), noise, SamplerSettings(3), progress, device)
 

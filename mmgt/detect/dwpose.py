@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +29,6 @@ logger = logging.getLogger("mmgt")
 
 SHORT_SIDE_PX, SIDE_MULTIPLE_PX = 512, 64  # size of the prepared picture
 PICTURES_AT_ONCE = 2
-
-Compat = Literal["none", "reference"]
 
 
 @dataclass(frozen=True)
@@ -71,23 +69,17 @@ def load_dwpose(detector_path: Path, pose_path: Path, providers: Sequence[str] |
     return DWPose(detector, pose_net, provider)
 
 
-def detect_people(model: DWPose, picture: np.ndarray, compat: Compat = "none") -> Detection:
+def detect_people(model: DWPose, picture: np.ndarray) -> Detection:
     """All the people in a picture, the most confident first.
 
-    picture: [H, W, 3] uint8 RGB. compat "reference" is what the MMGT authors do: where nobody is found the whole
-    picture counts as a person, all pixels are those of the prepared picture (short side 512), and scores are the
-    network's own. Else an empty picture has no people, pixels are those of the picture given, scores are in 0..1.
+    picture: [H, W, 3] uint8 RGB; boxes and keypoints are in its pixels, scores in 0..1.
     """
     check_picture(picture)
     height_px, width_px = picture.shape[:2]
     prepared = prepare_picture(picture)
     prepared_height_px, prepared_width_px = prepared.shape[:2]
-    boxes, confidence = _find_boxes(model.detector, prepared)  # [P, 4], [P]
-    if compat == "reference" and not len(boxes):
-        boxes, confidence = np.array([[0.0, 0.0, prepared_width_px, prepared_height_px]]), np.zeros(1)
-    keypoints, score = coco_to_openpose(*_find_keypoints(model.pose_net, prepared, boxes))  # [P, 134, 2], [P, 134]
-    if compat == "reference":
-        return Detection(boxes, confidence, keypoints, score, prepared_height_px, prepared_width_px)
+    boxes, confidence = find_boxes(model.detector, prepared)  # [P, 4], [P]
+    keypoints, score = coco_to_openpose(*find_keypoints(model.pose_net, prepared, boxes))  # [P, 134, 2], [P, 134]
     scale = np.array([width_px / prepared_width_px, height_px / prepared_height_px])
     return Detection(boxes * np.tile(scale, 2), confidence, keypoints * scale, score.clip(0, 1), height_px, width_px)
 
@@ -103,7 +95,7 @@ def prepare_picture(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(bgr, (new_width, new_height), interpolation=cv2.INTER_LANCZOS4 if zoom > 1 else cv2.INTER_AREA)
 
 
-def _find_boxes(detector: Any, prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_boxes(detector: Any, prepared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The prepared BGR picture -> boxes [P, 4] in its pixels and their confidence [P]."""
     (network_input,) = detector.get_inputs()
     height_px, width_px = network_input.shape[2:]
@@ -112,7 +104,7 @@ def _find_boxes(detector: Any, prepared: np.ndarray) -> tuple[np.ndarray, np.nda
     return person_boxes(output[0], height_px, width_px, ratio)
 
 
-def _find_keypoints(pose_net: Any, prepared: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_keypoints(pose_net: Any, prepared: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The prepared BGR picture and boxes [P, 4] -> keypoints [P, 133, 2] in its pixels and scores [P, 133]."""
     (network_input,) = pose_net.get_inputs()
     height_px, width_px = network_input.shape[2:]

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError
 from ..poses import POSE_FPS
 from .features import NUM_CHROMA, NUM_MFCC, SpeechFeatures
 from .loudness import speaking
@@ -98,33 +97,24 @@ def encode_speech(
     wavlm: WavLM | None = None,
     wav2vec2: Wav2Vec2 | None = None,
     vocals: Recording | None = None,
-    compat: str | None = None,
 ) -> SpeechFeatures:
-    """A whole recording as the networks hear it; T = ceil(seconds x 25).
+    """A whole recording as the networks read it; T = ceil(seconds x 25).
 
     wavlm: makes the gesture features [T, 1059] instead of [T, 35]. wav2vec2: makes the video features. Both compute
-    where their weights are. vocals: the voice alone, as long as the recording; heard instead of it.
-    compat: "reference" encodes at once and pads as the authors do, who let only wav2vec2 hear the vocals.
+    where their weights are. vocals: the voice alone, as long as the recording; encoded instead of it.
     progress(step, num_steps): at least once for each chunk of 30 s; it may raise to cancel.
     Raises InputError if the vocals are longer or shorter than the recording.
     """
-    from .encoders import Speech, padded_as_reference
+    from .encoders import Speech
 
-    if compat not in (None, "reference"):
-        raise InputError(f'compat is "{compat}"; it must be "reference", for the authors\' way, or None.')
-    reference = compat == "reference"
     num_frames = recording.num_frames(POSE_FPS)
     voice = recording if vocals is None else as_long_as(recording, vocals)
-    stage_one = recording if reference else voice
     speech = Speech.of(voice)
-    for_wavlm = speech if stage_one is voice else Speech.of(stage_one)
-    for_wav2vec2, num_rows = padded_as_reference(speech) if reference else (speech, num_frames)
-
     num_steps, done = NUM_STAGES, 0
     if wavlm is not None:
-        num_steps += wavlm.num_chunks(num_frames, whole=reference)
+        num_steps += wavlm.num_chunks(num_frames)
     if wav2vec2 is not None:
-        num_steps += wav2vec2.num_chunks(num_rows, whole=reference)
+        num_steps += wav2vec2.num_chunks(num_frames)
 
     def step(_step: int, _num_steps: int) -> None:
         nonlocal done
@@ -133,9 +123,9 @@ def encode_speech(
             progress(done, num_steps)
 
     speaks = torch.from_numpy(speaking(speech.samples.numpy(), num_frames))
-    gesture, video = handcrafted(stage_one, step).table(num_frames), None
+    gesture, video = handcrafted(voice, step).table(num_frames), None
     if wavlm is not None:
-        gesture = torch.cat([wavlm.encode(for_wavlm, num_frames, step, whole=reference), gesture], dim=1)
+        gesture = torch.cat([wavlm.encode(speech, num_frames, step), gesture], dim=1)
     if wav2vec2 is not None:
-        video = wav2vec2.encode(for_wav2vec2, num_rows, step, whole=reference)[:num_frames]
+        video = wav2vec2.encode(speech, num_frames, step)
     return SpeechFeatures(gesture, video, num_frames, POSE_FPS, speaks)

@@ -4,15 +4,14 @@ Core builds its VAE and CLIP at full size only: those two are large (0.8 GB on d
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from tiny import HEADS, NUM_LAYERS, tiny_state
+from tiny_smga import TINY_SMGA, tiny_smga_state
 
-from mmgt.smga.config import SMGAConfig
-from mmgt.smga.keys import to_authors
-from mmgt.smga.model import SMGA
 from mmgt.speech.features import NUM_HANDCRAFTED
 
 SPEECH_WIDTH = 24
@@ -35,10 +34,7 @@ def write_stand_ins(models: Path) -> None:
 
 
 def _smga():
-    config = SMGAConfig(
-        width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=SPEECH_WIDTH + NUM_HANDCRAFTED
-    )
-    return {key: torch.randn_like(tensor) * 0.1 for key, tensor in to_authors(SMGA(config).state_dict()).items()}
+    return tiny_smga_state(config=replace(TINY_SMGA, audio_channels=SPEECH_WIDTH + NUM_HANDCRAFTED))
 
 
 def _write_encoders(folder: Path) -> None:

@@ -5,14 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import torch
 from comfyui import COMFYUI, PYTHON, REPOSITORY, need_comfyui
 from safetensors.torch import save_file
 from tiny import HEADS, tiny_state
-
-from mmgt.smga.config import SMGAConfig
-from mmgt.smga.keys import to_authors
-from mmgt.smga.model import SMGA
+from tiny_smga import NUM_HEADS, tiny_smga_state
 
 pytestmark = pytest.mark.comfy
 
@@ -21,11 +17,8 @@ pytestmark = pytest.mark.comfy
 def facts(tmp_path_factory):
     need_comfyui()
     folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    config = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
-    smga = {key: torch.randn_like(tensor) * 0.1 for key, tensor in to_authors(SMGA(config).state_dict()).items()}
     paths = []
-    for name, tensors, heads in (("mmhaa", tiny_state(), HEADS), ("smga", smga, {"num_heads": 4})):
+    for name, tensors, heads in (("mmhaa", tiny_state(), HEADS), ("smga", tiny_smga_state(), {"num_heads": NUM_HEADS})):
         paths.append(folder / f"{name}.safetensors")
         tensors = {key: tensor.contiguous() for key, tensor in tensors.items()}
         save_file(tensors, paths[-1], {"config": json.dumps(heads)})

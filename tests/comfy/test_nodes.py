@@ -10,18 +10,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import torch
 from comfyui import COMFYUI, PYTHON, REPOSITORY
 from graphs import GRAPHS, WIDGETS, inputs_of, our_nodes, prompt_of, video_of, with_loaders, without
-from safetensors.torch import save_file
+from tiny_smga import save_tiny_smga, tiny_smga_state
 
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.lips import LIP_COLUMNS
 from mmgt.media import read_picture, write_video
 from mmgt.pose_files import load_poses
-from mmgt.smga.config import SMGAConfig
-from mmgt.smga.keys import to_authors
-from mmgt.smga.model import SMGA
 
 pytestmark = pytest.mark.comfy
 
@@ -139,11 +135,8 @@ def test_preview_from_saved_poses(server):
 
 def test_poses_for_other_packs_with_a_tiny_smga(server):
     """The whole SMGA path with a tiny random network in the authors' key layout."""
-    torch.manual_seed(0)
-    config = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
-    tensors = {key: torch.randn_like(tensor) * 0.1 for key, tensor in to_authors(SMGA(config).state_dict()).items()}
     path = server.base / "models" / "mmgt" / "tiny_smga.safetensors"
-    save_file(tensors, path, metadata={"config": json.dumps({"num_heads": 4})})
+    save_tiny_smga(path, tiny_smga_state())
     prompt = without(prompt_of(server, "poses_for_other_packs"), "MMGT_LoadAudioEncoder")  # as its note says
     (loader,) = (node for node in prompt.values() if node["class_type"] == "MMGT_LoadSMGAModel")
     loader["inputs"]["smga"] = path.name

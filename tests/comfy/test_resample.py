@@ -1,19 +1,14 @@
 """SMGA Re-sample and the sampler's candidates inside a real ComfyUI, with a tiny random SMGA."""
 
-import json
 from pathlib import Path
 
 import pytest
-import torch
 from graphs import nodes_of, our_nodes, prompt_of, without
-from safetensors.torch import save_file
+from tiny_smga import save_tiny_smga, tiny_smga_state
 
 from mmgt.motion_edit.tree import REGIONS
 from mmgt.pose_files import load_poses
 from mmgt.skeleton import LEGS
-from mmgt.smga.config import SMGAConfig
-from mmgt.smga.keys import to_authors
-from mmgt.smga.model import SMGA
 
 pytestmark = pytest.mark.comfy
 
@@ -21,11 +16,8 @@ pytestmark = pytest.mark.comfy
 @pytest.fixture(scope="module")
 def prompt(server):
     """Encode Speech, the sampler, and Re-sample on its poses; "saved" and "again" save, "table" shows the scores."""
-    torch.manual_seed(0)
-    config = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
-    weights = {key: torch.randn_like(tensor) * 0.02 for key, tensor in to_authors(SMGA(config).state_dict()).items()}
     path = server.base / "models" / "mmgt" / "calm_smga.safetensors"
-    save_file(weights, path, metadata={"config": json.dumps({"num_heads": 4})})
+    save_tiny_smga(path, tiny_smga_state(scale=0.02))
     prompt = without(prompt_of(server, "poses_for_other_packs"), "MMGT_LoadAudioEncoder")
     (loader,), (first,) = nodes_of(prompt, "MMGT_LoadSMGAModel"), nodes_of(prompt, "MMGT_SMGAAudio2PoseSampler")
     loader["smga"], first["steps"] = path.name, 3

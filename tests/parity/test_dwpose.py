@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from authors_dwpose import detect_people_as_authors
 from golden import golden_files, read
 
 from mmgt.detect import load_dwpose
@@ -56,7 +57,7 @@ def test_pictures(path):
     assert sha256(canvas.transpose(2, 0, 1).astype(np.float32)) == metadata["sha256_det_input_f32"]
 
     model = load_dwpose(beside(path, "tiny_yolox.onnx"), beside(path, "tiny_pose.onnx"), ["CPUExecutionProvider"])
-    people = detect_people(model, picture, compat="reference")
+    people = detect_people_as_authors(model, picture)
     if len(expected["boxes_xyxy"]):
         close(people.boxes_px, expected["boxes_xyxy"], 1e-3)
     else:
@@ -76,11 +77,11 @@ def test_pictures(path):
 
 @pytest.mark.parametrize("path", cases())
 def test_default_maps_back_to_the_given_picture(path):
-    """Without compat the same people lie in the pixels of the picture as it was given."""
+    """The same people lie in the pixels of the picture as it was given."""
     _, metadata = read(path)
     picture = read_picture(path.with_name(metadata["image"]))
     model = load_dwpose(beside(path, "tiny_yolox.onnx"), beside(path, "tiny_pose.onnx"), ["CPUExecutionProvider"])
-    ours, theirs = detect_people(model, picture), detect_people(model, picture, compat="reference")
+    ours, theirs = detect_people(model, picture), detect_people_as_authors(model, picture)
     if ours.num_people:
         zoom = np.array([theirs.width_px / picture.shape[1], theirs.height_px / picture.shape[0]])
         close(ours.keypoints_px * zoom, theirs.keypoints_px, 1e-6)

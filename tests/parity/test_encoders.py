@@ -2,13 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 import soundfile
 import torch
+from authors_encoders import padded_to_clips
 from golden import config, golden_files, golden_folder, part, read
 
 from mmgt.speech.encode import encode_speech
-from mmgt.speech.encoders import Speech, build_wav2vec2, build_wavlm, padded_as_reference
+from mmgt.speech.encoders import Speech, build_wav2vec2, build_wavlm
 from mmgt.speech.features import NUM_HANDCRAFTED
 from mmgt.speech.recording import Recording
 
@@ -59,19 +61,28 @@ def test_wav2vec2(path):
             assert case["frames"] == recording.num_frames()
             ours = wav2vec2.encode(speech, case["frames"])
         else:
-            padded, num_frames = padded_as_reference(speech, clip_frames)
+            padded, num_frames = padded_to_clips(speech, clip_frames)
             assert num_frames == case["frames"]
-            ours = wav2vec2.encode(padded, num_frames, whole=True)
+            ours = wav2vec2.encode(padded, num_frames)
         close(ours, golden[f"emb_{name}"], WAV2VEC2_ATOL)
 
 
 @pytest.mark.parametrize("path", golden_files("stage1", "e2e_"))
-@pytest.mark.parametrize("compat", ["reference", None])
-def test_gesture_features(path, compat):
+def test_gesture_features(path):
     """Both halves of SMGA's condition, from the wav."""
     golden, metadata = read(path)
     wavlm, _ = golden_wavlm(golden_folder("stage1") / metadata["wavlm_weights"].split()[0])
     samples, rate_hz = soundfile.read(golden_folder("stage1") / metadata["wav"], dtype="float32", always_2d=True)
-    gesture = encode_speech(Recording(samples.T, rate_hz), wavlm=wavlm, compat=compat).gesture
+    gesture = encode_speech(Recording(samples.T, rate_hz), wavlm=wavlm).gesture
     close(gesture[:, :-NUM_HANDCRAFTED], golden["wavlm_features"], WAVLM_ATOL)
     close(gesture, golden["cond"], MFCC_ATOL)
+
+
+def test_padding_to_clips_counts_as_the_authors_do():
+    def silence(seconds):
+        return Speech.of(Recording(np.zeros((1, round(16000 * seconds)), np.float32), 16000))
+
+    assert [padded_to_clips(silence(k / 25))[1] for k in (1, 80, 81)] == [80, 80, 160]
+    padded, num_frames = padded_to_clips(silence(2.2), clip_frames=10)  # 35200 / 16000 * 25 > 55
+    assert num_frames == 60
+    assert padded.num_padding == 4 * 640

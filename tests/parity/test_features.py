@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from authors_smga import slice_recording
 from golden import golden_files, golden_folder, read
 
-from mmgt.smga.reference import slice_recording
 from mmgt.speech.encode import handcrafted
 from mmgt.speech.recording import FEATURE_RATE_HZ, Recording
 

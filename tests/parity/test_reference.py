@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from authors_smga import assemble, candidate_scores, sample_slices, select_candidate, smooth
 from golden import config, golden_files, part, read
 
 from mmgt.smga.load import build_smga
-from mmgt.smga.reference import assemble, candidate_scores, sample_slices, select_candidate, smooth
 
 
 def tensor(array):

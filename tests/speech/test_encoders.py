@@ -24,7 +24,6 @@ from mmgt.speech.encoders import (
     load_wav2vec2,
     load_wavlm,
     networks,
-    padded_as_reference,
 )
 from mmgt.speech.encoders.keys import to_original_wavlm
 from mmgt.speech.recording import Recording
@@ -263,19 +262,15 @@ def test_silence_is_finite(tiny_wavlm, tiny_wav2vec2):
         assert torch.isfinite(rows(encoder, Recording(np.zeros((1, 20000), np.float32), 16000))).all()
 
 
-def test_reference_padding_counts_as_the_authors_do():
-    assert [padded_as_reference(Speech.of(speech(k / 25)))[1] for k in (1, 80, 81)] == [80, 80, 160]
-    padded, num_frames = padded_as_reference(Speech.of(speech(2.2)), clip_frames=10)  # 35200 / 16000 * 25 > 55
-    assert num_frames == 60
-    assert padded.num_padding == 4 * 640
-    assert (padded.read(35190, 35210, 1e-7)[10:] == 0).all()
-
-
 # --- Long speech
 
 
 @pytest.fixture
 def short_chunks(monkeypatch):
+    in_short_chunks(monkeypatch)
+
+
+def in_short_chunks(monkeypatch):
     monkeypatch.setattr(networks, "CHUNK_FRAMES", 120)
     monkeypatch.setattr(networks, "BLEND_FRAMES", 10)
 
@@ -284,22 +279,24 @@ def encoders(tiny_wavlm, tiny_wav2vec2):
     return WavLM(tiny_wavlm), Wav2Vec2(tiny_wav2vec2.wav2vec2)
 
 
-@pytest.mark.usefixtures("short_chunks")
-def test_speech_of_one_chunk_is_encoded_at_once(tiny_wavlm, tiny_wav2vec2):
+def test_speech_of_one_chunk_is_encoded_at_once(tiny_wavlm, tiny_wav2vec2, monkeypatch):
     recording = speech(120 / 25)
-    for encoder in encoders(tiny_wavlm, tiny_wav2vec2):
-        assert torch.equal(rows(encoder, recording), rows(encoder, recording, whole=True))
+    whole = [rows(encoder, recording) for encoder in encoders(tiny_wavlm, tiny_wav2vec2)]
+    in_short_chunks(monkeypatch)
+    for encoder, expected in zip(encoders(tiny_wavlm, tiny_wav2vec2), whole, strict=True):
+        assert torch.equal(rows(encoder, recording), expected)
         assert encoder.num_chunks(120) == 1
         assert encoder.num_chunks(121) == 2
 
 
-@pytest.mark.usefixtures("short_chunks")
-def test_chunks_join_without_a_seam(tiny_wavlm, tiny_wav2vec2):
+def test_chunks_join_without_a_seam(tiny_wavlm, tiny_wav2vec2, monkeypatch):
     """Random weights attend to all alike: chunks differ from the whole a little everywhere, at joints no more."""
     recording = read_recording(SPEECH)
     recording = Recording(np.tile(recording.samples, 3)[:, : 16000 * 16], recording.rate_hz)
-    for encoder in encoders(tiny_wavlm, tiny_wav2vec2):
-        whole, chunked = [rows(encoder, recording, whole=w).flatten(1) for w in (True, False)]
+    wholes = [rows(encoder, recording).flatten(1) for encoder in encoders(tiny_wavlm, tiny_wav2vec2)]
+    in_short_chunks(monkeypatch)
+    for encoder, whole in zip(encoders(tiny_wavlm, tiny_wav2vec2), wholes, strict=True):
+        chunked = rows(encoder, recording).flatten(1)
         assert encoder.num_chunks(len(whole)) >= 4
         error = (chunked - whole).norm(dim=1) / whole.norm(dim=1)
         assert error.max() < 0.2

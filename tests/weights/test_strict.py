@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from tiny import HEADS, tiny_state
+from tiny_smga import TINY_SMGA
 from torch import nn
 
 from mmgt import ops as own_ops
@@ -17,13 +18,11 @@ from mmgt.smga.load import build_smga, load_smga
 from mmgt.smga.model import SMGA
 from mmgt.weights import load_strictly
 
-TINY = SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=4, audio_channels=35)
-
 
 @pytest.fixture(scope="module")
 def authors_dict():
     torch.manual_seed(0)
-    return {key: tensor.clone() for key, tensor in to_authors(SMGA(TINY).state_dict()).items()}
+    return {key: tensor.clone() for key, tensor in to_authors(SMGA(TINY_SMGA).state_dict()).items()}
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
-"""WavLM (for SMGA) and wav2vec2 (for MM-HAA): speech as the networks hear it, one row per video frame.
+"""WavLM (for SMGA) and wav2vec2 (for MM-HAA): speech as the networks read it, one row per video frame.
 
-transformers does the layers; ``networks`` is what MMGT does differently from their plain forward, ``speech`` what they
-listen to, ``build`` and ``keys`` make them from the files in which they are published.
+transformers does the layers; ``networks`` is what MMGT does differently from their plain forward, ``waveform`` what
+they read, ``load`` and ``keys`` make them from the files in which they are published.
 """
 
 from .load import build_wav2vec2, build_wavlm, load_wav2vec2, load_wavlm
 from .networks import SpeechEncoder, Wav2Vec2, WavLM
-from .waveform import Speech, padded_as_reference
+from .waveform import Speech
 
 __all__ = [
     "Speech",
@@ -17,5 +17,4 @@ __all__ = [
     "build_wavlm",
     "load_wav2vec2",
     "load_wavlm",
-    "padded_as_reference",
 ]

@@ -69,17 +69,14 @@ class SpeechEncoder(nn.Module, ABC):
         speech: Speech,
         num_frames: int,
         progress: Callable[[int, int], None] | None = None,
-        *,
-        whole: bool = False,
     ) -> Tensor:
         """The rows [T, ...], float32 on the CPU, T = num_frames.
 
-        More than ``CHUNK_FRAMES`` are made in chunks, unless ``whole``. progress(chunk, num_chunks) after each; it may
-        raise to cancel.
+        More than ``CHUNK_FRAMES`` are made in chunks. progress(chunk, num_chunks) after each; it may raise to cancel.
         """
         steps = self.row_steps(speech, num_frames)
         layers = [self.first_layer(speech), *self.network.feature_extractor.conv_layers[1:]]
-        starts, length, context = self._chunks(num_frames, whole)
+        starts, length, context = self._chunks(num_frames)
         encoded = torch.empty(0)
         for chunk_idx, weight in enumerate(blend_weights(starts, length, num_frames)):
             start = starts[chunk_idx]
@@ -95,13 +92,13 @@ class SpeechEncoder(nn.Module, ABC):
                 progress(chunk_idx + 1, len(starts))
         return encoded
 
-    def num_chunks(self, num_frames: int, *, whole: bool = False) -> int:
+    def num_chunks(self, num_frames: int) -> int:
         """How often ``encode`` calls its progress."""
-        return len(self._chunks(num_frames, whole)[0])
+        return len(self._chunks(num_frames)[0])
 
-    def _chunks(self, num_frames: int, whole: bool) -> tuple[list[int], int, int]:
+    def _chunks(self, num_frames: int) -> tuple[list[int], int, int]:
         """Starts and length of the chunks that are blended, and how much more is heard on either side."""
-        if whole or num_frames <= CHUNK_FRAMES:
+        if num_frames <= CHUNK_FRAMES:
             return [0], num_frames, 0
         length = CHUNK_FRAMES - 2 * self.context_frames
         return window_starts(num_frames, length, BLEND_FRAMES), length, self.context_frames

@@ -1,23 +1,20 @@
-"""What the encoders listen to: mono at 16 kHz, normalised by the statistics of the whole recording."""
+"""What the encoders read: mono at 16 kHz, normalised by the statistics of the whole recording."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ...poses import POSE_FPS
-from ..recording import FRAME_SAMPLES, SPEECH_RATE_HZ, Recording
+from ..recording import SPEECH_RATE_HZ, Recording
 
 # The convolutions of both networks: a step of theirs is 320 samples (20 ms) and hears 400 (25 ms).
 CONV_KERNELS = (10, 3, 3, 3, 3, 2, 2)
 CONV_STRIDES = (5, 2, 2, 2, 2, 2, 2)
 STEP_SAMPLES = math.prod(CONV_STRIDES)
 STEP_REACH_SAMPLES = 1 + sum((kernel - 1) * math.prod(CONV_STRIDES[:i]) for i, kernel in enumerate(CONV_KERNELS))
-
-REFERENCE_CLIP_FRAMES = 80
 
 
 @dataclass(frozen=True)
@@ -53,13 +50,3 @@ class Speech:
         """Samples start..stop-1, float32: (x - mean) / sqrt(variance + epsilon), then the zeros."""
         samples = (self.samples[start:stop] - self.mean) / math.sqrt(self.variance + epsilon)
         return nn.functional.pad(samples, (0, stop - start - len(samples)))
-
-
-def padded_as_reference(speech: Speech, clip_frames: int = REFERENCE_CLIP_FRAMES) -> tuple[Speech, int]:
-    """The speech, padded to whole clips, and its number of frames: what the authors give to wav2vec2.
-
-    They count in float64, which makes one frame too many of some lengths.
-    """
-    num_frames = math.ceil(len(speech.samples) / SPEECH_RATE_HZ * POSE_FPS)
-    missing = -num_frames % clip_frames
-    return replace(speech, num_padding=missing * FRAME_SAMPLES), num_frames + missing

@@ -1,7 +1,7 @@
-"""``compat="reference"``: the authors' long-audio loop, kept so that their numbers can be reproduced.
+"""The authors' loop over long speech, for comparison with the numbers that were recorded from it.
 
 It chains 3.2 s slices through one frame, prepends the initial pose (which delays all motion by a frame) and smooths
-at every 60th frame although slices meet at every 80th. ``sample.py`` is what one should use.
+at every 60th frame although slices meet at every 80th. ``mmgt/smga/sample.py`` is what users run.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..speech.recording import Recording
-from .model import SMGA
-from .sample import Noise, SamplerSettings, sample_track
+from mmgt.smga.model import SMGA
+from mmgt.smga.sample import Noise, SamplerSettings, sample_track
+from mmgt.speech.recording import Recording
 
 SLICE_SECONDS = 3.2
 WHOLE_UP_TO_SECONDS = 3.3  # a recording up to here is not sliced
