@@ -59,10 +59,7 @@ def poses_from_openpose(
     OpenPose's own files. Frames without that person are filled by interpolation between their neighbours, and reported
     in the log. Raises InputError for anything that is no POSE_KEYPOINT, or where the person is in no frame.
     """
-    if isinstance(frames, Mapping):
-        frames = [frames]
-    if not isinstance(frames, Sequence) or isinstance(frames, str) or not frames:
-        raise InputError(f"this is {type(frames).__name__}, not poses; {EXPECTED}.")
+    frames = _frames(frames)
     listed = [_people(frame, t) for t, frame in enumerate(frames)]
     most_people = max(map(len, listed))
     if most_people and not 0 <= person_index < most_people:
@@ -90,6 +87,28 @@ def poses_from_openpose(
     filled = _fill_gaps(np.stack([known[t][rows[t]] for t in seen]), seen, len(frames))
     points, (width_px, height_px) = torch.from_numpy(filled).float(), sizes[0].tolist()
     return PoseSequence(points[..., :2], points[..., 2], float(fps), height_px, width_px)
+
+
+def detections_of_openpose(frames: Any, canvas: tuple[int, int] | None = None) -> list[Detection]:
+    """Everybody in every frame, as a detector would have seen them, on the first frame's canvas.
+
+    canvas: as of ``poses_from_openpose``. Raises InputError for anything that is no POSE_KEYPOINT.
+    """
+    frames = _frames(frames)
+    people = [[_person(person, t) for person in _people(frame, t)] for t, frame in enumerate(frames)]
+    known = [[person for person in in_frame if person is not None] for in_frame in people]
+    sizes = np.array([_canvas(frame, t, canvas) for t, frame in enumerate(frames)])
+    if any(known):
+        _as_fractions(known, sizes)
+    return [_detection(in_frame, sizes[0]) for in_frame in known]
+
+
+def _frames(frames: Any) -> Sequence[Any]:
+    if isinstance(frames, Mapping):
+        return [frames]
+    if not isinstance(frames, Sequence) or isinstance(frames, str) or not frames:
+        raise InputError(f"this is {type(frames).__name__}, not poses; {EXPECTED}.")
+    return frames
 
 
 def _as_fractions(people: list[list[np.ndarray]], sizes: np.ndarray) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .terminal import Commands, show_progress
+from .terminal import Commands, model_folders, show_progress
 
 
 def add_parser(commands: Commands) -> None:
@@ -15,9 +15,21 @@ def add_parser(commands: Commands) -> None:
     synth.add_argument("--out", type=Path, required=True, metavar="SET", help="the set's folder; what is there is kept")
     synth.add_argument("--seed", type=int, default=0, help="other seeds, other people and sentences (default: 0)")
     synth.set_defaults(run=run_synth)
-    inspect = data.add_parser("inspect", help="counts, seconds and a contact sheet of a training set")
+    prepare = data.add_parser("prepare", help="films of people who talk -> a training set")
+    prepare.add_argument("folder", type=Path, metavar="FOLDER", help="films, in folders named by their speakers")
+    prepare.add_argument("--out", type=Path, required=True, metavar="SET", help="the set; what is ready is kept")
+    prepare.add_argument("--side", type=int, default=512, metavar="PX", help="of the square films (default: 512)")
+    prepare.add_argument("--min-seconds", type=float, default=3.24, metavar="S", help="of a clip (default: 3.24)")
+    prepare.add_argument("--test-share", type=float, default=0.1, metavar="X", help="films held out (default: 0.1)")
+    prepare.add_argument("--models", type=Path, metavar="DIR", help="folder with the DWPose .onnx files")
+    prepare.add_argument("--wavlm", type=Path, metavar="FILE", help="WavLM-Large: 1059 features instead of 35")
+    prepare.add_argument("--wav2vec2", type=Path, metavar="FILE", help="wav2vec2-base: what stage II hears")
+    prepare.add_argument("--device", default="cpu", help="where these two compute: cpu (default), cuda, mps")
+    prepare.add_argument("--jobs", type=int, default=1, metavar="N", help="films at a time (default: 1)")
+    prepare.set_defaults(run=run_prepare)
+    inspect = data.add_parser("inspect", help="counts, seconds, pose statistics and a contact sheet of a set")
     inspect.add_argument("folder", type=Path, metavar="SET")
-    inspect.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet of pose pictures there")
+    inspect.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet there: pictures over poses")
     inspect.set_defaults(run=run_inspect)
 
 
@@ -28,23 +40,34 @@ def run_synth(args: argparse.Namespace) -> None:
     print(f"done: {args.out} with {len(clips.entries)} clips")
 
 
+def run_prepare(args: argparse.Namespace) -> None:
+    """Films -> a set and its report; a film that cannot be used ends nothing."""
+    from ..training.film_clips import FilmSettings
+    from ..training.prepare import Preparation, prepare
+
+    settings = Preparation(
+        film=FilmSettings(args.side, args.min_seconds),
+        test_share=args.test_share,
+        models=tuple(model_folders(args.models)),
+        wavlm=args.wavlm,
+        wav2vec2=args.wav2vec2,
+        device=args.device,
+        num_processes=args.jobs,
+    )
+    clips = prepare(args.folder, args.out, settings, show_progress("films", "B"))
+    print((args.out / "report.txt").read_text(encoding="utf-8"), end="")
+    print(f"done: {args.out} with {len(clips.entries) if clips else 0} clips, {args.out / 'report.json'}")
+
+
 def run_inspect(args: argparse.Namespace) -> None:
-    from ..draw import draw_poses
-    from ..media import check_output, contact_sheet, write_png
-    from ..poses import POSE_FPS
+    from ..media import check_output, write_png
     from ..training.clips import ClipSet
+    from ..training.inspection import description, sheet
 
     clips = ClipSet(args.folder)
-    for split in ("train", "test"):
-        entries = clips.of_split(split)
-        seconds = sum(entry.num_frames for entry in entries) / POSE_FPS
-        speakers = sorted({entry.speaker for entry in entries})
-        print(f"{split}: {len(entries)} clips, {seconds:.0f} s, speakers {', '.join(speakers) or 'none'}")
     if args.sheet:
         check_output(args.sheet)
-        tiles = []
-        for entry in clips.entries[:6]:
-            poses = clips.poses(entry).sized(256, 256)
-            tiles += list(draw_poses(poses.at([0, poses.num_frames // 3, 2 * poses.num_frames // 3]), 256, 256))
-        write_png(args.sheet, contact_sheet(tiles, 6))
+    print(description(clips))
+    if args.sheet:
+        write_png(args.sheet, sheet(clips))
         print(f"done: {args.sheet}")

@@ -61,7 +61,7 @@ def fill(sightings: Sightings, times_s: np.ndarray, max_gap_s: float) -> tuple[n
 
     A point that is hidden for up to ``max_gap_s`` between visible ones is interpolated; longer it stays hidden.
     """
-    frame_idx = (np.searchsorted(sightings.times_s, times_s + 1e-6, side="right") - 1).clip(min=0)  # shown at that time
+    frame_idx = shown_at(sightings.times_s, times_s)
     shots = sightings.shots[frame_idx]
     points, score = np.zeros((len(times_s), NUM_KEYPOINTS, 2)), np.zeros((len(times_s), NUM_KEYPOINTS))
     state = np.where(np.isin(frame_idx, sightings.frame), SEEN, HELD)
@@ -86,6 +86,11 @@ def fill(sightings: Sightings, times_s: np.ndarray, max_gap_s: float) -> tuple[n
         points[0], score[0], is_known[0] = sightings.points_px[0], sightings.score[0], True
     nearest = _nearest_known(is_known)
     return points[nearest], score[nearest], state
+
+
+def shown_at(frame_times_s: np.ndarray, times_s: np.ndarray) -> np.ndarray:
+    """The frame that is shown at each of these times: [N] int."""
+    return (np.searchsorted(frame_times_s, times_s + 1e-6, side="right") - 1).clip(min=0)
 
 
 def _nearest_known(is_known: np.ndarray) -> np.ndarray:

@@ -17,13 +17,14 @@ from ..people.tracking import NOT_SEEN, first_choice, follow
 from ..poses import POSE_FPS, PoseSequence
 from ..skeleton import LIPS, NUM_KEYPOINTS
 from ..windows import stretches
-from .gaps import HELD, INTERPOLATED, Sightings, fill
+from .gaps import HELD, INTERPOLATED, Sightings, fill, shown_at
 from .shots import shot_numbers, thumbnail
 from .smoothing import smooth
 
 logger = logging.getLogger("mmgt")
 
 LIPS_SMOOTHING = 1 / 3  # of the other points': syllables are as quick and small as jitter
+OTHER_SHARE = 0.1  # of the largest person's area: who is smaller is a picture on the wall
 MAX_LISTED = 6  # spans that a report writes out
 
 Span = tuple[float, float]  # from, to, in s of the video
@@ -56,7 +57,8 @@ class PoseVideoReport:
 
     detector: which kind looked. num_frames: frames of the video; num_seen: those that show the person; most_people: in
     one frame. interpolated_s: gaps that were bridged. held_s: where the pose stands still, in longer gaps, at the
-    video's ends and beside cuts. cuts_s: where a new shot begins.
+    video's ends and beside cuts. cuts_s: where a new shot begins. crowded_s: where more than one person is seen; who is
+    tiny beside the largest does not count.
     """
 
     detector: str
@@ -66,6 +68,7 @@ class PoseVideoReport:
     interpolated_s: tuple[Span, ...]
     held_s: tuple[Span, ...]
     cuts_s: tuple[float, ...]
+    crowded_s: tuple[Span, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"the person was found in {self.num_seen} of {self.num_frames} frames by {self.detector}"]
@@ -128,6 +131,7 @@ def poses_of_video(
         _spans(state == INTERPOLATED),
         _spans(state == HELD),
         tuple(times_s[np.flatnonzero(np.diff(shots)) + 1].tolist()),
+        _spans(np.array([_is_crowded(in_frame) for in_frame in people])[shown_at(times_s, poses_s)]),
     )
     logger.log(logging.WARNING if len(seen) < len(people) else logging.INFO, "%s", str(report).replace("\n", "; "))
     poses = PoseSequence.from_pixels(
@@ -139,6 +143,12 @@ def poses_of_video(
 def _places(times_s: np.ndarray, wanted_s: np.ndarray) -> np.ndarray:
     """The first of the times that is not before each wanted one, as ``gaps.fill`` counts it."""
     return np.searchsorted(times_s + 1e-6, wanted_s)
+
+
+def _is_crowded(people: Detection) -> bool:
+    x0, y0, x1, y1 = people.boxes_px.T
+    areas = (x1 - x0) * (y1 - y0)
+    return bool((areas > OTHER_SHARE * areas.max(initial=0)).sum() > 1)
 
 
 def _spans(is_inside: np.ndarray) -> tuple[Span, ...]:

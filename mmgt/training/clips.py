@@ -1,8 +1,10 @@
 """A training set on disk: one .safetensors for each clip, beside an index; read by memory mapping.
 
 A clip holds ``keypoints`` [T, 134, 2] float32 (fractions of the picture), ``score`` [T, 134] float32 and
-``gesture_features`` [T, D] float32 (35 hand-crafted, or 1024 of WavLM before them), all at 25 fps; its metadata says
-``height_px``, ``width_px``, ``speaker`` and ``source``. ``index.json`` lists the clips: file, frames, speaker, split.
+``gesture_features`` [T, D] float32 (35 hand-crafted, or 1024 of WavLM before them), and with wav2vec2
+``video_features`` [T, 12, 768] float16, all at 25 fps; its metadata says ``height_px``, ``width_px``, ``speaker`` and
+``source``, and of a filmed clip ``film``: the square film beside it. ``index.json`` lists the clips: file, frames,
+speaker, split.
 """
 
 from __future__ import annotations
@@ -121,14 +123,22 @@ class ClipSet:
                 yield entry, start
 
 
-def write_clip(path: Path, poses: PoseSequence, features: Tensor, metadata: Mapping[str, str]) -> None:
-    """Write a clip; poses and features of one length, at 25 fps."""
+def write_clip(
+    path: Path,
+    poses: PoseSequence,
+    features: Tensor,
+    metadata: Mapping[str, str],
+    video_features: Tensor | None = None,
+) -> None:
+    """Write a clip; poses and features of one length, at 25 fps. video_features: [T, layers, D], kept as float16."""
     if poses.fps != POSE_FPS or poses.num_frames != len(features):
         raise InputError(
             f"a clip needs poses at {POSE_FPS} fps and as many features, but has {poses.num_frames} frames at "
             f"{poses.fps:g} fps and {len(features)} features; resample the poses."
         )
     tensors = {"keypoints": poses.keypoints, "score": poses.score, "gesture_features": features.to(torch.float32)}
+    if video_features is not None:
+        tensors["video_features"] = video_features.to(torch.float16)
     write_atomically(
         path,
         tensors,

@@ -23,6 +23,7 @@ STYLES = {
     "lively": Amplitudes(1.3, 1.3, 1.4, 1.2, 1.1),
     "calm": Amplitudes(0.7, 0.7, 0.5, 0.8, 0.9),
     "hands": Amplitudes(0.9, 0.8, 1.8, 1.0, 1.0),
+    "nodding": Amplitudes(0.8, 1.8, 0.6, 1.3, 1.0),
 }
 
 

@@ -21,7 +21,8 @@ _WHAT = [
     "the music of the river", "a map of the mountains", "the evening news", "the number ninety two",
 ]  # fmt: skip
 _WHY = ["because it matters", "before the rain begins", "and nobody knows why", "with both hands", "once more"]
-ESPEAK_VOICES = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en+m2", "en+m3", "en+m7", "en+f2", "en+f3", "en+f4")
+ESPEAK_ACCENTS = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
+ESPEAK_SPEAKERS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+f1", "+f2", "+f3", "+f4", "+f5")
 FLITE_VOICES = ("kal16", "awb", "rms", "slt")
 
 
@@ -43,8 +44,9 @@ def spoken(text: str, seed: int) -> Recording:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
         if shutil.which("espeak-ng"):
-            voice, pitch, speed = rng.choice(ESPEAK_VOICES), rng.integers(25, 75), rng.integers(135, 185)
-            command = ["espeak-ng", "-v", str(voice), "-p", str(pitch), "-s", str(speed), "-w", str(path), text]
+            voice = f"{rng.choice(ESPEAK_ACCENTS)}{rng.choice(ESPEAK_SPEAKERS)}"
+            pitch, speed = rng.integers(25, 75), rng.integers(135, 185)
+            command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "-w", str(path), text]
         elif shutil.which("flite"):
             voice, stretch = rng.choice(FLITE_VOICES), rng.uniform(0.85, 1.2)
             command = ["flite", "-voice", str(voice), "--setf", f"duration_stretch={stretch:.3f}", text, str(path)]

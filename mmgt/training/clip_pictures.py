@@ -1,0 +1,49 @@
+"""The pictures of a clip: read from its film, or drawn again from its poses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..media import VideoReader
+from ..poses import POSE_FPS
+from ..world import draw_frames, random_identity
+from .clips import ClipEntry, ClipSet
+
+
+def clip_pictures(clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int) -> np.ndarray:
+    """[F, side_px, side_px, 3] uint8 of these frames. Reading a film forwards is cheap, going back starts it over."""
+    import cv2
+
+    metadata = clips.metadata(entry)
+    if "film" not in metadata:
+        return drawn_pictures(clips, entry, frames, side_px)
+    pictures = _reader(clips.folder / metadata["film"])(list(frames))
+    if pictures[0].shape[0] != side_px:
+        shrinks = side_px < pictures[0].shape[0]
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        pictures = [cv2.resize(picture, (side_px, side_px), interpolation=interpolation) for picture in pictures]
+    return np.stack(pictures)
+
+
+def drawn_pictures(clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int) -> np.ndarray:
+    """The same of a presenter of the world. Raises InputError if the clip does not say which one."""
+    try:
+        person_seed = int(json.loads(clips.metadata(entry)["source"])["seeds"][0])
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise InputError(
+            f"{clips.folder / entry.file} has neither a film nor a presenter; make the set with `mmgt data prepare` or "
+            "`mmgt data synth`."
+        ) from error
+    who = random_identity(person_seed)
+    return np.stack(list(draw_frames(who, clips.poses(entry).at(frames), side_px, side_px)))
+
+
+@lru_cache(maxsize=2)
+def _reader(path: Path) -> VideoReader:
+    return VideoReader(path, POSE_FPS)
