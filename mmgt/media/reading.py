@@ -188,7 +188,9 @@ def shown(frame: Any, aspect: float) -> np.ndarray:
     upright and stores it lying), with square pixels, by the video's own colour matrix."""
     import cv2
 
-    picture = frame.reformat(format="rgb24", src_colorspace=_colour_matrix(frame)).to_ndarray()
+    # RGB has no matrix, but before PyAV 17 the frame's own is taken as the target's, and equal ones as nothing to do.
+    matrix = _colour_matrix(frame)
+    picture = frame.reformat(format="rgb24", src_colorspace=matrix, dst_colorspace="DEFAULT").to_ndarray()
     if aspect != 1:
         height, width = picture.shape[:2]
         size = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))

@@ -115,7 +115,7 @@ def test_the_cover_of_a_song_is_no_video(tmp_path):
         audio, cover = container.add_stream("aac", rate=16000), container.add_stream("mjpeg", rate=25)
         audio.layout = "mono"
         cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = av.stream.Disposition.attached_pic.value
         container.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
         container.mux(cover.encode(None))
         container.mux(audio.encode(audio_frame(tone(1.0, 16000)[:, :1024], 16000, 0)))
