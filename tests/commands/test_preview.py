@@ -72,7 +72,7 @@ def made(out):
 
 @pytest.mark.parametrize("name", ["smga", "smga_of_wavlm"])
 def test_smga_moves_the_portrait_by_what_it_reads(files, tmp_path, name):
-    """The poses are those of the library's own calls, one after another."""
+    """The poses are those of the library's own calls, but for the rounding of the file and of the fastest product."""
     out, path = tmp_path / "v.mp4", files / f"{name}.safetensors"
     assert preview(files, out, smga=path, models=files) == 0
     wavlm = load_wavlm(files / "wavlm-large.safetensors") if name == "smga_of_wavlm" else None
@@ -80,7 +80,7 @@ def test_smga_moves_the_portrait_by_what_it_reads(files, tmp_path, name):
     assert speech.gesture.shape == (13, (wavlm is not None) * WAVLM + HANDCRAFTED)
     still = load_poses(ASTRONAUT_POSE).still_on(128, 128)
     expected, _ = sample_candidates(load_smga(path), speech, still, seed=0, settings=FEW_STEPS)
-    np.testing.assert_allclose(made(out), expected.pixels, atol=0.001)
+    np.testing.assert_allclose(made(out), expected.pixels, atol=0.01)
     assert out.stat().st_size > 1000
 
 
@@ -125,7 +125,7 @@ def test_lips_that_are_not_closed_stay_as_sampled(files, tmp_path):
     still, speech = load_poses(ASTRONAUT_POSE).still_on(128, 128), encode_speech(read_recording(files / "speech.wav"))
     assert (speech.speaking < 1).any()
     sampled = sample_poses(load_smga(smga), speech.gesture, still, seed=0, settings=FEW_STEPS)
-    np.testing.assert_allclose(made(tmp_path / "v.mp4"), sampled.pixels, atol=0.001)
+    np.testing.assert_allclose(made(tmp_path / "v.mp4"), sampled.pixels, atol=0.01)
 
 
 @pytest.mark.parametrize(
