@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from .terminal import Commands, show_progress
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CONTACT_SHEET_COLUMNS = 6
 CONTACT_SHEET_PX = 256
@@ -23,6 +25,8 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """The astronaut speaks: demo.mp4, poses.mp4, poses.json, contact_sheet.png and the inputs in ``--out``."""
+    import numpy as np
+
     from ..assets import ASTRONAUT, ASTRONAUT_POSE, SPEECH
     from ..draw import draw_poses
     from ..media import check_output, contact_sheet, read_picture, read_recording, write_png, write_video

@@ -81,11 +81,24 @@ def _check(path: Path, file: WeightFile | None = None) -> tuple[str, str]:
     try:
         if path.suffix == ".onnx":
             check_file(path, "fetch it again")
-            return "there", "an ONNX file (not opened)"
+            return _check_onnx(path, file)
         kind = recognise(open_checkpoint(path, "fetch it again").tensors)
     except InputError as error:
         return "broken", str(error)
     return ("there" if file is None or kind in file.kinds else "wrong"), kind
+
+
+def _check_onnx(path: Path, file: WeightFile | None) -> tuple[str, str]:
+    from ..detect.sessions import import_onnxruntime, open_session, recognise_model
+
+    try:
+        onnxruntime = import_onnxruntime()
+    except InputError:
+        return "there", "an ONNX file (not opened: there is no onnxruntime)"
+    looks_like = recognise_model(open_session(onnxruntime, path, ["CPUExecutionProvider"]))
+    if looks_like is None:
+        return "wrong", "an unknown ONNX model"
+    return ("there" if file is None or looks_like == file.name else "wrong"), f"DWPose's {looks_like}"
 
 
 def run_convert(args: argparse.Namespace) -> None:

@@ -74,7 +74,7 @@ def open_session(onnxruntime: Any, path: Path, providers: Sequence[str]) -> Any:
 
 def check_model(session: Any, path: Path, wanted: str) -> None:
     """Raises InputError unless the inputs and outputs are those of ``wanted``: DETECTOR_FILE or POSE_FILE."""
-    looks_like = _recognise(session)
+    looks_like = recognise_model(session)
     if looks_like == wanted:
         return
     shapes = "; ".join(
@@ -89,7 +89,7 @@ def check_model(session: Any, path: Path, wanted: str) -> None:
     raise InputError(f"{path} ({shapes}) {what}; expected here is {expected[wanted]}. Give DWPose's {wanted}.")
 
 
-def _recognise(session: Any) -> str | None:
+def recognise_model(session: Any) -> str | None:
     """DETECTOR_FILE or POSE_FILE if the inputs and outputs are those of its kind. A symbolic size fits any."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape, (1, 3, None, None)):

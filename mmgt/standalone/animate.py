@@ -27,7 +27,7 @@ from ..weights.catalog import check_found, check_kinds, find_all
 from .devices import choose_device, choose_dtype
 from .onednn import fastest_ops
 from .speech_to_poses import PoseSettings, encode_speech_with, reads_wavlm, sample_smga
-from .video import VIDEO_WEIGHTS, Progress, VideoSettings, filmed_drive, make_video
+from .video import VIDEO_WEIGHTS, Progress, VideoSettings, check_networks, filmed_drive, make_video
 
 logger = logging.getLogger("mmgt")
 
@@ -195,7 +195,9 @@ def _open_weights(folder: Path, settings: PoseSettings, device: torch.device) ->
 
 
 def _checked(folder: Path, found: Mapping[str, Path], needed: Iterable[str], instead: str = "") -> dict[str, Path]:
-    """Only the files that are needed. Raises InputError if one is missing or another."""
+    """Only the files that are needed. Raises InputError if one is missing, broken or another."""
     check_found(folder, found, needed, instead)
     check_kinds(found, needed)
-    return {key: found[key] for key in needed}
+    files = {key: found[key] for key in needed}
+    check_networks(files)
+    return files

@@ -28,6 +28,7 @@ from ..mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
 from ..mmhaa.presets import PRESETS, Preset
 from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
 from ..poses import POSE_FPS
+from ..speech.encoders import load_wav2vec2
 from ..speech.features import SpeechFeatures
 from ..speech.recording import Recording
 from .devices import choose_device, choose_dtype
@@ -96,23 +97,42 @@ def filmed_drive(
 def read_photo(networks: MMHAA, vae: Any, image_encoder: Any, picture: np.ndarray, size: PictureSize) -> Photo:
     """The photo [H, W, 3] uint8 as the networks read it, on their device and in their dtype. Raises InputError."""
     token = encode_photo(image_encoder, picture)
-    wanted = networks.video_network.config.image_channels
-    if token.shape[-1] != wanted:
-        raise InputError(
-            f"the image encoder's token is {token.shape[-1]} wide, but this video network reads {wanted}; take the "
-            "image encoder that belongs to it."
-        )
+    _check_token(networks.video_network, token.shape[-1])
     like = networks.reference_unet.conv_in.weight
     return networks.read_photo(encode_picture(vae, photo_canvas(picture, size)).to(like), token.to(like))
 
 
-def check_speech(network: VideoNetwork, speech: Tensor | None) -> None:
-    """Raise InputError unless wav2vec2's layers [T, layers, D] are what the network reads."""
-    wanted = network.audioproj.proj1.in_features
-    if speech is not None and wanted != 5 * speech[0].numel():
+def check_networks(files: Mapping[str, Path]) -> None:
+    """Build the networks of ``files`` and hold them against each other; weights stay on the disk, and nothing runs.
+
+    files: of ``VIDEO_WEIGHTS``, and wav2vec2's where speech drives. Raises InputError for a file that is not complete,
+    a library that is missing, and networks that do not belong together.
+    """
+    load_vae(files["vae"])
+    network = load_mmhaa(files["mmhaa"], dtype=None).video_network
+    _check_token(network, load_image_encoder(files["clip"]).config.projection_dim)
+    if "wav2vec2" in files:
+        config = load_wav2vec2(files["wav2vec2"]).network.config
+        check_speech(network, config.num_hidden_layers, config.hidden_size)
+
+
+def _check_token(network: VideoNetwork, width: int) -> None:
+    """Raise InputError unless the image encoder's token is as wide as the network reads it."""
+    wanted = network.config.image_channels
+    if width != wanted:
         raise InputError(
-            f"wav2vec2 gave {speech.shape[1]} layers of {speech.shape[2]} per frame, but this video network reads "
-            f"{wanted} numbers of five frames; take wav2vec2-base-960h."
+            f"the image encoder's token is {width} wide, but this video network reads {wanted}; take the image encoder "
+            "that belongs to it."
+        )
+
+
+def check_speech(network: VideoNetwork, num_layers: int, width: int) -> None:
+    """Raise InputError unless so many of wav2vec2's layers, so wide, are what the network reads."""
+    wanted = network.audioproj.proj1.in_features
+    if wanted != 5 * num_layers * width:
+        raise InputError(
+            f"wav2vec2 gives {num_layers} layers of {width} per frame, but this video network reads {wanted} numbers "
+            "of five frames; take wav2vec2-base-960h."
         )
 
 
@@ -156,7 +176,8 @@ def make_video(
     scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator)
     vae = load_vae(weights["vae"], dtype).to(device)
     network, photo = _load_and_read(weights, vae, picture, drive.size, device, dtype)
-    check_speech(network, drive.speech)
+    if drive.speech is not None:
+        check_speech(network, *drive.speech.shape[1:])
     run, show = VideoRun(network, Video(photo, drive, preset.options)), progress("sampling")
     try:
         latents = sample_latents(

@@ -16,8 +16,10 @@ import soundfile
 import torch
 from PIL import Image
 from portrait import astronaut
+from safetensors import safe_open
 from safetensors.torch import save_file
-from tiny import HEADS, IMAGE_WIDTH, NUM_LAYERS, SPEECH_WIDTH, tiny_state
+from tiny import HEADS, IMAGE_WIDTH, tiny_state
+from tiny_encoders import TINY_WAV2VEC2, wav2vec2_network
 from tiny_pictures import tiny_clip_state, tiny_vae_state
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
@@ -30,17 +32,11 @@ from mmgt.pose_files import load_poses, save_poses
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors
 from mmgt.smga.model import SMGA
-from mmgt.speech import encode as features
 from mmgt.standalone import animate
 from mmgt.standalone.schedulers import SCHEDULERS
 from mmgt.standalone.video import VideoSettings
 
-
-def encoded(files, recording, device, progress, vocals=None):
-    """In place of WavLM and wav2vec2: the hand-crafted features, and random layers of the tiny network's width."""
-    speech = features.encode_speech(recording, progress, vocals=vocals)
-    layers = torch.randn(speech.num_frames, NUM_LAYERS, SPEECH_WIDTH, generator=torch.Generator().manual_seed(0))
-    return replace(speech, video=layers)
+WAV2VEC2_WIDTH = TINY_WAV2VEC2["hidden_size"]
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +50,24 @@ def weights(tmp_path_factory):
         folder / "audio2pose_best_model.safetensors",
     )
     heads = {"config": json.dumps(HEADS)}
-    save_file({key: value.contiguous() for key, value in tiny_state().items()}, folder / "net-32500.safetensors", heads)
+    video_network = tiny_state(speech_width=WAV2VEC2_WIDTH)
+    save_file(
+        {key: value.contiguous() for key, value in video_network.items()}, folder / "net-32500.safetensors", heads
+    )
     save_file(tiny_vae_state(), folder / "sd-vae-ft-mse.safetensors")
     save_file(tiny_clip_state(IMAGE_WIDTH), folder / "sd-image-variations-image-encoder.safetensors")
-    save_file({"feature_projection.projection.weight": torch.zeros(2, 2)}, folder / "wav2vec2-base-960h.safetensors")
+    torch.manual_seed(0)
+    save_wav2vec2(folder / "wav2vec2-base-960h.safetensors", TINY_WAV2VEC2)
     return folder
 
 
+def save_wav2vec2(path, sizes):
+    tensors = {key: value.contiguous() for key, value in wav2vec2_network(**sizes).wav2vec2.state_dict().items()}
+    save_file(tensors, path, {"config": json.dumps({"num_heads": sizes["num_attention_heads"]})})
+
+
 @pytest.fixture
-def inputs(tmp_path, weights, monkeypatch):
-    monkeypatch.setattr(animate, "encode_speech_with", encoded)
+def inputs(tmp_path, weights):
     Image.fromarray(astronaut()).save(tmp_path / "portrait.png")
     speech = read_recording(SPEECH)
     soundfile.write(tmp_path / "speech.wav", speech.samples[0, : speech.rate_hz // 2], speech.rate_hz)  # 13 frames
@@ -301,24 +305,54 @@ def test_bad_input_is_one_sentence(inputs, capsys, more, says):
     ],
 )
 def test_the_wrong_network_is_named(inputs, weights, tmp_path, capsys, name, state, says):
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    for path in weights.iterdir():
-        if path.name != name:
-            (folder / path.name).symlink_to(path)
+    folder = with_another(weights, tmp_path / "weights", name)
     save_file(state(), folder / name)
     assert run("pose2video", inputs, poses=ASTRONAUT_POSE, weights=folder, audio=None) == 2
     assert says in one_sentence(capsys)
     assert not inputs["out"].exists()
 
 
-def test_speech_of_another_encoder_is_named(inputs, pose_file, monkeypatch, capsys):
-    def narrow(_files, recording, *_):
-        return replace(features.encode_speech(recording), video=torch.zeros(recording.num_frames(), 2, 5))
+def with_another(weights, folder, name):
+    """The weights without one of them."""
+    folder.mkdir()
+    for path in weights.iterdir():
+        if path.name != name:
+            (folder / path.name).symlink_to(path)
+    return folder
 
-    monkeypatch.setattr(animate, "encode_speech_with", narrow)
-    assert run("pose2video", inputs, poses=pose_file) == 2
-    assert "2 layers of 5" in one_sentence(capsys)
+
+def test_speech_of_another_encoder_is_named(inputs, weights, tmp_path, pose_file, capsys):
+    name = "wav2vec2-base-960h.safetensors"
+    folder = with_another(weights, tmp_path / "weights", name)
+    save_wav2vec2(folder / name, TINY_WAV2VEC2 | {"num_hidden_layers": 2})
+    assert run("pose2video", inputs, poses=pose_file, weights=folder) == 2
+    said = capsys.readouterr()
+    assert "wav2vec2 gives 2 layers of 32 per frame" in said.err
+    assert "%" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out", "says"),
+    [
+        ("net-32500", "denoising_unet.conv_out.bias", "is no complete MMGT video network|1 missing"),
+        ("sd-vae-ft-mse", "decoder.conv_in.bias", "1 missing \\(decoder.conv_in.bias\\)"),
+        ("sd-image-variations-image-encoder", "vision_model.post_layernorm.bias", "1 missing"),
+        ("wav2vec2-base-960h", "encoder.layer_norm.bias", "1 missing"),
+    ],
+)
+def test_an_incomplete_file_is_said_before_the_first_network_runs(
+    inputs, weights, tmp_path, capsys, name, left_out, says
+):
+    file = f"{name}.safetensors"
+    folder = with_another(weights, tmp_path / "weights", file)
+    with safe_open(weights / file, "pt") as given:
+        tensors = {key: given.get_tensor(key) for key in given.keys() if key != left_out}
+        assert len(tensors) == len(given.keys()) - 1
+        save_file(tensors, folder / file, given.metadata())
+    assert run("generate", inputs, weights=folder, poses=ASTRONAUT_POSE) == 2
+    said = capsys.readouterr()
+    assert re.search(says, said.err)
+    assert "%" not in said.out
 
 
 MEASURED = f"""
@@ -342,7 +376,7 @@ drive = drive_video(PictureSize(64, 64), poses=load_poses(ASTRONAUT_POSE).at([0]
 make_video(
     Path(sys.argv[3]),
     np.zeros((64, 64, 3), np.uint8),
-    replace(drive, speech=torch.zeros(num_frames, {NUM_LAYERS}, {SPEECH_WIDTH})),
+    replace(drive, speech=torch.zeros(num_frames, {TINY_WAV2VEC2["num_hidden_layers"]}, {WAV2VEC2_WIDTH})),
     find_all(Path(sys.argv[2])),
     VideoSettings(preset=Preset("ddim", 1, 1.0, VideoOptions(12, 0)), device="cpu"),
     seed=0,
@@ -398,11 +432,7 @@ def test_every_file_is_opened_before_the_first_network_runs(
     inputs, weights, tmp_path, pose_file, capsys, name, command
 ):
     """An empty file is refused before anything is heard, detected or sampled."""
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    for file in weights.iterdir():
-        (folder / file.name).symlink_to(file)
-    (folder / f"{name}.safetensors").unlink()
+    folder = with_another(weights, tmp_path / "weights", f"{name}.safetensors")
     (folder / f"{name}.safetensors").touch()
     poses = pose_file if command == "pose2video" else ASTRONAUT_POSE
     assert run(command, inputs, weights=folder, poses=poses) == 2
