@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from golden import onnx_stand_ins
 from safetensors.torch import load_file, save_file
 from server import Site, running
 from tiny import HEADS, tiny_state
@@ -61,13 +62,29 @@ def test_list_says_what_is_there_missing_broken_and_wrong(tmp_path, net, capsys)
     assert lines["vae"].endswith("a LoRA")
     assert lines["smga"].startswith("broken")
     assert "is empty" in lines["smga"]
-    assert lines["yolox"].startswith("there")
+    assert lines["yolox"].startswith("broken")
+    assert "cannot be read as an ONNX model" in lines["yolox"]
     for key in ("clip", "wav2vec2", "wavlm", "dwpose"):
         file = next(file for file in CATALOG if file.key == key)
         assert lines[key].startswith("missing")
         assert all(word in lines[key] for word in (file.name, file.folder, file.page))
     assert "an unknown model of 1 tensors" in lines["models/mmgt/mine.safetensors,"]
     assert len(lines) == len(CATALOG) + 1
+
+
+def test_list_opens_onnx_files(tmp_path, capsys):
+    """DWPose's stand-ins under their names, then swapped."""
+    networks, names = onnx_stand_ins(), ("yolox_l.onnx", "dw-ll_ucoco_384.onnx")
+    for folder, files in (("right", networks), ("swapped", networks[::-1])):
+        (tmp_path / folder / "mmgt").mkdir(parents=True)
+        for name, file in zip(names, files, strict=True):
+            (tmp_path / folder / "mmgt" / name).write_bytes(file.read_bytes())
+    assert weights("list", "--models", tmp_path / "right") == 0
+    said = capsys.readouterr().out
+    assert all(f"there    {key}" in said for key in ("yolox", "dwpose"))
+    assert weights("list", "--models", tmp_path / "swapped") == 0
+    said = capsys.readouterr().out
+    assert all(f"wrong    {key}" in said for key in ("yolox", "dwpose"))
 
 
 def test_list_looks_into_the_comfyui_folder(tmp_path, monkeypatch, capsys):
@@ -207,4 +224,4 @@ def test_inside_of_a_comfyui_its_models_folder_is_found(tmp_path, monkeypatch, i
     environment = {k: v for k, v in os.environ.items() if k not in ("COMFYUI_PATH", "PYTHONPATH")}
     command = f'cd "{pack}" && exec "{sys.executable}" -m mmgt weights list'
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
-    assert f"there    yolox: {comfyui / 'models' / 'mmgt' / 'yolox_l.onnx'}" in done.stdout, done.stderr
+    assert f"yolox: {comfyui / 'models' / 'mmgt' / 'yolox_l.onnx'}" in done.stdout, done.stderr
