@@ -55,7 +55,8 @@ def start(folder, code, before=None, **more):
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_run_in_one_line_and_leaves_nothing_behind(tmp_path, number):
-    run = start(tmp_path, SLOW.format(seconds=1))
+    # whoever started the tests may have switched hang-ups off (nohup)
+    run = start(tmp_path, SLOW.format(seconds=1), before=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     while "frame 3" not in run.stdout.readline():
         assert run.poll() is None
     run.send_signal(number)
