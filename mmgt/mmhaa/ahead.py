@@ -40,7 +40,7 @@ class Ahead:
 
     drive: Drive
     _pictures: dict[int, Packed] = field(default_factory=dict)
-    _masks: dict[int, tuple[Tensor, ...]] = field(default_factory=dict)
+    _masks: tuple[Tensor, ...] = ()  # for each level [3, T, h w]: one piece of memory, not one for each frame
     _coming: dict[Window, Future[WindowInputs]] = field(default_factory=dict)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "mmgt-window"))
 
@@ -59,16 +59,18 @@ class Ahead:
 
     def _make(self, window: Window) -> WindowInputs:
         drive = self.drive
-        new = [frame for frame in dict.fromkeys(window) if frame not in self._masks]
+        new = [frame for frame in dict.fromkeys(window) if frame not in self._pictures]
         if new:
             pictures, masks = drive.pictures(new), drive.masks(new)
-            for place, frame in enumerate(new):
-                self._pictures[frame] = packed(pictures[place])
-                self._masks[frame] = tuple(level[:, place].clone() for level in masks)
-        levels = zip(*(self._masks[frame] for frame in window), strict=True)
+            if not self._masks:
+                self._masks = tuple(level.new_empty(len(level), drive.num_frames, level.shape[2]) for level in masks)
+            for kept, level in zip(self._masks, masks, strict=True):
+                kept[:, new] = level
+            self._pictures |= {frame: packed(picture) for frame, picture in zip(new, pictures, strict=True)}
+        frames = list(window)
         return WindowInputs(
             torch.stack([unpacked(self._pictures[frame]) for frame in window]),
-            tuple(torch.stack(level, dim=1) for level in levels),
+            tuple(level[:, frames] for level in self._masks),
             None if drive.speech is None else around_each_frame(drive.speech, window),
         )
 
