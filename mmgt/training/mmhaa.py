@@ -21,7 +21,7 @@ from ..diffusion import NUM_TRAIN_STEPS
 from ..errors import InputError
 from ..mmhaa.masks import MaskOptions
 from ..mmhaa.motion import MAX_FRAMES
-from ..mmhaa.network import MMHAA, authors_state, network_states
+from ..mmhaa.network import MMHAA, authors_state
 from .authors_rules import start_range, target_range
 from .checkpointing import checkpoint_layers
 from .clips import ClipEntry, write_atomically
@@ -31,8 +31,8 @@ from .mmhaa_samples import write_samples
 from .new_networks import MMHAASizes, new_mmhaa
 from .optimisers import ExponentialAverage, adamw
 from .processes import PROCESSES, trainable, zero_unused
-from .run import Run, learning, step_generator
-from .start import StartFiles, start_networks
+from .run import Run, is_best, learning, step_generator
+from .start import StartFiles, load_networks, start_networks
 from .team import ALONE, Team
 from .video_set import Hearing, VideoSet
 
@@ -284,7 +284,7 @@ class MMHAARun:
         name = NET.format(step)
         tensors, metadata = self.authors_tensors(), {"format": "pt", "step": str(step), "config": self._config()}
         write_atomically(self.run.folder / name, tensors, metadata)
-        if rows[-1]["held_out_loss"] <= min(row["held_out_loss"] for row in rows if "held_out_loss" in row):
+        if is_best(rows, "held_out_loss"):
             write_atomically(self.run.folder / BEST, tensors, metadata)
         return {"weights": name}
 
@@ -362,9 +362,7 @@ def train_mmhaa(
     if weights is None:
         start_networks(networks, start)
     else:
-        modules = (networks.reference_unet, networks.video_network)
-        for module, state in zip(modules, network_states(load_file(out / weights)), strict=True):
-            module.load_state_dict(state)
+        load_networks(networks, load_file(out / weights))
     trainable(networks, PROCESSES["everything" if settings.everything else settings.process])
     if settings.checkpointing:
         checkpoint_layers(networks)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,6 +159,11 @@ class Run:
         figure.savefig(unfinished)
         pyplot.close(figure)
         unfinished.replace(self.folder / "loss.png")
+
+
+def is_best(rows: Sequence[Mapping[str, float]], name: str) -> bool:
+    """Whether the last row's number is the smallest of all rows that have it."""
+    return rows[-1][name] == min(row[name] for row in rows if name in row)
 
 
 def learning(network: nn.Module) -> dict[str, nn.Parameter]:

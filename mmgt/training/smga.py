@@ -23,7 +23,7 @@ from .clips import ClipSet, write_atomically
 from .loop import Learner, Progress, tensorboard
 from .mmhaa_samples import write_sheet
 from .optimisers import Adan, ExponentialAverage
-from .run import Run, step_generator
+from .run import Run, is_best, step_generator
 from .smga_loss import SMGALoss
 from .team import ALONE, Team
 
@@ -171,7 +171,7 @@ def train_smga(
         rows[-1]["rmse_px"] = round(validate(held_out, clips), 4)
         written = to_authors(held_out.state_dict()), {"config": json.dumps(config_of(held_out)), "step": str(step)}
         write_atomically(out / "smga.safetensors", *written)
-        if rows[-1]["rmse_px"] == min(row["rmse_px"] for row in rows if "rmse_px" in row):
+        if is_best(rows, "rmse_px"):
             write_atomically(out / "best.safetensors", *written)
         return {}
 

@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..mmhaa.network import MMHAA, authors_state, network_states
 from ..weights import open_checkpoint, recognise
 from ..weights.files import sha256_of
+from ..weights.strict import listed_misfits, misfits
 
 logger = logging.getLogger("mmgt")
 
@@ -63,61 +64,47 @@ def start_networks(networks: MMHAA, files: StartFiles) -> None:
         _fill(video.pose_guider, tensors, files.controlnet, CONTROLNET_ADVICE, may_lack=r"conv_out\.")
     if files.networks is not None:
         tensors = open_checkpoint(files.networks, NETWORKS_ADVICE).tensors
-        _fill(_Authors(networks), tensors, files.networks, NETWORKS_ADVICE, may_lack=VIDEO_ONLY)
+        wanted = authors_state(networks.reference_unet.state_dict(), video.state_dict())
+        load_networks(networks, _filled(wanted, tensors, files.networks, NETWORKS_ADVICE, may_lack=VIDEO_ONLY))
 
 
-class _Authors(nn.Module):
-    """Both networks in the authors' keys, as far as ``_fill`` needs a module."""
-
-    def __init__(self, networks: MMHAA) -> None:
-        super().__init__()
-        self.networks = networks
-
-    def state_dict(self, *args: object, **kw: object) -> dict[str, Tensor]:  # type: ignore[override]
-        return authors_state(self.networks.reference_unet.state_dict(), self.networks.video_network.state_dict())
-
-    def load_state_dict(self, state_dict: Mapping[str, Tensor], *args: object, **kw: object) -> object:  # type: ignore[override]
-        modules = (self.networks.reference_unet, self.networks.video_network)
-        for module, state in zip(modules, network_states(state_dict), strict=True):
-            module.load_state_dict(state, assign=module.conv_in.weight.is_meta)
-        return None
+def load_networks(networks: MMHAA, tensors: Mapping[str, Tensor]) -> None:
+    """Give both networks tensors in the authors' keys, which are theirs exactly."""
+    modules = (networks.reference_unet, networks.video_network)
+    for module, state in zip(modules, network_states(tensors), strict=True):
+        _load(module, state)
 
 
-def _fill(
-    module: nn.Module,
+def _fill(module: nn.Module, tensors: Mapping[str, Tensor], source: Path, advice: str, **leftovers: str) -> None:
+    """Load a file into a part of a module."""
+    _load(module, _filled(module.state_dict(), tensors, source, advice, **leftovers))
+
+
+def _load(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    module.load_state_dict(state, assign=next(module.parameters()).is_meta)
+
+
+def _filled(
+    wanted: Mapping[str, Tensor],
     tensors: Mapping[str, Tensor],
     source: Path,
     advice: str,
     may_lack: str = "(?!)",
     may_leave: str = "(?!)",
-) -> None:
-    """Load a file into a part of a module. may_lack, may_leave: patterns of the keys that may be left over."""
-    wanted = module.state_dict()
-    problems = [
-        (kind, [key for key in keys if not re.match(allowed, key)])
-        for kind, keys, allowed in (
-            ("missing", [key for key in wanted if key not in tensors], may_lack),
-            ("unexpected", [key for key in tensors if key not in wanted], may_leave),
-            ("of another shape", [k for k in wanted if k in tensors and wanted[k].shape != tensors[k].shape], "(?!)"),
-        )
-    ]
-    found = [
-        f"{len(keys)} {kind} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-        for kind, keys in problems
-        if keys
-    ]
-    if found or not tensors:
+) -> dict[str, Tensor]:
+    """``wanted`` with what a file holds of it. may_lack, may_leave: patterns of the keys that may be left over."""
+    found = misfits(wanted, tensors)
+    for kind, allowed in (("missing", may_lack), ("unexpected", may_leave)):
+        found[kind] = [key for key in found[kind] if not re.match(allowed, key)]
+    problems = listed_misfits(found)
+    if problems or not tensors:
         raise InputError(
             f"{source} ({recognise(tensors)}) does not fit where training begins from it: tensors "
-            f"{'; '.join(found) or 'missing'}; {advice}, of the same widths."
+            f"{problems or 'missing'}; {advice}, of the same widths."
         )
-    kept = sorted(key for key in wanted if key not in tensors)
-    logger.info("%s: %d tensors taken, %d of the network begin as new", source.name, len(wanted) - len(kept), len(kept))
-    state = {key: tensors[key].to(wanted[key].dtype) if key in tensors else wanted[key] for key in wanted}
-    if isinstance(module, _Authors):
-        module.load_state_dict(state)
-    else:
-        module.load_state_dict(state, assign=next(iter(wanted.values())).is_meta)
+    num_new = sum(key not in tensors for key in wanted)
+    logger.info("%s: %d tensors taken, %d of the network begin as new", source.name, len(wanted) - num_new, num_new)
+    return {key: tensors[key].to(value.dtype) if key in tensors else value for key, value in wanted.items()}
 
 
 _LDM = "model.diffusion_model."

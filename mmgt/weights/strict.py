@@ -25,25 +25,35 @@ def load_strictly(
     matrix products becomes float32, because nothing computes in it.
     Raises InputError with the first missing, unexpected and misshapen keys.
     """
-    wanted = module.state_dict()
-    missing = [key for key in wanted if key not in state_dict]
-    unexpected = [key for key in state_dict if key not in wanted]
-    misshapen = [
-        f"{key} {list(state_dict[key].shape)} instead of {list(wanted[key].shape)}"
-        for key in wanted
-        if key in state_dict and state_dict[key].shape != wanted[key].shape
-    ]
-    problems = [
-        f"{len(keys)} {kind} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-        for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
-        if keys
-    ]
+    problems = listed_misfits(misfits(module.state_dict(), state_dict))
     if problems:
         raise InputError(
-            f"{source} does not fit {type(module).__name__}: tensors {'; '.join(problems)}. "
+            f"{source} does not fit {type(module).__name__}: tensors {problems}. "
             "Use the file as its authors published it."
         )
     module.load_state_dict(_computable(module, state_dict, dtype), strict=True, assign=True)
+
+
+def misfits(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """Keys that are "missing", "unexpected" and "of another shape", these with both shapes."""
+    return {
+        "missing": [key for key in wanted if key not in tensors],
+        "unexpected": [key for key in tensors if key not in wanted],
+        "of another shape": [
+            f"{key} {list(tensors[key].shape)} instead of {list(wanted[key].shape)}"
+            for key in wanted
+            if key in tensors and tensors[key].shape != wanted[key].shape
+        ],
+    }
+
+
+def listed_misfits(keys_of_kind: Mapping[str, list[str]]) -> str:
+    """How many there are of each kind, and the first three; empty where there is none."""
+    return "; ".join(
+        f"{len(keys)} {kind} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        for kind, keys in keys_of_kind.items()
+        if keys
+    )
 
 
 def _computable(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:

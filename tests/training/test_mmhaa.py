@@ -4,9 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from killing import Killed, killed_at
 from safetensors import safe_open
 from safetensors.torch import load_file
-from video_sets import SIDE_PX, square_set
+from video_sets import NARROW, SIDE_PX, square_set
 
 from mmgt.errors import InputError
 from mmgt.mmhaa.load import load_mmhaa
@@ -15,7 +16,6 @@ from mmgt.training.new_networks import TINY
 from mmgt.training.run import STATE, Run
 from mmgt.training.start import StartFiles
 
-NARROW = replace(TINY, widths=(32, 32, 32, 32), pose_widths=(4, 4, 4, 4), speech_hidden=8, num_tokens=2, token_width=8)
 IMAGE = MMHAATraining(
     process="image",
     seed=0,
@@ -29,13 +29,7 @@ IMAGE = MMHAATraining(
 VIDEO = replace(IMAGE, process="video", batch=1, num_frames=4)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sums are equal to the bit for one number of threads; other tests of this process may have set another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -48,18 +42,6 @@ def quick(monkeypatch):
     """Curves and held-out clips take longer than a small training."""
     monkeypatch.setattr(MMHAARun, "validate", lambda _: 1.0)
     monkeypatch.setattr(Run, "draw_losses", lambda *_: None)
-
-
-class Killed(BaseException):
-    pass
-
-
-def killed_at(step):
-    def progress(now, _total, _loss):
-        if now == step:
-            raise Killed
-
-    return progress
 
 
 def test_both_processes_from_nothing_to_a_loadable_network(videos, tmp_path):

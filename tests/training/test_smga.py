@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from clip_sets import swaying_set
+from killing import Killed, killed_at
 from safetensors.torch import load_file
 
 from mmgt.errors import InputError
@@ -18,13 +19,7 @@ from mmgt.training.smga import PoseWindows, SMGATraining, new_network, train_smg
 TINY = SMGATraining(num_steps=6, batch=2, width=16, feed_forward_width=32, num_layers=1, num_heads=2)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sums are equal to the bit for one number of threads; other tests of this process may have set another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -34,18 +29,6 @@ def clips(tmp_path):
 
 def train(clips, out, settings=TINY, **kw):
     return train_smga(clips.folder, out, settings, save_every=2, **kw)
-
-
-class Killed(BaseException):
-    pass
-
-
-def killed_at(step):
-    def progress(now, _total, _loss):
-        if now == step:
-            raise Killed
-
-    return progress
 
 
 def test_a_killed_run_ends_with_the_same_weights_as_one_that_was_not(clips, tmp_path):

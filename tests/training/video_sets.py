@@ -1,11 +1,15 @@
 """Small training sets for stage II: swaying presenters, drawn as flat colours."""
 
+from dataclasses import replace
+
 import numpy as np
 from clip_sets import swaying_set
 
+from mmgt.training.new_networks import TINY
 from mmgt.training.video_set import VideoSet
 
 SIDE_PX = 128
+NARROW = replace(TINY, widths=(32, 32, 32, 32), pose_widths=(4, 4, 4, 4), speech_hidden=8, num_tokens=2, token_width=8)
 
 
 def moving_square(clips, entry, frames, side_px):
