@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..mmgt.poses import MAX_SIDE_PX
+from ..mmgt.seeds import NUM_SEEDS
 
 Poses = io.Custom("MMGT_POSES")  # mmgt.poses.PoseSequence: keypoints [T, 134, 2], score [T, 134], fps, picture size
 Speech = io.Custom("MMGT_SPEECH")  # SpeechFeatures: gesture features [T, 35 or 1059], video features
@@ -12,14 +13,13 @@ Smga = io.Custom("MMGT_SMGA")  # ComfyUI ModelPatcher around mmgt.smga.model.SMG
 PoseKeypoint = io.Custom("POSE_KEYPOINT")  # OpenPose list of frames, as comfyui_controlnet_aux and SDPose emit it
 
 
-MAX_SEED = 2**64 - 1
 MAX_SIZE_PX = 8192
 
 
 def seed_input(
     tooltip: str = "Other seeds, other gestures. Same inputs and seed give the same poses.",
 ) -> io.Int.Input:
-    return io.Int.Input("seed", default=0, min=0, max=MAX_SEED, control_after_generate=True, tooltip=tooltip)
+    return io.Int.Input("seed", default=0, min=0, max=NUM_SEEDS - 1, control_after_generate=True, tooltip=tooltip)
 
 
 def size_inputs(what: str) -> list[io.Input]:

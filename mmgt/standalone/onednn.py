@@ -6,7 +6,7 @@ gradients are wanted, torch's own product runs.
 
 from __future__ import annotations
 
-from types import ModuleType
+import sys
 from typing import Any
 
 import torch
@@ -30,8 +30,6 @@ class Linear(nn.Linear):
         return F.linear(x, weight, bias)
 
 
-def fastest_ops(device: torch.device) -> Any | ModuleType:
+def fastest_ops(device: torch.device) -> Any:
     """The layers to load a network with, outside of ComfyUI."""
-    import sys
-
     return sys.modules[__name__] if device.type == "cpu" else ops

@@ -18,17 +18,21 @@ from .clips import ClipEntry, ClipSet
 
 def clip_pictures(clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int) -> np.ndarray:
     """[F, side_px, side_px, 3] uint8 of these frames. Reading a film forwards is cheap, going back starts it over."""
-    import cv2
-
     metadata = clips.metadata(entry)
     if "film" not in metadata:
         return drawn_pictures(clips, entry, frames, side_px)
     pictures = _reader(clips.folder / metadata["film"])(list(frames))
-    if pictures[0].shape[0] != side_px:
-        shrinks = side_px < pictures[0].shape[0]
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        pictures = [cv2.resize(picture, (side_px, side_px), interpolation=interpolation) for picture in pictures]
-    return np.stack(pictures)
+    return np.stack([resized(picture, side_px) for picture in pictures])
+
+
+def resized(picture: np.ndarray, side_px: int) -> np.ndarray:
+    """A square picture [S, S, 3] uint8 at another side."""
+    import cv2
+
+    if len(picture) == side_px:
+        return picture
+    interpolation = cv2.INTER_AREA if side_px < len(picture) else cv2.INTER_CUBIC
+    return cv2.resize(picture, (side_px, side_px), interpolation=interpolation)
 
 
 def drawn_pictures(clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int) -> np.ndarray:

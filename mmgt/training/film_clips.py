@@ -25,13 +25,14 @@ from ..pose_files import load_poses
 from ..pose_video import poses_of_video
 from ..pose_video.shots import shot_numbers, thumbnail
 from ..poses import POSE_FPS, PoseSequence
-from ..skeleton import BODY, BROWS, FACE, FEET, JAW, LEGS, VISIBLE_SCORE
+from ..skeleton import BODY, BROWS, FACE, FEET, JAW, LEGS
 from ..speech.encode import encode_speech
 from ..speech.encoders import Wav2Vec2, WavLM
 from ..speech.features import SpeechFeatures
 from ..speech.loudness import speaking
 from ..speech.recording import SPEECH_RATE_HZ, Recording
 from ..windows import stretches
+from .clip_pictures import resized
 from .clips import ClipEntry, write_clip
 
 MIN_FRAMES = 81  # SMGA's window, and the frame before it
@@ -306,7 +307,7 @@ class Crop:
 
         Where it does not, the head counts.
         """
-        shown = poses.score.numpy() > VISIBLE_SCORE
+        shown = poses.visible.numpy()
         shown[:, list(LEGS) + list(FEET)] = False
         xy = poses.pixels.numpy()
         body = xy[:, list(BODY)] if not shown.any() else xy[shown][None]
@@ -325,13 +326,7 @@ class Crop:
 
     def cut(self, picture: np.ndarray, side_px: int) -> np.ndarray:
         """[H, W, 3] uint8 -> [side_px, side_px, 3]."""
-        import cv2
-
-        inside = picture[self.y0 : self.y0 + self.side_px, self.x0 : self.x0 + self.side_px]
-        shrinks = side_px < self.side_px
-        return cv2.resize(
-            inside, (side_px, side_px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        )  # fmt: skip
+        return resized(picture[self.y0 : self.y0 + self.side_px, self.x0 : self.x0 + self.side_px], side_px)
 
     def poses(self, poses: PoseSequence, side_px: int) -> PoseSequence:
         """The same points as fractions of the square."""

@@ -10,6 +10,7 @@ from ..poses import POSE_FPS
 from .clip_pictures import clip_pictures
 from .clips import ClipEntry, ClipSet
 from .pose_statistics import PoseStatistics, pose_statistics, table
+from .preparation_report import listed
 
 TILE_PX, COLUMNS, CLIPS = 192, 4, 6
 MOST_SPEAKERS = 6  # with a column of their own
@@ -21,9 +22,7 @@ def description(clips: ClipSet) -> str:
     for split in ("train", "test"):
         entries = clips.of_split(split)
         speakers = sorted({entry.speaker for entry in entries})
-        more = f" and {len(speakers) - 8} more" if len(speakers) > 8 else ""
-        names = ", ".join(speakers[:8]) + more or "none"
-        lines.append(f"{split}: {len(entries)} clips, {_seconds(entries):.0f} s, speakers {names}")
+        lines.append(f"{split}: {len(entries)} clips, {_seconds(entries):.0f} s, speakers {listed(speakers, 8)}")
     if clips.entries:
         widths = sorted({entry.num_features for entry in clips.entries})
         filmed = sum("film" in clips.metadata(entry) for entry in clips.entries)

@@ -20,7 +20,6 @@ from ..skeleton import (
     RIGHT_HAND,
     RIGHT_WRIST,
     UPPER_INNER_LIP,
-    VISIBLE_SCORE,
 )
 
 
@@ -68,7 +67,7 @@ def pose_statistics(sequences: Iterable[PoseSequence]) -> PoseStatistics:
 
 def _of_frames(poses: PoseSequence) -> np.ndarray:
     """[9, T]: every number of a frame; speeds are towards the next frame, of the last one as of the one before."""
-    xy_px, seen = poses.pixels.double().numpy(), poses.score.numpy() > VISIBLE_SCORE
+    xy_px, seen = poses.pixels.double().numpy(), poses.visible.numpy()
     unit_px, gap = _eye_distance(xy_px), lip_gap(poses)
     eyes = xy_px[:, [*RIGHT_EYE, *LEFT_EYE]].mean(axis=1) / (poses.width_px, poses.height_px)
     head = _speed(xy_px[:, NOSE] - xy_px[:, NECK], poses.fps) / unit_px

@@ -31,7 +31,7 @@ def page(films: Sequence[dict[str, Any]]) -> str:
     lines = [
         f"{len(films)} films: {len(films) - len(rejected)} prepared as {len(clips)} clips, {len(rejected)} rejected",
         f"{_seconds(clips, 'train'):.0f} s to learn from, {_seconds(clips, 'test'):.0f} s held out; "
-        f"{len(speakers)} speakers ({_listed(speakers, 8)})",
+        f"{len(speakers)} speakers ({listed(speakers, 8)})",
     ]
     if rejected:
         lines += ["", "Rejected"]
@@ -46,7 +46,7 @@ def page(films: Sequence[dict[str, Any]]) -> str:
         lines += ["", "Used in part"]
         for film in partly[:LISTED]:
             parts = [f"{part['from_s']:.1f}-{part['to_s']:.1f} s {part['why']}" for part in film["left_out"]]
-            lines.append(f"  {film['source']}: without {_listed(parts, 3)}")
+            lines.append(f"  {film['source']}: without {listed(parts, 3)}")
         lines += _more(partly)
     return "\n".join(lines) + "\n"
 
@@ -55,7 +55,8 @@ def _seconds(clips: Sequence[dict[str, Any]], split: str) -> float:
     return sum(clip["num_frames"] for clip in clips if clip["split"] == split) / POSE_FPS
 
 
-def _listed(words: Sequence[str], most: int) -> str:
+def listed(words: Sequence[str], most: int) -> str:
+    """The first of the words, and how many more there are."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more if words else "none"
 

@@ -24,10 +24,10 @@ from .clips import INDEX, ClipEntry, ClipSet, write_text_atomically
 from .film_clips import FilmSettings, LeftOut, RejectedFilmError, Tools, clips_of_film
 from .preparation_report import write_report
 
-log = logging.getLogger("mmgt")
+logger = logging.getLogger("mmgt")
 
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".wmv", ".flv", ".3gp")
-PROCESS_ENDED = "the process that prepared it ended; is memory short?"
+PROCESS_ENDED = "its process ended; is memory short?"
 RECORDS, UNFINISHED, LOCK = "films", ".unfinished", ".lock"
 
 
@@ -165,8 +165,7 @@ def _prepare(
         _check_detector(settings.models)
     total, done = sum(sizes.values()), sum(sizes.values()) - sum(sizes[job.name] for job in waiting)
     for job, record in _records(waiting, out, settings):
-        record_path = _record_path(out, job)
-        write_text_atomically(record_path, json.dumps(asdict(record), indent=1))
+        write_text_atomically(_record_path(out, job), json.dumps(asdict(record), indent=1))
         done += sizes[job.name]
         if progress is not None:
             progress(done, total)
@@ -205,14 +204,11 @@ def _records(jobs: Sequence[_Job], out: Path, settings: Preparation) -> Iterator
                     done.add(job.name)
                     yield job, record
             except BrokenProcessPool:
-                log.warning("a process of the preparation ended; going on with one film at a time")
+                logger.warning("a process of the preparation ended; going on with one film at a time")
                 if num_processes == 0:
                     job = started[0]
                     done.add(job.name)
-                    yield (
-                        job,
-                        FilmRecord(job.title, job.fits, reason="failed", detail="its process ended; is memory short?"),
-                    )
+                    yield job, FilmRecord(job.title, job.fits, reason="failed", detail=PROCESS_ENDED)
                 num_processes = 0
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -274,7 +270,7 @@ def _film(job: _Job, out: Path, settings: Preparation) -> FilmRecord:
             job.title, job.fits, reason=rejected.reason, detail=rejected.detail, left_out=rejected.left_out
         )
     except Exception as error:  # a night's run does not end for one film
-        log.exception("%s cannot be prepared", job.source)
+        logger.exception("%s cannot be prepared", job.source)
         return FilmRecord(job.title, job.fits, reason="failed", detail=f"{type(error).__name__}: {error}"[:300])
     finally:
         shutil.rmtree(folder, ignore_errors=True)

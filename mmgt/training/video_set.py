@@ -6,7 +6,6 @@ for each clip, read by memory mapping. Pose pictures and masks are made from the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from ..mmhaa.masks import BoxMasks, BranchMasks, MaskOptions, RegionMasks
 from ..mmhaa.pictures import LATENT_PX, PictureSize
 from ..motion_mask import face_box, hand_boxes, lip_box
 from ..speech.features import NUM_HANDCRAFTED
+from .clip_pictures import clip_pictures
 from .clips import ClipEntry, ClipSet, write_atomically
 from .mmhaa_loss import Clip
 from .new_networks import NO_CLIP
@@ -114,16 +114,6 @@ def zero_picture_token(encoder: Any) -> Tensor:
 Filmed = Callable[[ClipSet, ClipEntry, Sequence[int], int], np.ndarray]
 
 
-def presenter_frames(clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int) -> np.ndarray:
-    """The drawn presenter of a clip: [F, side_px, side_px, 3] uint8."""
-    from ..world.drawing import draw_frames
-    from ..world.identity import random_identity
-
-    source = json.loads(clips.metadata(entry).get("source", "{}"))
-    who = random_identity(int(source["seeds"][0]))
-    return np.stack(list(draw_frames(who, clips.poses(entry).at(frames), side_px, side_px)))
-
-
 @dataclass
 class VideoSet:
     """The clips of a set, square and ``side_px`` large.
@@ -138,7 +128,7 @@ class VideoSet:
     eyes: Eyes | None = None
     hearing: Hearing = "handcrafted"
     masks: MaskOptions = field(default_factory=MaskOptions)
-    filmed: Filmed = presenter_frames
+    filmed: Filmed = clip_pictures
 
     @property
     def size(self) -> PictureSize:
