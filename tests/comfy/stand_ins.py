@@ -34,7 +34,7 @@ def write_stand_ins(models: Path) -> None:
 
 
 def _smga():
-    return tiny_smga_state(config=replace(TINY_SMGA, audio_channels=SPEECH_WIDTH + NUM_HANDCRAFTED))
+    return tiny_smga_state(config=replace(TINY_SMGA, audio_channels=SPEECH_WIDTH + NUM_HANDCRAFTED), seed=None)
 
 
 def _write_encoders(folder: Path) -> None:

@@ -183,8 +183,10 @@ def test_a_second_pass_refines_the_enlarged_latent(inputs):
     prompt = small(prompt_of(inputs, "audio_to_video_second_pass"))
     (refined,) = (given for given in nodes_of(prompt, "MMGT_MMHAAVideoSampler") if "latent" in given)
     assert refined["denoise"] == 0.5
-    refined.update(width=96, height=96)
-    run(inputs, prompt, size_px=96)
+    for sampler in nodes_of(prompt, "MMGT_MMHAAVideoSampler"):
+        sampler.update(width=128, height=128)
+    refined.update(width=192, height=192)  # both are whole canvases: multiples of 64 px
+    run(inputs, prompt, size_px=192)
 
 
 def test_upscaled_with_another_enlarger_in_the_place_of_the_model(inputs):

@@ -24,9 +24,12 @@ def tiny_smga(config: SMGAConfig = TINY_SMGA) -> SMGA:
     return model
 
 
-def tiny_smga_state(scale: float = 0.1, config: SMGAConfig = TINY_SMGA) -> dict[str, torch.Tensor]:
-    """Random tensors in the authors' keys."""
-    torch.manual_seed(0)
+def tiny_smga_state(
+    scale: float = 0.1, config: SMGAConfig = TINY_SMGA, seed: int | None = 0
+) -> dict[str, torch.Tensor]:
+    """Random tensors in the authors' keys; seed None goes on with what torch draws."""
+    if seed is not None:
+        torch.manual_seed(seed)
     return {key: torch.randn_like(tensor) * scale for key, tensor in to_authors(SMGA(config).state_dict()).items()}
 
 
