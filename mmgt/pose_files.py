@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from .errors import InputError
-from .media.files import unfinished_file
+from .media import unfinished_file
 from .openpose import is_openpose, poses_from_openpose
 from .poses import POSE_FPS, PoseSequence
 from .skeleton import NUM_KEYPOINTS

@@ -67,7 +67,7 @@ class LoadPoseDetector(io.ComfyNode):
                 raise InputError(
                     f"detector is '{detector}' and pose is '{pose}'; choose both files, or 'auto' for both."
                 )
-            return io.NodeOutput(find_detector(host.model_folders(DWPOSE), providers))
+            return io.NodeOutput(find_detector(host.models_named, providers))
         return io.NodeOutput(
             detect.load_dwpose(host.model_path(detector, YOLOX), host.model_path(pose, DWPOSE), providers)
         )

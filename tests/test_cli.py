@@ -62,6 +62,17 @@ def test_candidates_that_cannot_be_are_one_sentence(inputs, capsys, number, says
     assert says in one_sentence(capsys)
 
 
+def test_a_demo_that_is_broken_off_can_be_given_again(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mmgt.draw.draw_poses", interrupted)
+        patch.setattr("mmgt.preview.preview_motion", lambda *_, **__: [np.zeros((64, 64, 3), np.uint8)])
+        assert main(["demo", "--out", str(tmp_path)]) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_refused_demo_leaves_nothing(tmp_path, capsys):
     assert main(["demo", "--out", str(tmp_path / "demo"), "--seed", "-1"]) == 2
     assert "seed" in one_sentence(capsys)

@@ -18,7 +18,8 @@ MAX_LINES = 500
 # its own and from nobody beside it, inside functions and for type checkers too.
 FLOORS = (
     ("version", "errors", "skeleton", "ops", "windows", "diffusion", "assets", "provenance"),
-    ("poses", "memory", "seeds", "weights"),
+    ("poses", "memory", "seeds", "output_files"),
+    ("weights",),
     ("speech", "people", "pose_vector", "lips", "draw"),
     ("media", "openpose", "motion_mask", "motion_edit", "evaluation"),
     ("pose_files", "rhythm", "preview", "world"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .terminal import Commands, model_folders, show_progress
+from .terminal import Commands, add_models_option, show_progress
 
 
 def add_parser(commands: Commands) -> None:
@@ -21,7 +21,7 @@ def add_parser(commands: Commands) -> None:
     prepare.add_argument("--side", type=int, default=512, metavar="PX", help="of the square films (default: 512)")
     prepare.add_argument("--min-seconds", type=float, default=3.24, metavar="S", help="of a clip (default: 3.24)")
     prepare.add_argument("--test-share", type=float, default=0.1, metavar="X", help="films held out (default: 0.1)")
-    prepare.add_argument("--models", type=Path, metavar="DIR", help="folder with the DWPose .onnx files")
+    add_models_option(prepare)
     prepare.add_argument("--wavlm", type=Path, metavar="FILE", help="WavLM-Large: 1059 features instead of 35")
     prepare.add_argument("--wav2vec2", type=Path, metavar="FILE", help="wav2vec2-base: what stage II hears")
     prepare.add_argument("--device", default="cpu", help="where these two compute: cpu (default), cuda, mps")
@@ -48,7 +48,7 @@ def run_prepare(args: argparse.Namespace) -> None:
     settings = Preparation(
         film=FilmSettings(args.side, args.min_seconds),
         test_share=args.test_share,
-        models=tuple(model_folders(args.models)),
+        models=args.models,
         wavlm=args.wavlm,
         wav2vec2=args.wav2vec2,
         device=args.device,

@@ -24,12 +24,12 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """The astronaut speaks: demo.mp4, poses.mp4, poses.json, contact_sheet.png and the inputs in ``--out``."""
+    """The astronaut speaks: demo.mp4, poses.mp4, poses.json, contact_sheet.png and portrait.png in ``--out``."""
     import numpy as np
 
     from ..assets import ASTRONAUT, ASTRONAUT_POSE, SPEECH
     from ..draw import draw_poses
-    from ..media import check_output, contact_sheet, read_picture, read_recording, write_png, write_video
+    from ..media import all_or_none, check_output, contact_sheet, read_picture, read_recording, write_png, write_video
     from ..pose_files import load_poses, save_poses
     from ..preview import preview_motion
     from ..rhythm import rhythm_poses
@@ -48,23 +48,28 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"Rhythm Audio2Pose: {poses.num_frames} frames at {poses.fps:g} fps (rule-based; no SMGA weights)", flush=True
     )
-    write_png(portrait, picture)
-    save_poses(poses, pose_file)
+    with all_or_none() as wrote:
+        write_png(portrait, picture)
+        wrote(portrait)
+        save_poses(poses, pose_file)
+        wrote(pose_file)
 
-    shown = np.linspace(0, poses.num_frames - 1, CONTACT_SHEET_COLUMNS).round().astype(int).tolist()
-    kept: dict[str, list[np.ndarray]] = {"preview": [], "poses": []}
+        shown = np.linspace(0, poses.num_frames - 1, CONTACT_SHEET_COLUMNS).round().astype(int).tolist()
+        kept: dict[str, list[np.ndarray]] = {"preview": [], "poses": []}
 
-    def keep(frames: Iterable[np.ndarray], row: str) -> Iterator[np.ndarray]:
-        for t, frame in enumerate(frames):
-            if t in shown:
-                kept[row].append(_thumbnail(frame))
-            yield frame
+        def keep(frames: Iterable[np.ndarray], row: str) -> Iterator[np.ndarray]:
+            for t, frame in enumerate(frames):
+                if t in shown:
+                    kept[row].append(_thumbnail(frame))
+                yield frame
 
-    frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
-    write_video(video, keep(frames, "preview"), poses.fps, SPEECH)
-    height, width = picture.shape[:2]
-    write_video(pose_video, keep(draw_poses(poses, height, width), "poses"), poses.fps, SPEECH)
-    write_png(sheet, contact_sheet(kept["preview"] + kept["poses"], CONTACT_SHEET_COLUMNS))
+        frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
+        write_video(video, keep(frames, "preview"), poses.fps, SPEECH)
+        wrote(video)
+        height, width = picture.shape[:2]
+        write_video(pose_video, keep(draw_poses(poses, height, width), "poses"), poses.fps, SPEECH)
+        wrote(pose_video)
+        write_png(sheet, contact_sheet(kept["preview"] + kept["poses"], CONTACT_SHEET_COLUMNS))
     print(f"done: {video} (with sound), {pose_video}, {pose_file}, {sheet}")
 
 

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
         args.image,
         poses,
         args.out,
-        args.weights,
+        args.models,
         settings,
         seed=args.seed,
         recording=args.audio,

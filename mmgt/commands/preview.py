@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .stage_one import add_stage_one_options, given_pose, pose_settings_of, show_scores
-from .terminal import Commands, model_folders, models_roots, show_progress
+from .terminal import Commands, add_models_option, show_progress
 
 if TYPE_CHECKING:
     from ..smga.model import SMGA
@@ -21,7 +21,7 @@ def add_parser(commands: Commands) -> None:
     preview.add_argument("--out", type=Path, required=True, metavar="V.mp4", help="the video; must not exist yet")
     preview.add_argument("--smga", type=Path, metavar="FILE", help="SMGA checkpoint; without it Rhythm makes the poses")
     preview.add_argument("--wavlm", type=Path, metavar="FILE", help="WavLM for the authors' SMGA (default: looked for)")
-    preview.add_argument("--models", type=Path, metavar="DIR", help="folder with the DWPose .onnx files, and WavLM")
+    add_models_option(preview)
     preview.add_argument("--seed", type=int, default=0, help="other seeds, other gestures (default: 0)")
     add_stage_one_options(preview)
     preview.set_defaults(run=run)
@@ -30,13 +30,22 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Portrait + recording -> video, by SMGA where a checkpoint is given, else by Rhythm."""
     from ..detect.find import find_detector
-    from ..media import check_distinct, check_output, check_video_output, read_picture, read_recording, write_video
+    from ..media import (
+        all_or_none,
+        check_distinct,
+        check_output,
+        check_video_output,
+        read_picture,
+        read_recording,
+        write_video,
+    )
     from ..people import initial_pose_of
     from ..pose_files import save_poses
     from ..preview import preview_motion
     from ..rhythm import rhythm_poses
     from ..seeds import check_seed
     from ..speech.recording import as_long_as
+    from ..weights import in_models
 
     check_video_output(args.out)
     if args.poses_out is not None:
@@ -52,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         initial_pose = initial_pose.still_on(height, width, str(args.poses))
     smga, encoders = _open_smga(args)
     if initial_pose is None:
-        initial_pose = initial_pose_of(find_detector(model_folders(args.models)), picture)
+        initial_pose = initial_pose_of(find_detector(in_models(args.models)), picture)
     print(f"portrait {width}x{height} px, speech {recording.seconds:.1f} s", flush=True)
 
     if smga is None:
@@ -68,10 +77,12 @@ def run(args: argparse.Namespace) -> None:
             smga, speech, initial_pose, settings, seed=args.seed, device=device, progress=show_progress("SMGA")
         )
         show_scores(scores)
-    if args.poses_out is not None:
-        save_poses(poses, args.poses_out)
-    frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
-    write_video(args.out, frames, poses.fps, args.audio)
+    with all_or_none() as wrote:
+        if args.poses_out is not None:
+            save_poses(poses, args.poses_out)
+            wrote(args.poses_out)
+        frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
+        write_video(args.out, frames, poses.fps, args.audio)
     print(f"done: {args.out}")
 
 
@@ -81,7 +92,8 @@ def _open_smga(args: argparse.Namespace) -> tuple[SMGA | None, dict[str, Path]]:
     from ..standalone.devices import choose_device
     from ..standalone.onednn import fastest_ops
     from ..standalone.speech_to_poses import reads_wavlm
-    from ..weights.catalog import WAVLM, check_kinds, find, missing_sentence
+    from ..weights.catalog import WAVLM, missing_sentence
+    from ..weights.places import check_kinds, find, in_models, places
 
     if args.smga is None:
         if args.wavlm is not None:
@@ -92,8 +104,8 @@ def _open_smga(args: argparse.Namespace) -> tuple[SMGA | None, dict[str, Path]]:
         if args.wavlm is not None:
             raise InputError(f"{args.smga} was trained without WavLM; leave --wavlm out.")
         return smga, {}
-    folders = [root / WAVLM.folder for root in models_roots()] if args.models is None else [args.models]
-    wavlm = args.wavlm or find(WAVLM, {WAVLM.folder: folders})
+    folders = places(WAVLM, in_models(args.models))
+    wavlm = args.wavlm or find(WAVLM, folders)
     if wavlm is None:
         raise InputError(f"{args.smga} reads WavLM: {missing_sentence(WAVLM, folders)} Or name it with --wavlm FILE.")
     check_kinds({WAVLM.key: wavlm}, [WAVLM.key])

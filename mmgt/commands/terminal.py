@@ -1,9 +1,8 @@
-"""What the subcommands share: where files are looked for, and how progress is printed."""
+"""What the subcommands share: the models folder, and how progress is printed."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,34 +11,16 @@ from typing import TypeAlias
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def models_roots() -> list[Path]:
-    """Models folders, the likeliest first: of $COMFYUI_PATH, of the ComfyUI that this pack lies in, of ~/ComfyUI; then
-    ./models."""
-    named = os.environ.get("COMFYUI_PATH")
-    comfyui = Path(named) if named else _surrounding_comfyui() or _home() / "ComfyUI"
-    roots = [comfyui / "models"] if comfyui.is_dir() else []
-    return [*roots, Path("models")]
-
-
-def _surrounding_comfyui() -> Path | None:
-    """The ComfyUI whose custom_nodes hold this pack; also where the pack is linked and the command runs in the link."""
-    for pack in (Path(__file__).absolute().parents[2], Path(os.environ.get("PWD", "."))):
-        if pack.parent.name == "custom_nodes":
-            return pack.parent.parent
-    return None
-
-
-def _home() -> Path:
-    """The home folder, or the current one for a user who has none."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return Path()
-
-
-def model_folders(given: Path | None) -> list[Path]:
-    """Where DWPose and SMGA are looked for: the given folder, else mmgt of ``models_roots``."""
-    return [given] if given is not None else [root / "mmgt" for root in models_roots()]
+def add_models_option(parser: argparse.ArgumentParser, *other_names: str) -> None:
+    parser.add_argument(
+        "--models",
+        *other_names,
+        dest="models",
+        type=Path,
+        metavar="DIR",
+        help="the models folder: ComfyUI's, with mmgt, vae, ... in it, or any with the files in or below it (default: "
+        "of $COMFYUI_PATH, of the ComfyUI that this pack lies in, or of ~/ComfyUI, then ./models)",
+    )
 
 
 def show_progress(label: str, unit: str = "it") -> Callable[[int, int], None]:

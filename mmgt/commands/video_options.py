@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from .terminal import add_models_option
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif"}
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def add_video_options(parser: argparse.ArgumentParser) -> None:
     """The defaults that are named here are those of the preset "authors"."""
     add, interval, regions = parser.add_argument, ("START", "END"), ("FULL", "FACE", "LIPS")
-    add("--weights", type=Path, required=True, metavar="DIR", help="folder of the weights, by their published names")
+    add_models_option(parser, "--weights")
     add("--out", type=Path, required=True, metavar="V.mp4", help="the video; must not exist yet")
     add("--size", metavar="WxH", help="in px; 0 for one side: by the photo's aspect (default: 512x512 in area)")
     add("--seed", type=int, default=0, help="other seeds, other videos (default: 0)")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import InputError
-from .terminal import Commands, models_roots, show_progress
+from .terminal import Commands, add_models_option, show_progress
 
 if TYPE_CHECKING:
     from ..weights import Checkpoint, WeightFile
@@ -21,13 +21,7 @@ def add_parser(commands: Commands) -> None:
     weights = commands.add_parser("weights", help="list, fetch, inspect and convert the networks' files")
     actions = weights.add_subparsers(required=True, metavar="ACTION")
     models = argparse.ArgumentParser(add_help=False)
-    models.add_argument(
-        "--models",
-        type=Path,
-        metavar="DIR",
-        help="the models folder, with mmgt, vae, ... in it (default: of $COMFYUI_PATH, of the ComfyUI that this pack "
-        "lies in, or of ~/ComfyUI, else ./models)",
-    )
+    add_models_option(models)
 
     shown = actions.add_parser("list", parents=[models], help="what is there, what is missing, what was recognised")
     shown.set_defaults(run=run_list)
@@ -54,20 +48,20 @@ def add_parser(commands: Commands) -> None:
 
 def run_list(args: argparse.Namespace) -> None:
     """One paragraph a file of the catalog, then the other checkpoints of models/mmgt."""
-    from ..weights import CATALOG, find, missing_sentence
+    from ..weights import CATALOG, SMGA, find, in_models, missing_sentence, places
     from ..weights.files import CHECKPOINT_SUFFIXES, human_size
 
-    folders = model_folders(args.models)
+    models = in_models(args.models)
     known = set()
     for file in CATALOG:
-        path = find(file, folders)
+        path = find(file, places(file, models))
         if path is None:
-            print(f"missing  {file.key}: {missing_sentence(file, folders[file.folder])}")
+            print(f"missing  {file.key}: {missing_sentence(file, places(file, models))}")
             continue
         known.add(path)
         state, recognised = _check(path, file)
         print(f"{state:8} {file.key}: {path}, {human_size(path.stat().st_size)}: {recognised}")
-    for place in folders["mmgt"]:
+    for place in places(SMGA, models):
         for path in sorted(place.glob("*")):
             if path.suffix in CHECKPOINT_SUFFIXES and path not in known:
                 print(f"other    {path}, {human_size(path.stat().st_size)}: {_check(path)[1]}")
@@ -159,19 +153,20 @@ def _as_network(checkpoint: Checkpoint, kind: str) -> str:
 
 def run_get(args: argparse.Namespace) -> None:
     """Fetch files that are missing. One that cannot be had does not stop the others."""
-    from ..weights import find
+    from ..weights import find, in_models, places
     from ..weights.download import download, hub_address, mirrored
 
     files = chosen_files(args.names)
     if args.address is not None and len(files) != 1:
         raise InputError(f"--from {args.address} is the address of one file; give one NAME with it.")
-    folders, failed = model_folders(args.models), {}
+    models, failed = in_models(args.models), {}
     for file in files:
+        folders = places(file, models)
         found = find(file, folders)
         if found is not None:
             print(f"{file.key}: there already, {found}")
             continue
-        target = folders[file.folder][0] / file.name
+        target = folders[0] / file.name
         try:
             address = hub_address(file.repository, file.published)
             if args.address is not None:
@@ -202,11 +197,3 @@ def chosen_files(names: Sequence[str]) -> list[WeightFile]:
             keys = ", ".join(file.key for file in CATALOG)
             raise InputError(f"there is no file '{name}' to fetch; choose from {keys}.")
     return list(dict.fromkeys(by_name[name] for name in names)) or list(CATALOG)
-
-
-def model_folders(given: Path | None) -> dict[str, list[Path]]:
-    """By ComfyUI's folder name, where files are looked for; a fetched file goes to the first."""
-    from ..weights import CATALOG
-
-    roots = models_roots() if given is None else [given]
-    return {file.folder: [root / file.folder for root in roots] for file in CATALOG}

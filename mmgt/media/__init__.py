@@ -1,6 +1,6 @@
 """Pictures, recordings and videos on disk. PyAV only: no ffmpeg program, no torchaudio. Nothing is ever overwritten."""
 
-from .files import check_distinct, check_output
+from ..output_files import all_or_none, check_distinct, check_output, unfinished_file
 from .pictures import contact_sheet, read_picture, write_png
 from .reading import VideoReader, VideoStream
 from .sound import read_recording
@@ -10,12 +10,14 @@ __all__ = [
     "CODECS",
     "VideoReader",
     "VideoStream",
+    "all_or_none",
     "check_distinct",
     "check_output",
     "check_video_output",
     "contact_sheet",
     "read_picture",
     "read_recording",
+    "unfinished_file",
     "write_png",
     "write_video",
 ]

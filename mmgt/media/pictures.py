@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .files import check_file, check_output
+from ..output_files import unfinished_file
+from .files import check_file
 
 logger = logging.getLogger("mmgt")
 
@@ -85,8 +86,8 @@ def write_png(path: Path, picture: np.ndarray) -> None:
     """Write [H, W, 3] uint8 RGB."""
     from PIL import Image
 
-    check_output(path)
-    Image.fromarray(picture).save(path)
+    with unfinished_file(path) as unfinished:
+        Image.fromarray(picture).save(unfinished, format="PNG")
 
 
 def contact_sheet(frames: list[np.ndarray], num_columns: int) -> np.ndarray:

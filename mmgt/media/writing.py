@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..output_files import check_output, unfinished_file
 from ..speech.recording import Recording
-from .files import check_output, import_av, local, unfinished_file
+from .files import import_av, local
 from .sound import VideoSound, audio_frame, audio_frames, sound_for_aac
 
 logger = logging.getLogger("mmgt")

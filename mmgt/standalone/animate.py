@@ -23,7 +23,8 @@ from ..smga.candidates import Score
 from ..smga.load import load_smga
 from ..smga.model import SMGA
 from ..speech.recording import Recording, as_long_as
-from ..weights.catalog import check_found, check_kinds, find_all
+from ..weights import in_models
+from ..weights.places import check_found, check_kinds, find_all
 from .devices import choose_device, choose_dtype
 from .onednn import fastest_ops
 from .speech_to_poses import PoseSettings, encode_speech_with, reads_wavlm, sample_smga
@@ -57,7 +58,7 @@ def animate(
     photo: Path | np.ndarray,
     recording: Path | Recording,
     out: Path,
-    weights: Path,
+    weights: Path | None = None,
     settings: AnimateSettings = AnimateSettings(),
     *,
     seed: int = 0,
@@ -70,7 +71,8 @@ def animate(
     """Let the person in a photo speak a recording, which becomes the video's sound. Same inputs and seed, same video.
 
     photo: a file, or [H, W, 3] uint8. recording, vocals: files, or sound; vocals, the voice alone, are encoded instead
-    of the recording. out: the video; must not exist. weights: the folder of the networks, by their published names.
+    of the recording. out: the video; must not exist. weights: the models folder, see
+    ``weights.places.in_models``.
     initial_pose: the person's pose in the photo; None: it is detected. masks: face_mask, lip_mask, hands_mask
     [T or 1, H, W] in 0..1 instead of the poses' boxes (see ``drive_video``). progress(label) -> progress(step, total),
     which may raise to cancel. poses_made(poses, scores) is called between the stages.
@@ -87,7 +89,7 @@ def animate(
         initial_pose = initial_pose.still_on(height, width, "the initial pose")
     files, smga = _open_weights(weights, settings.poses, device)
     if initial_pose is None:
-        initial_pose = initial_pose_of(find_detector([weights]), picture)
+        initial_pose = initial_pose_of(find_detector(in_models(weights)), picture)
 
     logger.info(
         "photo %dx%d px, speech %.1f s, video %dx%d px", width, height, sound.seconds, size.width_px, size.height_px
@@ -122,7 +124,7 @@ def animate_poses(
     photo: Path | np.ndarray,
     poses: PoseSequence | Path,
     out: Path,
-    weights: Path,
+    weights: Path | None = None,
     settings: VideoSettings = VideoSettings(),
     *,
     seed: int = 0,
@@ -183,20 +185,24 @@ def _open_filmed(video: Path, settings: VideoSettings, masks: Mapping[str, Tenso
     return reader
 
 
-def _open_weights(folder: Path, settings: PoseSettings, device: torch.device) -> tuple[dict[str, Path], SMGA | None]:
+def _open_weights(
+    models: Path | None, settings: PoseSettings, device: torch.device
+) -> tuple[dict[str, Path], SMGA | None]:
     """The files that both stages need, each recognised, and SMGA itself, which says whether it reads WavLM."""
-    found = find_all(folder)
+    found = find_all(models)
     smga = None if settings.by_rules or "smga" not in found else load_smga(found["smga"], fastest_ops(device))
     stage_one = (
         () if settings.by_rules else ("smga",) if smga is not None and not reads_wavlm(smga) else ("smga", "wavlm")
     )
     without = "" if found.keys() >= {*stage_one} else ", or give --rhythm, which needs no SMGA and no WavLM"
-    return _checked(folder, found, (*stage_one, "wav2vec2", *VIDEO_WEIGHTS), without), smga
+    return _checked(models, found, (*stage_one, "wav2vec2", *VIDEO_WEIGHTS), without), smga
 
 
-def _checked(folder: Path, found: Mapping[str, Path], needed: Iterable[str], instead: str = "") -> dict[str, Path]:
+def _checked(
+    models: Path | None, found: Mapping[str, Path], needed: Iterable[str], instead: str = ""
+) -> dict[str, Path]:
     """Only the files that are needed. Raises InputError if one is missing, broken or another."""
-    check_found(folder, found, needed, instead)
+    check_found(models, found, needed, instead)
     check_kinds(found, needed)
     files = {key: found[key] for key in needed}
     check_networks(files)

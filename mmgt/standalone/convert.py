@@ -14,10 +14,11 @@ from torch import Tensor
 
 from .. import __version__
 from ..errors import InputError
+from ..media import check_output, unfinished_file
 from ..mmhaa.load import build_mmhaa
 from ..smga.load import build_smga
 from ..weights import signatures
-from ..weights.files import Checkpoint, Progress, human_size, open_checkpoint, publish, sha256_of
+from ..weights.files import Checkpoint, Progress, human_size, open_checkpoint, sha256_of
 from ..weights.signatures import recognise, unwrapped
 from ..weights.strict import read_config
 
@@ -41,10 +42,7 @@ def convert_file(
     out = source.with_suffix(".safetensors") if out is None else out
     if out.suffix != ".safetensors":
         raise InputError(f"{out} does not end in .safetensors; readers go by that suffix, so choose another name.")
-    if out.exists():
-        raise InputError(f"{out} exists already and is not overwritten; choose another name with --out.")
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder {out.parent} to write {out.name} into; create it first.")
+    check_output(out)
     checkpoint = open_checkpoint(source, "give a checkpoint to convert")
     tensors, kind = unwrapped(checkpoint.tensors), recognise(checkpoint.tensors)
     if kind in (signatures.EMPTY, signatures.OPTIMIZER):
@@ -116,14 +114,11 @@ def _write(out: Path, tensors: dict[str, Tensor], metadata: dict[str, str], sour
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.unfinished")
-    try:
-        save_file(tensors, unfinished, metadata=metadata)
+    with unfinished_file(out) as unfinished:
+        try:
+            save_file(tensors, unfinished, metadata=metadata)
+        except SafetensorError as error:
+            raise InputError(f"{out} could not be written ({error}); nothing is left of it.") from error
         with unfinished.open("rb+") as file:
             os.fsync(file.fileno())
         shutil.copymode(source, unfinished)  # newer safetensors let only the owner read
-        publish(unfinished, out)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{out} could not be written ({error}); nothing is left of it.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -35,13 +35,13 @@ RECORDS, UNFINISHED, LOCK = "films", ".unfinished", ".lock"
 class Preparation:
     """What films become, and by which files. test_share: of the films, held out; of two and more at least one.
 
-    models: folders in which DWPose is looked for. wavlm, wav2vec2: their files. device: where these two compute.
-    num_processes: films at a time.
+    models: the models folder in which DWPose is looked for. wavlm, wav2vec2: their files. device: where these two
+    compute. num_processes: films at a time.
     """
 
     film: FilmSettings = field(default_factory=FilmSettings)
     test_share: float = 0.1
-    models: tuple[Path, ...] = ()
+    models: Path | None = None
     wavlm: Path | None = None
     wav2vec2: Path | None = None
     device: str = "cpu"
@@ -171,12 +171,13 @@ def _prepare(
             progress(done, total)
 
 
-def _check_detector(models: Sequence[Path]) -> None:
+def _check_detector(models: Path | None) -> None:
     """Raises InputError that names the ways to a detector, if there is none."""
     from ..detect.example_portrait import ExamplePortrait
     from ..detect.find import find_detector
+    from ..weights import in_models
 
-    detector = find_detector(models)
+    detector = find_detector(in_models(models))
     if isinstance(detector, ExamplePortrait):
         raise InputError(detector.advice)
 
@@ -250,10 +251,11 @@ def _end_with_parent() -> None:
 def _film(job: _Job, out: Path, settings: Preparation) -> FilmRecord:
     """Prepare one film in this process. Whatever goes wrong with it is its record, and the others go on."""
     from ..detect.find import find_detector
+    from ..weights import in_models
 
     global _tools
     if job.pose_file is None and _tools.detector is None:
-        _tools = replace(_tools, detector=find_detector(settings.models))
+        _tools = replace(_tools, detector=find_detector(in_models(settings.models)))
     folder = out / UNFINISHED / job.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError
 from . import signatures
 
 HUB = "https://huggingface.co"
+OUR_FOLDER = "mmgt"  # of the models folder: where files lie that no other pack reads
 AUTHORS_HUB = "addtime/MMGT_pretrained"  # named by the authors' page; its layout is taken from their config, not seen
 
 
@@ -39,6 +39,11 @@ class WeightFile:
     instead: str = ""
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """Folders of the models folder that may hold it, in the order in which they are looked into."""
+        return tuple(dict.fromkeys((self.folder, OUR_FOLDER)))
+
+    @property
     def page(self) -> str:
         return f"{HUB}/{self.repository}"
 
@@ -51,7 +56,7 @@ class WeightFile:
 SMGA = WeightFile(
     key="smga",
     name="audio2pose_best_model.pt",
-    folder="mmgt",
+    folder=OUR_FOLDER,
     purpose="SMGA (stage I): speech -> poses",
     licence="none stated",
     published="stage_1/audio2pose_best_model.pt",
@@ -63,7 +68,7 @@ SMGA = WeightFile(
 MMHAA = WeightFile(
     key="mmhaa",
     name="net-32500.pth",
-    folder="mmgt",
+    folder=OUR_FOLDER,
     purpose="MM-HAA (stage II): photo, poses, masks and speech -> video; all four of its modules",
     licence="none stated",
     published="stage_2/process_2/net-32500.pth",
@@ -142,7 +147,7 @@ _OTHER_POSES = (
 YOLOX = WeightFile(
     key="yolox",
     name="yolox_l.onnx",
-    folder="mmgt",
+    folder=OUR_FOLDER,
     purpose="DWPose: finds the people in the photo",
     licence="Apache-2.0",
     published="yolox_l.onnx",
@@ -153,7 +158,7 @@ YOLOX = WeightFile(
 DWPOSE = WeightFile(
     key="dwpose",
     name="dw-ll_ucoco_384.onnx",
-    folder="mmgt",
+    folder=OUR_FOLDER,
     purpose="DWPose: 133 keypoints of a person",
     licence="Apache-2.0",
     published="dw-ll_ucoco_384.onnx",
@@ -162,54 +167,7 @@ DWPOSE = WeightFile(
     instead=_OTHER_POSES,
 )
 CATALOG = (SMGA, MMHAA, VAE, CLIP, WAV2VEC2, WAVLM, YOLOX, DWPOSE)
-
-
-def find(file: WeightFile, folders: Mapping[str, Sequence[Path]]) -> Path | None:
-    """Where the file is, under one of its names and at any depth; a converted one comes first.
-
-    folders: by name of ComfyUI's folder, where its files may lie (``folder_paths.get_folder_paths(name)``).
-    """
-    names = sorted((file.name, *file.other_names), key=lambda name: not name.endswith(".safetensors"))
-    candidates = (
-        path for name in names for place in folders.get(file.folder, ()) for path in sorted(Path(place).rglob(name))
-    )
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def find_all(folder: Path) -> dict[str, Path]:
-    """All files of the catalogue that lie in a folder or below it, by their keys. Raises InputError for no folder."""
-    if not folder.is_dir():
-        raise InputError(
-            f"there is no folder {folder} of weights; give the one that holds {MMHAA.name} and the others "
-            "(docs/weights.md)."
-        )
-    found = {file.key: find(file, {file.folder: [folder]}) for file in CATALOG}
-    return {key: path for key, path in found.items() if path is not None}
-
-
-def check_found(folder: Path, found: Container[str], needed: Iterable[str], instead: str = "") -> None:
-    """Raise InputError that names all files that are needed and were not found. instead: how to do without them."""
-    files = {file.key: file for file in CATALOG}
-    missing = [f"{files[key].name} ({files[key].page})" for key in needed if key not in found]
-    if missing:
-        raise InputError(
-            f"{folder} lacks {', '.join(missing)}; put them there under these names (docs/weights.md){instead}."
-        )
-
-
-def check_kinds(found: Mapping[str, Path], needed: Iterable[str]) -> None:
-    """Open the files that will be needed and recognise them, before any network runs.
-
-    found: as of ``find_all``. Raises InputError for the first that cannot be read, or is another network.
-    """
-    from .files import open_checkpoint
-
-    files = {file.key: file for file in CATALOG}
-    for key in needed:
-        file, path = files[key], found[key]
-        kind = signatures.recognise(open_checkpoint(path, advice(file)).tensors)
-        if kind not in file.kinds:
-            raise InputError(f"{path} is {kind}, not {' or '.join(file.kinds)} ({file.purpose}); {advice(file)}.")
+BY_KEY = {file.key: file for file in CATALOG}
 
 
 def advice(file: WeightFile) -> str:

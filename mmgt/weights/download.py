@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..output_files import publish
 from .catalog import HUB
-from .files import Progress, check_file, human_size, publish, sha256_of
+from .files import Progress, check_file, human_size, sha256_of
 
 logger = logging.getLogger("mmgt")
 

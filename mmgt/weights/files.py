@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -164,24 +163,6 @@ def published_config(checkpoint: Checkpoint) -> dict[str, Any]:
     if checkpoint.path.name in FOLDER_FILES and beside.is_file():
         return json.loads(beside.read_text(encoding="utf-8"))
     return {}
-
-
-def publish(unfinished: Path, path: Path) -> None:
-    """Give a finished file its name, never over another. Raises InputError, and leaves both, if there is one."""
-    try:
-        os.link(unfinished, path)
-    except FileExistsError as error:
-        raise _exists(path) from error
-    except OSError:  # a file system without hard links
-        if path.exists():
-            raise _exists(path) from None
-        os.rename(unfinished, path)
-    else:
-        unfinished.unlink()
-
-
-def _exists(path: Path) -> InputError:
-    return InputError(f"{path} exists already and is not overwritten; choose another name or remove it first.")
 
 
 def human_size(num_bytes: float) -> str:

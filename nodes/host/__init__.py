@@ -4,13 +4,12 @@ File lookup, memory management, layers, progress, interrupt and sampling come fr
 """
 
 from .files import (
-    MODEL_FOLDER,
     fingerprint,
     input_files,
     input_path,
     model_files,
-    model_folders,
     model_path,
+    models_named,
     new_output_path,
     output_place,
     output_subfolder,
@@ -33,7 +32,6 @@ from .schema import advanced, schema
 from .shown import live, result, size_shown
 
 __all__ = [
-    "MODEL_FOLDER",
     "OPERATIONS",
     "SAMPLERS",
     "SCHEDULERS",
@@ -51,8 +49,8 @@ __all__ = [
     "load_photo_and_video_model",
     "managed",
     "model_files",
-    "model_folders",
     "model_path",
+    "models_named",
     "new_output_path",
     "on_device",
     "on_device_together",

@@ -8,42 +8,42 @@ from pathlib import Path
 import folder_paths
 
 from ...mmgt.errors import InputError
-from ...mmgt.weights.catalog import WeightFile, advice, find, missing_sentence
+from ...mmgt.weights.catalog import OUR_FOLDER, WeightFile, advice, missing_sentence
 from ...mmgt.weights.files import CHECKPOINT_SUFFIXES, check_file
+from ...mmgt.weights.places import find, places
 
-MODEL_FOLDER = "mmgt"  # models/mmgt, and what extra_model_paths.yaml adds under this name
 DETECTOR_SUFFIXES = (".onnx",)
 REFRESH = "Then press R to refresh the lists."
 
 
 def register_model_folder() -> None:
     """Make models/mmgt known, beside whatever extra_model_paths.yaml named it for."""
-    folder_paths.add_model_folder_path(MODEL_FOLDER, os.path.join(folder_paths.models_dir, MODEL_FOLDER))
+    folder_paths.add_model_folder_path(OUR_FOLDER, os.path.join(folder_paths.models_dir, OUR_FOLDER))
 
 
 def model_files(file: WeightFile) -> list[str]:
     """Files for a combo that could be a file of the catalogue, relative to their folder."""
     suffixes = DETECTOR_SUFFIXES if file.name.endswith(DETECTOR_SUFFIXES) else CHECKPOINT_SUFFIXES
-    names = (name for folder in _folders(file) for name in folder_paths.get_filename_list(folder))
+    names = (name for folder in file.folders for name in folder_paths.get_filename_list(folder))
     return list(dict.fromkeys(name for name in names if name.lower().endswith(suffixes)))
 
 
-def model_folders(file: WeightFile) -> list[Path]:
-    """Where a file of the catalogue may lie: its own folder of ComfyUI's models, and ours."""
-    return [Path(path) for folder in _folders(file) for path in folder_paths.get_folder_paths(folder)]
+def models_named(folder: str) -> list[str]:
+    """Where a folder of ComfyUI's models lies, the place for new files first."""
+    return folder_paths.get_folder_paths(folder)
 
 
 def model_path(name: str, file: WeightFile) -> Path:
     """Full path of a name from ``model_files``. Raises InputError for one that is not there, or no model at all."""
-    for folder in _folders(file):
+    for folder in file.folders:
         path = folder_paths.get_full_path(folder, name)
         if path is not None:
             check_file(Path(path), advice(file))
             return Path(path)
     if name == file.name:
-        raise InputError(f"{missing_sentence(file, model_folders(file))} {REFRESH}")
-    places = " or ".join(map(str, model_folders(file)))
-    raise InputError(f"there is no file '{name}' ({file.purpose}) in {places}; {advice(file)}. {REFRESH}")
+        raise InputError(f"{missing_sentence(file, places(file, models_named))} {REFRESH}")
+    looked_into = " or ".join(map(str, places(file, models_named)))
+    raise InputError(f"there is no file '{name}' ({file.purpose}) in {looked_into}; {advice(file)}. {REFRESH}")
 
 
 def problem_with(name: str, file: WeightFile) -> str | None:
@@ -63,16 +63,12 @@ def fingerprint(*chosen: tuple[str | None, WeightFile]) -> str:
     """
     found = []
     for name, file in chosen:
-        named = (folder_paths.get_full_path(folder, name) for folder in _folders(file)) if name else ()
+        named = (folder_paths.get_full_path(folder, name) for folder in file.folders) if name else ()
         path = next((Path(path) for path in named if path is not None), None)
-        path = path or find(file, {file.folder: model_folders(file)})
+        path = path or find(file, places(file, models_named))
         state = path.stat() if path is not None and path.is_file() else None
         found.append("none" if state is None else f"{path} {state.st_size} {state.st_mtime_ns}")
     return "; ".join(found)
-
-
-def _folders(file: WeightFile) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((file.folder, MODEL_FOLDER)))
 
 
 def input_files(suffix: str) -> list[str]:

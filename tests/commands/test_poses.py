@@ -23,7 +23,7 @@ def one_sentence(capsys):
 
 
 def test_a_film_becomes_a_pose_file(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(find, "find_detector", lambda folders: BoxFinder())
+    monkeypatch.setattr(find, "find_detector", lambda models: BoxFinder())
     write_video(tmp_path / "film.mp4", moving_box(20, nobody=(8, 9, 10)), 30)
     words = ["poses", str(tmp_path / "film.mp4"), "--out", str(tmp_path / "p.json"), "--smoothing", "0"]
     assert main(words) == 0
@@ -68,12 +68,15 @@ def test_dwpose_reads_the_film(tmp_path):
         (["--max-gap", "-1"], "max_gap is -1"),
         (["--person-index", "1"], "no frame shows more than 1"),
         (["--out", "none/p.json"], "there is no folder none"),
-        (["--models", "none"], "no pose detector: yolox_l.onnx and dw-ll_ucoco_384.onnx not found in none"),
+        (
+            ["--models", "none"],
+            "yolox_l.onnx and dw-ll_ucoco_384.onnx not found in none/mmgt or none",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path, monkeypatch, capsys, more, says):
     if "--models" not in more:
-        monkeypatch.setattr(find, "find_detector", lambda folders: BoxFinder())
+        monkeypatch.setattr(find, "find_detector", lambda models: BoxFinder())
     write_video(tmp_path / "film.mp4", moving_box(3), 25)
     assert main(["poses", str(tmp_path / "film.mp4"), "--out", str(tmp_path / "p.json"), *more]) == 2
     assert says in one_sentence(capsys)

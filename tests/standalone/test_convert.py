@@ -139,7 +139,7 @@ def test_the_config_of_a_source_goes_along(tmp_path, net):
 def test_nothing_is_overwritten(tmp_path, net):
     mine = tmp_path / "net-32500.safetensors"
     mine.write_text("mine")
-    with pytest.raises(InputError, match="exists already and is not overwritten; choose another name with --out"):
+    with pytest.raises(InputError, match="exists already and is not overwritten; choose another name"):
         convert_file(net, heads=HEADS)
     source = tmp_path / "a.safetensors"
     save_file({"a": torch.ones(1)}, source)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mmgt.detect.sessions import DETECTOR_FILE, POSE_FILE
-from mmgt.weights import CATALOG, MMHAA_FILE, SMGA_FILE, WeightFile, find, missing_sentence, signatures
+from mmgt.weights import CATALOG, MMHAA_FILE, SMGA_FILE, WeightFile, missing_sentence, signatures
 from mmgt.weights.files import human_size
 
 DOCS = Path(__file__).parents[2] / "docs" / "weights.md"
@@ -40,24 +40,3 @@ def test_a_missing_file_is_name_folder_and_page(file):
         assert word in sentence.replace("\\", "/")
     assert sentence.count("\n") == 0
     assert sentence.endswith(".")
-
-
-def put(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"weights")
-    return path
-
-
-def test_find_prefers_converted_files_and_looks_below(tmp_path):
-    smga, vae = (next(file for file in CATALOG if file.key == key) for key in ("smga", "vae"))
-    folders = {"mmgt": [tmp_path / "absent", tmp_path / "mmgt"], "vae": [tmp_path / "vae"]}
-    assert find(smga, folders) is None
-    assert find(smga, {}) is None
-    pickle = put(tmp_path / "mmgt" / "stage_1" / "audio2pose_best_model.pt")
-    assert find(smga, folders) == pickle
-    converted = put(tmp_path / "mmgt" / "audio2pose_best_model-fp16.safetensors")
-    assert find(smga, folders) == converted
-    put(tmp_path / "vae" / "another" / "diffusion_pytorch_model.safetensors")
-    assert find(vae, folders) is None  # that name says nothing
-    own_folder = put(tmp_path / "vae" / "sd-vae-ft-mse" / "diffusion_pytorch_model.safetensors")
-    assert find(vae, folders) == own_folder

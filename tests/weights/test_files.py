@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save, save_file
 
 from mmgt.errors import InputError
-from mmgt.weights.files import human_size, open_checkpoint, publish, sha256_of
+from mmgt.weights.files import human_size, open_checkpoint, sha256_of
 
 WANTED = "put the file of Their Authors here"
 
@@ -127,25 +127,6 @@ def test_the_config_of_either_format_is_metadata(tmp_path):
     config = '{"max_distance": 800, "layers": null}'
     assert open_checkpoint(tmp_path / "WavLM-Large.pt", WANTED).metadata == {"config": config}
     assert open_checkpoint(tmp_path / "a.safetensors", WANTED).metadata == {"config": '{"num_heads": 4}'}
-
-
-@pytest.mark.parametrize("has_links", [True, False])
-def test_publishing_never_replaces(tmp_path, monkeypatch, has_links):
-    def no_links(*_):
-        raise OSError(95, "Operation not supported")
-
-    if not has_links:
-        monkeypatch.setattr("os.link", no_links)
-    unfinished, path = tmp_path / ".a.unfinished", tmp_path / "a"
-    unfinished.write_text("ours")
-    path.write_text("theirs")
-    with pytest.raises(InputError, match="exists already"):
-        publish(unfinished, path)
-    assert (unfinished.read_text(), path.read_text()) == ("ours", "theirs")
-    path.unlink()
-    publish(unfinished, path)
-    assert [file.name for file in tmp_path.iterdir()] == ["a"]
-    assert path.read_text() == "ours"
 
 
 def test_sizes_and_checksums(tmp_path):

@@ -1,0 +1,132 @@
+"""Files that are written: checked before the work, under their name only when they are whole, never over another."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+
+from .errors import InputError
+
+
+def check_output(path: Path) -> None:
+    """Raise InputError if writing to ``path`` would replace something, or cannot work."""
+    try:
+        path.lstat()
+        raise _taken(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise InputError(
+            f"{path.name[:40]}... cannot be a file's name ({error.strerror}); choose a shorter one."
+        ) from error
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent} to write {path.name} into; create it first.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(f"nothing can be written into the folder {path.parent}; allow it, or choose another folder.")
+
+
+def check_distinct(paths: Iterable[Path | None]) -> None:
+    """Raise InputError if two of the files to be written are one."""
+    seen: set[Path] = set()
+    for path in filter(None, paths):
+        if path.resolve() in seen:
+            raise InputError(f"{path} is named for two outputs; give each a name of its own.")
+        seen.add(path.resolve())
+
+
+@contextmanager
+def unfinished_file(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` to write into, of a name that no other run has; it gets the name when it is complete.
+
+    Nothing is overwritten: if ``path`` is there by then, what was written is kept under the next free name and an
+    InputError says which. A full disk and other failures of writing are one sentence too. What is unfinished is
+    removed.
+    """
+    check_output(path)
+    handle, name = tempfile.mkstemp(prefix=".mmgt-", suffix=f".unfinished{path.suffix}", dir=path.parent)
+    os.close(handle)
+    unfinished = Path(name)
+    unfinished.chmod(0o666 & ~_umask())
+    try:
+        yield unfinished
+        if not _take_name(unfinished, path):
+            other = next(name for name in _further_names(path) if _take_name(unfinished, name))
+            raise InputError(
+                f"{path} was written by something else meanwhile and is left alone; this is kept as {other}."
+            )
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror or error}); {_remedy(error)}.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def all_or_none() -> Iterator[Callable[[Path], None]]:
+    """Files that belong together: those that the yielded call was told of are removed again if the run is broken off.
+
+    So the same command can be given again. Tell it of a file when that is written, not before: what others write
+    under the name is theirs.
+    """
+    with ExitStack() as written:
+
+        def wrote(path: Path) -> None:
+            written.callback(path.unlink, missing_ok=True)
+
+        yield wrote
+        written.pop_all()
+
+
+def publish(unfinished: Path, path: Path) -> None:
+    """Give a finished file its name, never over another. Raises InputError, and leaves both, if there is one."""
+    if not _take_name(unfinished, path):
+        raise _taken(path)
+
+
+def _take_name(unfinished: Path, path: Path) -> bool:
+    """Give a file its name unless that is taken; no moment between looking and taking."""
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        return _take_by_empty_file(unfinished, path)
+    unfinished.unlink()
+    return True
+
+
+def _take_by_empty_file(unfinished: Path, path: Path) -> bool:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    try:
+        unfinished.replace(path)
+    except OSError:
+        path.unlink()
+        raise
+    return True
+
+
+def _taken(path: Path) -> InputError:
+    return InputError(f"{path} exists already and is not overwritten; choose another name or remove it first.")
+
+
+def _further_names(path: Path) -> Iterator[Path]:
+    return (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space, or choose a folder on another disk"
+    return "choose another folder"

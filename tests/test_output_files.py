@@ -1,0 +1,61 @@
+import pytest
+
+from mmgt.errors import InputError
+from mmgt.output_files import all_or_none, publish, unfinished_file
+
+
+def no_links(*_):
+    raise OSError(95, "Operation not supported")
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_publishing_never_replaces(tmp_path, monkeypatch, has_links):
+    if not has_links:
+        monkeypatch.setattr("os.link", no_links)
+    unfinished, path = tmp_path / ".a.unfinished", tmp_path / "a"
+    unfinished.write_text("ours")
+    path.write_text("theirs")
+    with pytest.raises(InputError, match="exists already"):
+        publish(unfinished, path)
+    assert (unfinished.read_text(), path.read_text()) == ("ours", "theirs")
+    path.unlink()
+    publish(unfinished, path)
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+    assert path.read_text() == "ours"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_name_taken_meanwhile_costs_nobody_anything(tmp_path, monkeypatch, has_links):
+    if not has_links:
+        monkeypatch.setattr("os.link", no_links)
+    path = tmp_path / "a.txt"
+    (tmp_path / "a-2.txt").write_text("older")
+
+    def run():
+        with unfinished_file(path) as unfinished:
+            unfinished.write_text("ours")
+            path.write_text("theirs")
+
+    with pytest.raises(InputError, match=r"kept as .*a-3\.txt"):
+        run()
+    found = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    assert found == {"a.txt": "theirs", "a-2.txt": "older", "a-3.txt": "ours"}
+
+
+def test_files_of_a_run_that_is_broken_off_are_removed_and_no_others(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+
+    def run():
+        with all_or_none() as wrote:
+            first.write_text("ours")
+            wrote(first)
+            second.write_text("of another run")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert [file.name for file in tmp_path.iterdir()] == ["second"]
+    with all_or_none() as wrote:
+        first.write_text("ours")
+        wrote(first)
+    assert first.exists()
