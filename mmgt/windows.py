@@ -1,8 +1,13 @@
-"""Overlapping windows over time, and their blending, used by both stages; stretches of frames."""
+"""Overlapping windows over time and their blending; stretches of frames.
+
+Stage I and the speech encoders fade windows into each other (``blend_weights``), stage II takes the plain mean of all
+windows that show a frame (``WindowMean``), as the authors do.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -46,11 +51,38 @@ def cut_windows(frames: Tensor, starts: list[int], length: int) -> Tensor:
 
 def blend_windows(windows: Tensor, starts: list[int], weights: Tensor, num_frames: int) -> Tensor:
     """[N, length, C] -> [num_frames, C]: the weighted sum of the windows, so that overlaps agree."""
-    length = windows.shape[1]
-    out = windows.new_zeros(max(num_frames, starts[-1] + length), windows.shape[2])
+    out = windows.new_zeros(max(num_frames, starts[-1] + windows.shape[1]), windows.shape[2])
     for window, start, weight in zip(windows, starts, weights.to(windows), strict=True):
-        out[start : start + length] += window * weight[:, None]
+        add_window(out, window, start, weight)
     return out[:num_frames]
+
+
+def add_window(track: Tensor, window: Tensor, start: int, weight: Tensor) -> None:
+    """Add one window [F, ...], by its frames' shares [F], to what is blended [T, ...] in place."""
+    track[start : start + len(window)] += window * weight.reshape(-1, *[1] * (window.ndim - 1))
+
+
+class WindowMean:
+    """The mean of the windows that a frame is in. Windows are added in place one by one: memory is that of one track.
+
+    windows: frame indices of each, which need not be neighbours. frames: the same on the device, [F] int64 each.
+    """
+
+    def __init__(self, windows: Sequence[Sequence[int]], num_frames: int, device: torch.device) -> None:
+        self.windows = [tuple(window) for window in windows]
+        self.frames = [torch.tensor(window, device=device) for window in self.windows]
+        count = torch.zeros(num_frames)
+        for window in windows:
+            count[list(window)] += 1
+        self._count = count.to(device)  # [T]
+
+    def add(self, total: Tensor, window_idx: int, values: Tensor) -> None:
+        """Add a window's values [R, F, C, h, w] to the sum [R, T, C, h, w]."""
+        total[:, self.frames[window_idx]] += values
+
+    def mean(self, total: Tensor) -> Tensor:
+        """The sum of all windows -> their mean, in the sum's memory: a long video's latents are large."""
+        return total.div_(self._count[:, None, None, None])
 
 
 def looped_windows(num_frames: int, length: int, overlap: int, stride: int = 1, step: int = 0) -> list[list[int]]:

@@ -6,7 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmgt.windows import blend_weights, blend_windows, cut_windows, stretches, window_starts
+from mmgt.windows import (
+    WindowMean,
+    blend_weights,
+    blend_windows,
+    cut_windows,
+    looped_windows,
+    open_windows,
+    stretches,
+    window_starts,
+)
 
 LENGTH = 80
 
@@ -56,3 +65,20 @@ def test_stretches_are_what_is_inside_and_do_not_touch(is_inside):
     found = stretches(np.array(is_inside, bool))
     assert [t for start, stop in found for t in range(start, stop)] == np.flatnonzero(is_inside).tolist()
     assert all(stop < start for (_, stop), (start, _) in itertools.pairwise(found))
+
+
+@pytest.mark.parametrize("make", [open_windows, looped_windows])
+def test_the_mean_of_windows_is_that_of_each_frames_windows(make):
+    """Against a plain loop over frames, in exact numbers; the sum's memory is used up, and none beside it."""
+    windows, num_frames = make(30, 12, 4), 30
+    values = torch.randint(-9, 9, (len(windows), 2, 12, 4, 1, 3), generator=torch.Generator().manual_seed(0)).double()
+    expected = torch.empty(2, num_frames, 4, 1, 3, dtype=torch.double)
+    for t in range(num_frames):
+        shown = [values[k][:, window.index(t)] for k, window in enumerate(windows) if t in window]
+        expected[:, t] = sum(shown) / len(shown)
+    blend, total = WindowMean(windows, num_frames, torch.device("cpu")), torch.zeros_like(expected)
+    for idx, value in enumerate(values):
+        blend.add(total, idx, value)
+    mean = blend.mean(total)
+    torch.testing.assert_close(mean, expected, rtol=0, atol=1e-15)
+    assert mean.data_ptr() == total.data_ptr()

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..diffusion import NUM_TRAIN_STEPS, ddim_step_v, linear_alpha_bar_zero_snr, trailing_levels, trailing_times
 from ..errors import InputError
 from ..memory import free_bytes
-from ..windows import looped_windows, open_windows
+from ..windows import WindowMean, looped_windows, open_windows
 from .ahead import Ahead, Window, WindowInputs
 from .attention import AudioOutput, Reference, Rows
 from .drive import Drive
@@ -100,14 +100,6 @@ class _Prepared:
     strengths: Tensor
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """The windows of a video on a device: their frames as indices, and in how many windows each frame is."""
-
-    windows: list[tuple[Window, Tensor]]
-    count: Tensor  # [T, 1, 1, 1]
-
-
 @dataclass
 class VideoRun:
     """One sampling run of a video: the network, and what it keeps between the steps.
@@ -119,7 +111,7 @@ class VideoRun:
     network: VideoNetwork
     video: Video
     check: Callable[[], None] = lambda: None
-    _plans: dict[int, _Plan] = field(default_factory=dict)
+    _blends: dict[int, WindowMean] = field(default_factory=dict)
     _prepared: dict[torch.dtype, _Prepared] = field(default_factory=dict)
     _ahead: Ahead | None = None
     _contexts: dict[Window, VideoContext] = field(default_factory=dict)
@@ -140,28 +132,23 @@ class VideoRun:
         asked, options = rows, self.video.options
         if False in rows and not options.guides(timestep):
             rows = (True,)
-        plan = self._plan(len(latents), latents.device)
+        blend = self._blend(len(latents), latents.device)
         total = torch.zeros(len(rows), *latents.shape, device=latents.device)
         fine = []
-        for window, frames in plan.windows:
-            v = self._window(latents[frames], timestep, window, rows)
+        for idx, window in enumerate(blend.windows):
+            v = self._window(latents[blend.frames[idx]], timestep, window, rows)
             fine.append(v.isfinite().all())
-            total[:, frames] += torch.where(fine[-1], v, 0)
+            blend.add(total, idx, torch.where(fine[-1], v, 0))
         for idx in _wrong(fine):
-            window, frames = plan.windows[idx]
-            total[:, frames] += self._again(latents[frames], timestep, window, rows, where)
-        v = total.div_(plan.count)  # in place, as a long video's latents are large
+            again = self._again(latents[blend.frames[idx]], timestep, blend.windows[idx], rows, where)
+            blend.add(total, idx, again)
+        v = blend.mean(total)
         return v if rows == asked else v.expand(len(asked), *v.shape[1:])
 
-    def _plan(self, num_frames: int, device: torch.device) -> _Plan:
-        if num_frames not in self._plans:
-            windows = self.video.options.windows(num_frames)
-            count = torch.zeros(num_frames, 1, 1, 1)
-            for window in windows:
-                count[window] += 1
-            indices = [(tuple(window), torch.tensor(window, device=device)) for window in windows]
-            self._plans[num_frames] = _Plan(indices, count.to(device))
-        return self._plans[num_frames]
+    def _blend(self, num_frames: int, device: torch.device) -> WindowMean:
+        if num_frames not in self._blends:
+            self._blends[num_frames] = WindowMean(self.video.options.windows(num_frames), num_frames, device)
+        return self._blends[num_frames]
 
     def _window(self, latents: Tensor, timestep: float, window: Window, rows: Rows) -> Tensor:
         """v of one window as float32 [rows, F, 4, h, w], which may be wrong numbers."""
@@ -214,8 +201,7 @@ class VideoRun:
 
     def _following(self, window: Window) -> Window | None:
         """The next window that will need its inputs made, in this step or the next."""
-        for plan in self._plans.values():
-            windows = [window for window, _ in plan.windows]
+        for windows in (blend.windows for blend in self._blends.values()):
             if window in windows:
                 place = windows.index(window) + 1
                 return next((w for w in windows[place:] + windows[: place - 1] if w not in self._contexts), None)

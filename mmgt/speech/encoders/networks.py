@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...poses import POSE_FPS
-from ...windows import blend_weights, window_starts
+from ...windows import add_window, blend_weights, window_starts
 from .waveform import STEP_REACH_SAMPLES, STEP_SAMPLES, Speech
 
 CHUNK_FRAMES = 30 * POSE_FPS  # the networks were trained with 20 s at most; WavLM-Large needs 0.7 GB for this
@@ -87,7 +87,7 @@ class SpeechEncoder(nn.Module, ABC):
             rows = rows[before : before + length].float().cpu()
             if chunk_idx == 0:
                 encoded = torch.zeros(num_frames, *rows.shape[1:])
-            encoded[start : start + length] += rows * weight.reshape(-1, *[1] * (rows.ndim - 1))
+            add_window(encoded, rows, start, weight)
             if progress is not None:
                 progress(chunk_idx + 1, len(starts))
         return encoded
