@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import bench, data, demo, generate, pose2video, poses, preview, train, weights
+from .commands import bench, data, demo, generate, pose2video, poses, preview, provenance, train, weights
 from .commands.caches import caches
 from .commands.endings import INTERRUPTED, ending_of, plain_output, signals_like_interrupts
 
@@ -17,14 +17,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     0 = done, 2 = bad input (one sentence on stderr), 1 = what nobody foresaw (the same, and a traceback in a file),
-    128 + n = ended by signal n (Ctrl-C: 130).
+    128 + n = ended by signal n (Ctrl-C: 130). A command may end in another code, which its help names.
     """
     with plain_output(), signals_like_interrupts() as received:
         try:
             args = _parser().parse_args(argv)
             logging.basicConfig(format="mmgt: %(message)s", level=logging.INFO, stream=sys.stderr)
             with caches():
-                args.run(args)
+                code = args.run(args)
         except KeyboardInterrupt:
             print("mmgt: interrupted", file=sys.stderr)
             return 128 + received[0] if received else INTERRUPTED
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             code, sentence = ending_of(error)
             print(f"mmgt: error: {sentence}", file=sys.stderr)
             return code
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,6 +42,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mmgt {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for command in (demo, preview, generate, pose2video, poses, weights, data, train, bench):
+    for command in (demo, preview, generate, pose2video, poses, provenance, weights, data, train, bench):
         command.add_parser(commands)
     return parser

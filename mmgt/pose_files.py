@@ -12,6 +12,8 @@ from .errors import InputError
 from .media import unfinished_file
 from .openpose import is_openpose, poses_from_openpose
 from .poses import POSE_FPS, PoseSequence
+from .provenance import Provenance
+from .provenance.record import AIGC_TAG, RECORD_TAG
 from .skeleton import NUM_KEYPOINTS
 
 
@@ -78,7 +80,12 @@ def _read_json(path: Path) -> Any:
         raise InputError(f"{path} cannot be read ({error.strerror}); {wanted}.") from error
 
 
-def save_poses(poses: PoseSequence, path: Path) -> None:
-    """Write a pose file; refuses to replace an existing one. A full disk and the like is an InputError too."""
+def save_poses(poses: PoseSequence, path: Path, provenance: Provenance | None = None) -> None:
+    """Write a pose file; refuses to replace an existing one. A full disk and the like is an InputError too.
+
+    provenance: how the poses were made; without one the file says that this pack made it.
+    """
+    provenance = provenance or Provenance()
+    marks = {RECORD_TAG: provenance.record(), AIGC_TAG: provenance.aigc()}
     with unfinished_file(path) as unfinished:
-        unfinished.write_text(json.dumps(poses_to_json(poses)), encoding="utf-8")
+        unfinished.write_text(json.dumps({**poses_to_json(poses), **marks}), encoding="utf-8")

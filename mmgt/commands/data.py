@@ -61,6 +61,7 @@ def run_prepare(args: argparse.Namespace) -> None:
 
 def run_inspect(args: argparse.Namespace) -> None:
     from ..media import check_output, write_png
+    from ..provenance import ALGORITHMIC, Provenance
     from ..training.clips import ClipSet
     from ..training.inspection import description, sheet
 
@@ -69,5 +70,5 @@ def run_inspect(args: argparse.Namespace) -> None:
         check_output(args.sheet)
     print(description(clips))
     if args.sheet:
-        write_png(args.sheet, sheet(clips))
+        write_png(args.sheet, sheet(clips), provenance=Provenance(ALGORITHMIC))
         print(f"done: {args.sheet}")

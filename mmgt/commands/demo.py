@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from ..media import all_or_none, check_output, contact_sheet, read_picture, read_recording, write_png, write_video
     from ..pose_files import load_poses, save_poses
     from ..preview import preview_motion
+    from ..provenance import ALGORITHMIC, COMPOSITE_SYNTHETIC, Provenance, digest
     from ..rhythm import rhythm_poses
     from ..seeds import check_seed
 
@@ -48,10 +50,12 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"Rhythm Audio2Pose: {poses.num_frames} frames at {poses.fps:g} fps (rule-based; no SMGA weights)", flush=True
     )
+    made = Provenance(COMPOSITE_SYNTHETIC, seed=args.seed, inputs=(digest(picture, recording, initial_pose),))
+    drawn = replace(made, source=ALGORITHMIC)
     with all_or_none() as wrote:
-        write_png(portrait, picture)
+        write_png(portrait, picture, is_generated=False)
         wrote(portrait)
-        save_poses(poses, pose_file)
+        save_poses(poses, pose_file, drawn)
         wrote(pose_file)
 
         shown = np.linspace(0, poses.num_frames - 1, CONTACT_SHEET_COLUMNS).round().astype(int).tolist()
@@ -64,12 +68,12 @@ def run(args: argparse.Namespace) -> None:
                 yield frame
 
         frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
-        write_video(video, keep(frames, "preview"), poses.fps, SPEECH)
+        write_video(video, keep(frames, "preview"), poses.fps, SPEECH, provenance=made)
         wrote(video)
         height, width = picture.shape[:2]
-        write_video(pose_video, keep(draw_poses(poses, height, width), "poses"), poses.fps, SPEECH)
+        write_video(pose_video, keep(draw_poses(poses, height, width), "poses"), poses.fps, SPEECH, provenance=drawn)
         wrote(pose_video)
-        write_png(sheet, contact_sheet(kept["preview"] + kept["poses"], CONTACT_SHEET_COLUMNS))
+        write_png(sheet, contact_sheet(kept["preview"] + kept["poses"], CONTACT_SHEET_COLUMNS), provenance=made)
     print(f"done: {video} (with sound), {pose_video}, {pose_file}, {sheet}")
 
 

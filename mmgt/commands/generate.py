@@ -13,6 +13,7 @@ from .video_options import add_mask_files, add_video_options, read_masks, video_
 
 if TYPE_CHECKING:
     from ..poses import PoseSequence
+    from ..provenance import Provenance
     from ..smga.candidates import Score
 
 
@@ -42,10 +43,10 @@ def run(args: argparse.Namespace) -> None:
 
     with all_or_none() as wrote:
 
-        def between_stages(poses: PoseSequence, scores: Sequence[Score]) -> None:
+        def between_stages(poses: PoseSequence, scores: Sequence[Score], provenance: Provenance) -> None:
             show_scores(scores)
             if args.poses_out is not None:
-                save_poses(poses, args.poses_out)
+                save_poses(poses, args.poses_out, provenance)
                 wrote(args.poses_out)
             if choose_device(args.device).type == "cpu":
                 reuse_freed_memory()

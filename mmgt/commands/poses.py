@@ -29,6 +29,8 @@ def run(args: argparse.Namespace) -> None:
     from ..media import VideoStream, check_output
     from ..pose_files import save_poses
     from ..pose_video import PoseVideoSettings, poses_of_video
+    from ..provenance import Provenance, digest
+    from ..provenance.record import settings_of
     from ..weights import in_models
 
     check_output(args.out)
@@ -36,5 +38,5 @@ def run(args: argparse.Namespace) -> None:
     film = VideoStream(args.video)
     detector = find_detector(in_models(args.models))
     poses, report = poses_of_video(detector, film, film.num_frames, settings, show_progress("poses"))
-    save_poses(poses, args.out)
+    save_poses(poses, args.out, Provenance(settings=settings_of(settings), inputs=(digest(poses),)))
     print(f"{report}\ndone: {args.out}, {poses.num_frames} frames at {poses.fps:g} fps")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ def run(args: argparse.Namespace) -> None:
     from ..people import initial_pose_of
     from ..pose_files import save_poses
     from ..preview import preview_motion
+    from ..provenance import Provenance, digest, networks_of
+    from ..provenance.record import settings_of, sources_of
     from ..rhythm import rhythm_poses
     from ..seeds import check_seed
     from ..speech.recording import as_long_as
@@ -60,6 +63,7 @@ def run(args: argparse.Namespace) -> None:
     if initial_pose is not None:
         initial_pose = initial_pose.still_on(height, width, str(args.poses))
     smga, encoders = _open_smga(args)
+    networks = {**encoders, **({} if smga is None else {"smga": args.smga})}
     if initial_pose is None:
         initial_pose = initial_pose_of(find_detector(in_models(args.models)), picture)
     print(f"portrait {width}x{height} px, speech {recording.seconds:.1f} s", flush=True)
@@ -77,12 +81,16 @@ def run(args: argparse.Namespace) -> None:
             smga, speech, initial_pose, settings, seed=args.seed, device=device, progress=show_progress("SMGA")
         )
         show_scores(scores)
+    of_poses, of_video = sources_of(is_trained=smga is not None)
+    provenance = Provenance(
+        of_video, networks_of(networks), args.seed, settings_of(settings), (digest(picture, poses, recording),)
+    )
     with all_or_none() as wrote:
         if args.poses_out is not None:
-            save_poses(poses, args.poses_out)
+            save_poses(poses, args.poses_out, replace(provenance, source=of_poses))
             wrote(args.poses_out)
         frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
-        write_video(args.out, frames, poses.fps, args.audio)
+        write_video(args.out, frames, poses.fps, args.audio, provenance=provenance)
     print(f"done: {args.out}")
 
 

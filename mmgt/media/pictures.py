@@ -12,6 +12,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..output_files import unfinished_file
+from ..provenance import Provenance
+from ..provenance.pictures import marked
 from .files import check_file
 
 logger = logging.getLogger("mmgt")
@@ -82,12 +84,17 @@ def _in_srgb(image: Any, path: Path) -> Any:
     return converted if alpha is None else Image.merge("RGBA", (*converted.split(), alpha))
 
 
-def write_png(path: Path, picture: np.ndarray) -> None:
-    """Write [H, W, 3] uint8 RGB."""
+def write_png(
+    path: Path, picture: np.ndarray, *, provenance: Provenance | None = None, is_generated: bool = True
+) -> None:
+    """Write [H, W, 3] uint8 RGB. It says how it was made, as a video does (see ``write_video``)."""
     from PIL import Image
 
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    content = buffer.getvalue()
     with unfinished_file(path) as unfinished:
-        Image.fromarray(picture).save(unfinished, format="PNG")
+        unfinished.write_bytes(marked(content, provenance or Provenance()) if is_generated else content)
 
 
 def contact_sheet(frames: list[np.ndarray], num_columns: int) -> np.ndarray:

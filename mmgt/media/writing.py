@@ -13,8 +13,11 @@ import numpy as np
 
 from ..errors import InputError
 from ..output_files import check_output, unfinished_file
+from ..provenance import Provenance, boxes, xmp
+from ..provenance.record import XMP_TAG
 from ..speech.recording import Recording
 from .files import import_av, local
+from .marking import MP4_SUFFIXES
 from .sound import VideoSound, audio_frame, audio_frames, sound_for_aac
 
 logger = logging.getLogger("mmgt")
@@ -63,6 +66,9 @@ def write_video(
     sound: Recording | Path | VideoSound | None = None,
     codec: str = "h264",
     metadata: Mapping[str, str] = MappingProxyType({}),
+    *,
+    provenance: Provenance | None = None,
+    is_generated: bool = True,
 ) -> int:
     """Write [H, W, 3] uint8 RGB frames as BT.709 video, with ``sound`` as AAC at its own rate and channels.
 
@@ -70,14 +76,22 @@ def write_video(
     frames; if it fails on the way the video is kept with what was heard, with a warning. A sound longer than the
     picture is cut to it; one that AAC cannot hold is converted (see ``sound_for_aac``). Frames are taken one by one, so
     memory does not grow with length. An odd last row or column is repeated (the codecs need even sizes). metadata:
-    texts by any names. The video appears under its name when it is complete (see ``unfinished_file``). Returns the
-    number of frames written.
+    texts by any names. provenance: how the frames were made; without one the video says that this pack made it. Only
+    is_generated=False, for parts of a film, leaves it unmarked. The video appears under its name when it is complete
+    and marked (see ``unfinished_file``). Returns the number of frames written.
     """
     check_video_output(path, codec)
+    if is_generated:
+        provenance = provenance or Provenance()
+        metadata = {**metadata, **provenance.tags()}
+        if path.suffix.lower() not in MP4_SUFFIXES:
+            metadata[XMP_TAG] = xmp.packet(provenance).decode()
     if isinstance(sound, (Recording, Path)):
         sound = sound_for_aac(sound)
     with unfinished_file(path) as unfinished:
         num_frames = _encode_video(unfinished, frames, fps, sound, codec, metadata)
+        if provenance is not None and path.suffix.lower() in MP4_SUFFIXES:
+            boxes.append_xmp(unfinished, xmp.packet(provenance))
     logger.info("wrote %s: %d frames at %g fps%s", path, num_frames, fps, "" if sound is None else ", with sound")
     return num_frames
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from ..media import VideoReader, check_video_output, read_picture, read_recordin
 from ..mmhaa.drive import drive_video
 from ..people import initial_pose_of
 from ..poses import POSE_FPS, PoseSequence
+from ..provenance import ALGORITHMIC, TRAINED, Provenance, digest, networks_of
+from ..provenance.record import settings_of
 from ..rhythm import rhythm_poses
 from ..seeds import check_seed
 from ..smga.candidates import Score
@@ -24,6 +26,7 @@ from ..smga.load import load_smga
 from ..smga.model import SMGA
 from ..speech.recording import Recording, as_long_as
 from ..weights import in_models
+from ..weights.files import sha256_of
 from ..weights.places import check_found, check_kinds, find_all
 from .devices import choose_device, choose_dtype
 from .onednn import fastest_ops
@@ -43,11 +46,15 @@ class AnimateSettings:
 
 @dataclass(frozen=True)
 class Animation:
-    """What was made. video: the file. poses: that it shows. scores: of SMGA's candidates, by seed; of Rhythm none."""
+    """What was made. video: the file. poses: that it shows. scores: of SMGA's candidates, by seed; of Rhythm none.
+
+    provenance: what the file says of itself.
+    """
 
     video: Path
     poses: PoseSequence
     scores: tuple[Score, ...]
+    provenance: Provenance
 
 
 def no_progress(_label: str) -> Callable[[int, int], None]:
@@ -66,7 +73,7 @@ def animate(
     vocals: Path | Recording | None = None,
     masks: Mapping[str, Tensor | None] = {},
     progress: Progress = no_progress,
-    poses_made: Callable[[PoseSequence, Sequence[Score]], None] | None = None,
+    poses_made: Callable[[PoseSequence, Sequence[Score], Provenance], None] | None = None,
 ) -> Animation:
     """Let the person in a photo speak a recording, which becomes the video's sound. Same inputs and seed, same video.
 
@@ -75,7 +82,8 @@ def animate(
     ``weights.places.in_models``.
     initial_pose: the person's pose in the photo; None: it is detected. masks: face_mask, lip_mask, hands_mask
     [T or 1, H, W] in 0..1 instead of the poses' boxes (see ``drive_video``). progress(label) -> progress(step, total),
-    which may raise to cancel. poses_made(poses, scores) is called between the stages.
+    which may raise to cancel. poses_made(poses, scores, provenance) is called between the stages; provenance is that
+    of the poses.
     Everything is read and recognised before the first network runs. Raises InputError.
     """
     check_video_output(out)
@@ -94,6 +102,12 @@ def animate(
     logger.info(
         "photo %dx%d px, speech %.1f s, video %dx%d px", width, height, sound.seconds, size.width_px, size.height_px
     )
+    provenance = Provenance(
+        networks=networks_of(files, progress("checksums")),
+        seed=seed,
+        settings=settings_of(settings),
+        inputs=(digest(picture, sound, vocals, initial_pose, masks),),
+    )
     encoders = {key: path for key, path in files.items() if key in ("wavlm", "wav2vec2")}
     speech = encode_speech_with(encoders, sound, device, progress("speech"), vocals)
     scores: list[Score] = []
@@ -106,7 +120,7 @@ def animate(
         )
     del smga, sound, vocals  # the video network needs their memory
     if poses_made is not None:
-        poses_made(poses, scores)
+        poses_made(poses, scores, _of_poses(provenance, settings.poses))
     drive = drive_video(
         size,
         poses=poses,
@@ -116,8 +130,15 @@ def animate(
         **masks,
     )
     del speech  # what stage II reads of it is in drive
-    make_video(out, picture, drive, files, settings.video, seed=seed, sound=recording, progress=progress)
-    return Animation(out, poses, tuple(scores))
+    make_video(out, picture, drive, files, settings.video, provenance, seed=seed, sound=recording, progress=progress)
+    return Animation(out, poses, tuple(scores), provenance)
+
+
+def _of_poses(provenance: Provenance, settings: PoseSettings) -> Provenance:
+    """Stage I's part: its networks and settings."""
+    networks = tuple(network for network in provenance.networks if network.name in ("smga", "wavlm"))
+    source = ALGORITHMIC if settings.by_rules else TRAINED
+    return replace(provenance, source=source, networks=networks, settings=settings_of(settings))
 
 
 def animate_poses(
@@ -152,6 +173,13 @@ def animate_poses(
     needed = VIDEO_WEIGHTS if sound is None else (*VIDEO_WEIGHTS, "wav2vec2")
     files = _checked(weights, find_all(weights), needed)
 
+    driving_content = sha256_of(poses) if isinstance(poses, Path) else poses
+    provenance = Provenance(
+        networks=networks_of(files, progress("checksums")),
+        seed=seed,
+        settings=settings_of(settings),
+        inputs=(digest(picture, driving_content, sound, vocals, masks),),
+    )
     speech = None
     if sound is not None:
         encoders = {"wav2vec2": files["wav2vec2"]}
@@ -164,7 +192,7 @@ def animate_poses(
         drive = filmed_drive(driving, size, speech, settings.strengths)
     del speech, sound, vocals  # what is read of them is in drive
     logger.info("%d frames of %dx%d px", drive.num_frames, size.width_px, size.height_px)
-    make_video(out, picture, drive, files, settings, seed=seed, sound=recording, progress=progress)
+    make_video(out, picture, drive, files, settings, provenance, seed=seed, sound=recording, progress=progress)
 
 
 def _picture(photo: Path | np.ndarray) -> np.ndarray:

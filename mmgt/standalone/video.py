@@ -28,6 +28,7 @@ from ..mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
 from ..mmhaa.presets import PRESETS, Preset
 from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
 from ..poses import POSE_FPS
+from ..provenance import Provenance
 from ..speech.encoders import load_wav2vec2
 from ..speech.features import SpeechFeatures
 from ..speech.recording import Recording
@@ -159,6 +160,7 @@ def make_video(
     drive: Drive,
     weights: Mapping[str, Path],
     settings: VideoSettings,
+    provenance: Provenance,
     *,
     seed: int,
     sound: Recording | Path | None,
@@ -166,8 +168,8 @@ def make_video(
 ) -> None:
     """Photo [H, W, 3] uint8 and drive -> a video file with ``sound``. Same inputs and seed, same video.
 
-    weights: files of ``VIDEO_WEIGHTS``. settings: of these, what drive does not hold. progress(label) ->
-    progress(step, total). Raises InputError.
+    weights: files of ``VIDEO_WEIGHTS``. settings: of these, what drive does not hold. provenance: what the file says
+    of itself. progress(label) -> progress(step, total). Raises InputError.
     """
     preset, device = settings.preset, choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
@@ -190,7 +192,8 @@ def make_video(
     except NumericalError as error:
         raise InputError(str(error)) from error
     del run, network, photo
-    write_video(out, frames_of(vae, latents, drive.size, progress("decoding")), POSE_FPS, track)
+    frames = frames_of(vae, latents, drive.size, progress("decoding"))
+    write_video(out, frames, POSE_FPS, track, provenance=provenance)
 
 
 def _load_and_read(

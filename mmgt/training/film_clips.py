@@ -338,9 +338,8 @@ def _write_film(
     path: Path, reader: VideoReader, recording: Recording, crop: Crop, frames: range, side_px: int
 ) -> None:  # fmt: skip
     sound = recording.samples[:, _sample(recording, frames.start) : _sample(recording, frames.stop)]
-    write_video(
-        path, (crop.cut(reader([t])[0], side_px) for t in frames), POSE_FPS, Recording(sound, recording.rate_hz)
-    )
+    pictures = (crop.cut(reader([t])[0], side_px) for t in frames)
+    write_video(path, pictures, POSE_FPS, Recording(sound, recording.rate_hz), is_generated=False)
 
 
 def _sample(recording: Recording, frame: int) -> int:

@@ -33,7 +33,7 @@ def frames():
 
 demo.run = None
 def add_parser(commands):
-    commands.add_parser("demo").set_defaults(run=lambda args: write_video(Path("v.mp4"), frames(), 25))
+    commands.add_parser("demo").set_defaults(run=lambda args: write_video(Path("v.mp4"), frames(), 25) and None)
 demo.add_parser = add_parser
 sys.exit(main(["demo"]))
 """

@@ -1,6 +1,7 @@
 """``mmgt generate`` and ``mmgt pose2video`` from files to files, with tiny random networks."""
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from tiny_pictures import tiny_clip_state, tiny_vae_state
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.cli import main
 from mmgt.commands.video_options import add_video_options, preset_of
-from mmgt.media import read_picture, read_recording
+from mmgt.media import read_marks, read_picture, read_recording
 from mmgt.mmhaa.presets import PRESETS, Preset
 from mmgt.mmhaa.sample import VideoOptions
 from mmgt.pose_files import load_poses, save_poses
@@ -128,6 +129,15 @@ def test_generate_leaves_a_video_with_the_recording(inputs, capsys):
     assert frames.std() > 5
     assert abs(picture_s - sound_s) <= 1 / 25
     assert load_poses(poses_out).num_frames == 13
+    of_video, of_poses = read_marks(inputs["out"]), read_marks(poses_out)
+    assert of_video.source_uri.endswith("/compositeWithTrainedAlgorithmicMedia")
+    assert of_poses.source_uri.endswith("/trainedAlgorithmicMedia")
+    checksums = {network["name"]: network["sha256"] for network in of_video.record["networks"]}
+    assert checksums.keys() == {"smga", "wav2vec2", "mmhaa", "vae", "clip"}
+    (vae,) = inputs["weights"].glob("*vae*")
+    assert checksums["vae"] == hashlib.sha256(vae.read_bytes()).hexdigest()
+    assert {network["name"] for network in of_poses.record["networks"]} == {"smga"}  # which reads no WavLM here
+    assert of_video.record["settings"]["video"]["preset"]["num_steps"] == 2
 
     assert run("generate", inputs) == 2  # a second run overwrites nothing
     assert "exists already" in one_sentence(capsys)
@@ -151,22 +161,25 @@ def test_animate_is_what_generate_runs(inputs, tmp_path):
         settings,
         seed=3,
         progress=progress,
-        poses_made=lambda poses, scores: told.append((poses.num_frames, len(scores))),
+        poses_made=lambda poses, scores, _provenance: told.append((poses.num_frames, len(scores))),
     )
-    assert told == ["speech", "SMGA", (13, 1), "sampling", "decoding"]
+    assert told == ["checksums", "speech", "SMGA", (13, 1), "sampling", "decoding"]
     assert (made.video, made.poses.num_frames, made.scores[0].seed) == (tmp_path / "w.mp4", 13, 3)
     ours, theirs = (frames_and_seconds(path) for path in (made.video, inputs["out"]))
     assert np.array_equal(ours[0], theirs[0])
     assert ours[1:] == theirs[1:]
 
 
-def test_the_seed_decides(inputs, tmp_path, pose_file):
+def test_the_seed_decides(inputs, tmp_path, pose_file, monkeypatch):
+    """Same inputs and seed: the same file, but for its time, which is fixed here."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     shown = []
     for number, seed in enumerate((1, 1, 2)):
         out = tmp_path / f"{number}.mp4"
         assert run("pose2video", inputs, poses=pose_file, out=out, seed=seed, audio=None) == 0
-        shown.append(out.read_bytes())
-    assert shown[0] == shown[1] != shown[2]
+        shown.append((out.read_bytes(), frames_and_seconds(out)[0]))
+    assert shown[0][0] == shown[1][0]
+    assert not np.array_equal(shown[0][1], shown[2][1])
 
 
 def test_the_third_mask_is_an_option(inputs, tmp_path, pose_file, capsys):
@@ -174,8 +187,8 @@ def test_the_third_mask_is_an_option(inputs, tmp_path, pose_file, capsys):
     for number, name in enumerate(("1 + lips", "hands")):
         out = tmp_path / f"{number}.mp4"
         assert run("pose2video", inputs, poses=pose_file, out=out, third_mask=name) == 0
-        shown.append(out.read_bytes())
-    assert shown[0] != shown[1]
+        shown.append(frames_and_seconds(out)[0])
+    assert not np.array_equal(*shown)
     capsys.readouterr()
     assert run("pose2video", inputs, poses=tmp_path / "0.mp4", out=tmp_path / "2.mp4", hands_branch="face") == 2
     assert "does not say where the hands are" in one_sentence(capsys)
@@ -254,7 +267,7 @@ def test_options_run(inputs, pose_file, more):
 def test_the_looped_window_wraps(inputs, pose_file, tmp_path):
     assert run("pose2video", inputs, "--looped", poses=pose_file, audio=None) == 0
     assert run("pose2video", inputs, poses=pose_file, audio=None, out=tmp_path / "open.mp4") == 0
-    assert inputs["out"].read_bytes() != (tmp_path / "open.mp4").read_bytes()
+    assert not np.array_equal(*(frames_and_seconds(path)[0] for path in (inputs["out"], tmp_path / "open.mp4")))
 
 
 @pytest.mark.parametrize(("height", "width"), [(401, 37), (40, 300)])
@@ -368,6 +381,7 @@ from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.presets import Preset
 from mmgt.mmhaa.sample import VideoOptions
 from mmgt.pose_files import load_poses
+from mmgt.provenance import Provenance
 from mmgt.weights.catalog import find_all
 
 torch.set_num_threads(1)
@@ -379,6 +393,7 @@ make_video(
     replace(drive, speech=torch.zeros(num_frames, {TINY_WAV2VEC2["num_hidden_layers"]}, {WAV2VEC2_WIDTH})),
     find_all(Path(sys.argv[2])),
     VideoSettings(preset=Preset("ddim", 1, 1.0, VideoOptions(12, 0)), device="cpu"),
+    Provenance(),
     seed=0,
     sound=Recording(np.zeros((1, 640 * num_frames), np.float32), 16000),
     progress=lambda label: lambda step, total: None,
