@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..skeleton import HAND_EDGES, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, is_visible
+from .bands import Between, go_on
 from .geometry import as_complex, as_points, similarity
-from .matte import clean_colours, soften
+from .matte import clean_colours, soften, with_alpha
 
 Arm = tuple[int, int, int]  # keypoint indices of shoulder, elbow and wrist
 ARMS = ((2, 3, 4, RIGHT_HAND), (5, 6, 7, LEFT_HAND))  # shoulder, elbow, wrist, hand
@@ -85,10 +86,11 @@ def make_arm(
     arm: Arm,
     hand: np.ndarray,
     reach_px: np.ndarray,
+    between: Between = go_on,
 ) -> ArmLayer:
     """Cut the arm out of the picture; behind [H, W, 3] uint8 is what shows without it."""
-    colours = clean_colours(picture, mask, behind)
-    texture = np.dstack([colours, np.rint(255 * mask).astype(np.uint8)])
+    colours = clean_colours(picture, mask, behind, between)
+    texture = with_alpha(colours, mask, between)
     shoulder, elbow, wrist = arm
     return ArmLayer(shoulder, elbow, wrist, hand, points_px, reach_px, texture)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..skeleton import BROWS, CHIN, FACE, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, is_visible
+from .bands import Between, as_large, as_shape, by_rows, go_on
 from .geometry import face_height
 
 GRABCUT_SIDE_PX = 384  # GrabCut takes 0.3 s at this size; smaller lost the top of a hat, larger gains nothing
@@ -15,7 +16,7 @@ EDGE_FRACTION = 0.004  # softness of the matte's edge as a fraction of the pictu
 ARMS = ((2, 3), (3, 4), (5, 6), (6, 7))  # limbs of the skeleton: shoulder to elbow to wrist
 
 
-def person_matte(picture: np.ndarray, points_px: np.ndarray, score: np.ndarray) -> np.ndarray:
+def person_matte(picture: np.ndarray, points_px: np.ndarray, score: np.ndarray, between: Between = go_on) -> np.ndarray:
     """Find the person by GrabCut (Rother et al. 2004) seeded with the skeleton.
 
     picture: [H, W, 3] uint8 RGB. points_px: [134, 2] float32 pixels. score: [134], below 0.3 is not used.
@@ -30,55 +31,76 @@ def person_matte(picture: np.ndarray, points_px: np.ndarray, score: np.ndarray) 
     seeds = _seeds(size, points_px * scale, score)
     labels = seeds.copy()
     cv2.setRNGSeed(0)  # GrabCut starts its colour clusters from OpenCV's own generator
-    cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
+    behind, before = np.zeros((1, 65)), np.zeros((1, 65))
+    for mode in (cv2.GC_INIT_WITH_MASK, cv2.GC_EVAL, cv2.GC_EVAL, cv2.GC_EVAL):
+        cv2.grabCut(small, labels, None, behind, before, 1, mode)
+        between()
     person = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8)
     thread_px = max(3, round(0.03 * max(size)) | 1)  # ropes and rims beside a person are no part of it
     person = cv2.morphologyEx(person, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thread_px,) * 2))
     person = _connected_to(person, seeds == cv2.GC_FGD)
-    matte = cv2.resize(person.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
-    return _refine_edge(matte, picture)
+    seen = as_shape(picture)
+    matte = cv2.resize(person.astype(np.float32), (seen.shape[1], seen.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return as_large(_refine_edge(matte, seen), height_px, width_px)
 
 
 def soften(mask: np.ndarray) -> np.ndarray:
     """Round off a hard mask's edge: [H, W] float 0..1 -> [H, W] float32 0..1."""
     import cv2
 
-    sigma_px = max(0.7, EDGE_FRACTION * max(mask.shape))
-    return np.clip(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), sigma_px), 0.0, 1.0)
+    shape = as_shape(mask.astype(np.float32))
+    sigma_px = max(0.7, EDGE_FRACTION * max(shape.shape))
+    return as_large(np.clip(cv2.GaussianBlur(shape, (0, 0), sigma_px), 0.0, 1.0), *mask.shape)
 
 
-def background_plate(picture: np.ndarray, matte: np.ndarray) -> np.ndarray:
-    """The picture [H, W, 3] uint8 without the person: Telea's inpainting (2004) at quarter size under the matte."""
+def grown(mask: np.ndarray, share: float) -> np.ndarray:
+    """A mask [H, W] bool grown by a share of the picture's longer side, at least 2 px: [H, W] bool."""
     import cv2
 
-    margin_px = max(2, round(0.02 * max(matte.shape)))  # 10 px at 512: hair and rim that the matte misses
+    shape = as_shape(mask)
+    margin_px = max(2, round(share * max(shape.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin_px + 1,) * 2)
-    hole = cv2.dilate((matte > 0.02).astype(np.uint8), kernel)
-    return fill(picture, hole)
+    return as_large(cv2.dilate(shape.astype(np.float32), kernel), *mask.shape) > 0.5
 
 
-def fill(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Inpaint [H, W, 3] uint8 where hole [H, W] is not 0, softly joined at the hole's rim."""
+def background_plate(picture: np.ndarray, matte: np.ndarray, between: Between = go_on) -> np.ndarray:
+    """The picture [H, W, 3] uint8 without the person: Telea's inpainting (2004) at quarter size under the matte."""
+    hole = grown(matte > 0.02, 0.02)  # 10 px at 512: hair and rim that the matte misses
+    between()
+    return fill(picture, hole, between)
+
+
+def fill(picture: np.ndarray, hole: np.ndarray, between: Between = go_on) -> np.ndarray:
+    """Inpaint [H, W, 3] uint8 where hole [H, W] bool is true, softly joined at the hole's rim."""
     import cv2
 
     height_px, width_px = hole.shape
     shrink = max(PLATE_SHRINK, -(-max(hole.shape) // PLATE_SIDE_PX))
     size = max(1, width_px // shrink), max(1, height_px // shrink)
     # the mean of known pixels only: a plain shrink would pull the person's colour across the rim
-    known = cv2.resize((hole == 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    colour = cv2.resize(picture * (hole == 0)[..., None].astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    small = np.clip(colour / np.maximum(known, 1e-3)[..., None], 0, 255).astype(np.uint8)
-    small_hole = (known < 0.25).astype(np.uint8)
+    known = (~hole).astype(np.float32)
+    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    colour = []
+    for channel in cv2.split(picture):
+        between()
+        colour.append(cv2.resize(channel * known, size, interpolation=cv2.INTER_AREA))
+    small = np.clip(np.dstack(colour) / np.maximum(share, 1e-3)[..., None], 0, 255).astype(np.uint8)
+    small_hole = (share < 0.25).astype(np.uint8)
     if small_hole.all():  # nothing known to continue from
         return picture.copy()
+    between()
     filled = cv2.inpaint(small, small_hole, 3, cv2.INPAINT_TELEA)
     filled = cv2.resize(filled, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
-    inside = cv2.blur((hole != 0).astype(np.float32), (2 * shrink + 1,) * 2) * (hole != 0)
-    inside = np.minimum(1.0, 2.0 * np.maximum(inside - 0.5, 0.0))[..., None]  # 0 at the rim: no visible seam
-    return np.rint(picture * (1 - inside) + filled * inside).astype(np.uint8)
+
+    def joined(picture: np.ndarray, filled: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        inside = cv2.blur(hole.astype(np.float32), (2 * shrink + 1,) * 2) * hole
+        inside = np.minimum(1.0, 2.0 * np.maximum(inside - 0.5, 0.0))[..., None]  # 0 at the rim: no visible seam
+        return np.rint(picture * (1 - inside) + filled * inside).astype(np.uint8)
+
+    return by_rows(joined, picture, filled, hole, reach_px=shrink, between=between)
 
 
-def clean_colours(picture: np.ndarray, matte: np.ndarray, behind: np.ndarray) -> np.ndarray:
+def clean_colours(picture: np.ndarray, matte: np.ndarray, behind: np.ndarray, between: Between = go_on) -> np.ndarray:
     """The person's own colours [H, W, 3] uint8, free of background, and continued beyond the matte's edge.
 
     Where the matte is half transparent the picture is ``matte * person + (1 - matte) * behind``: solved for the
@@ -88,16 +110,29 @@ def clean_colours(picture: np.ndarray, matte: np.ndarray, behind: np.ndarray) ->
     import cv2
 
     radius_px = max(6, round(0.012 * max(matte.shape)))  # reaches across the matte's soft edge
-    core = (matte > 0.97).astype(np.float32)
-    near = cv2.blur(core, (2 * radius_px + 1,) * 2)
-    colours = cv2.blur(picture.astype(np.float32) * core[..., None], (2 * radius_px + 1,) * 2)
-    known = near > 0.02
-    extended = np.where(known[..., None], colours / np.maximum(near, 1e-3)[..., None], picture)
-    alpha = matte[..., None]
-    solved = (picture - (1 - alpha) * behind.astype(np.float32)) / np.maximum(alpha, 0.05)
-    trust = np.clip((alpha - 0.1) / 0.5, 0.0, 1.0)  # below 0.6 the division amplifies errors of ``behind``
-    person = np.where(alpha > 0.97, picture, trust * np.clip(solved, 0, 255) + (1 - trust) * extended)
-    return np.clip(np.rint(person), 0, 255).astype(np.uint8)
+
+    def cleaned(picture: np.ndarray, matte: np.ndarray, behind: np.ndarray) -> np.ndarray:
+        core = (matte > 0.97).astype(np.float32)
+        near = cv2.blur(core, (2 * radius_px + 1,) * 2)
+        colours = cv2.blur(picture.astype(np.float32) * core[..., None], (2 * radius_px + 1,) * 2)
+        known = near > 0.02
+        extended = np.where(known[..., None], colours / np.maximum(near, 1e-3)[..., None], picture)
+        alpha = matte[..., None]
+        solved = (picture - (1 - alpha) * behind.astype(np.float32)) / np.maximum(alpha, 0.05)
+        trust = np.clip((alpha - 0.1) / 0.5, 0.0, 1.0)  # below 0.6 the division amplifies errors of ``behind``
+        person = np.where(alpha > 0.97, picture, trust * np.clip(solved, 0, 255) + (1 - trust) * extended)
+        return np.clip(np.rint(person), 0, 255).astype(np.uint8)
+
+    return by_rows(cleaned, picture, matte, behind, reach_px=radius_px, between=between)
+
+
+def with_alpha(colours: np.ndarray, alpha: np.ndarray, between: Between = go_on) -> np.ndarray:
+    """Colours [H, W, 3] uint8 and alpha [H, W] 0..1 as RGBA [H, W, 4] uint8."""
+
+    def joined(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        return np.dstack([colours, np.rint(255 * alpha).astype(np.uint8)])
+
+    return by_rows(joined, colours, alpha, between=between)
 
 
 def _seeds(size: tuple[int, int], points_px: np.ndarray, score: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..skeleton import BROWS, CHIN, FACE, in_face
+from .bands import Between, go_on
 
 BODY_GRID, FACE_GRID = 32, 48  # cells of the backward maps: 16 px at 512; the face's is fine enough for eyelids
 
@@ -36,7 +37,13 @@ def evaluate_spline(coefficients: np.ndarray, target: np.ndarray, xs: np.ndarray
 
 
 def backward_map(
-    rest: np.ndarray, target: np.ndarray, stiffness: np.ndarray, face: np.ndarray, height_px: int, width_px: int
+    rest: np.ndarray,
+    target: np.ndarray,
+    stiffness: np.ndarray,
+    face: np.ndarray,
+    height_px: int,
+    width_px: int,
+    between: Between = go_on,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where every pixel of the new picture comes from, by the spline that takes target back to rest.
 
@@ -60,6 +67,7 @@ def backward_map(
 
     coarse = flow(0, 0, width_px, height_px, BODY_GRID)
     full = cv2.resize(coarse, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+    between()
     margin_px = 0.15 * unit_px
     x0, y0 = np.clip(face.min(axis=0) - margin_px, 0, [width_px, height_px]).astype(int)
     x1, y1 = np.clip(face.max(axis=0) + margin_px, 0, [width_px, height_px]).astype(int)
@@ -67,6 +75,7 @@ def backward_map(
         size = int(x1 - x0), int(y1 - y0)
         full[y0:y1, x0:x1] = cv2.resize(flow(x0, y0, x1, y1, FACE_GRID), size, interpolation=cv2.INTER_LINEAR)
     map_x, map_y = cv2.split(full)
+    between()
     map_x += np.arange(width_px, dtype=np.float32)
     map_y += np.arange(height_px, dtype=np.float32)[:, None]
     return map_x, map_y, np.hypot(coarse[..., 0], coarse[..., 1])

@@ -16,11 +16,12 @@ import numpy as np
 from ..poses import PoseSequence
 from ..skeleton import FACE
 from .arm import ArmLayer, arm_mask, arm_motion_px, make_arm, place_arm, visible_arms
+from .bands import Between, by_rows, go_on
 from .checks import checked_mask, checked_picture, face_problem, matte_problem, shoulder_problem, within_reach
 from .face import close_eyes, draw_mouth, eye_closing, face_targets
 from .geometry import as_complex, as_points
 from .head import attached_head, head_ring
-from .matte import background_plate, clean_colours, fill, person_matte, soften
+from .matte import background_plate, clean_colours, fill, grown, person_matte, soften, with_alpha
 from .spline import backward_map
 from .torso import body_shifts, torso_controls, torso_polygon
 
@@ -60,7 +61,7 @@ def prepare_preview(
     picture: np.ndarray,
     initial_pose: PoseSequence,
     person_mask: np.ndarray | None = None,
-    between: Callable[[], object] = lambda: None,
+    between: Between = go_on,
 ) -> MotionPreview:
     """Cut a picture into background, body and arms.
 
@@ -101,18 +102,18 @@ def prepare_preview(
     between()
     torso_px, torso_mix = torso_controls(rest_px, score, height_px)
     whole = replace(head_only, torso_px=torso_px, torso_mix=torso_mix)
-    matte = soften(mask) if mask is not None else person_matte(picture, rest_px, score)
-    between()
+    matte = soften(mask) if mask is not None else person_matte(picture, rest_px, score, between)
     problem = matte_problem(matte)
     if problem:
         return _fallback(whole, f"{problem}; the whole picture is warped instead of layers")
     return _cut_layers(whole, matte, between)
 
 
-def render_frame(preview: MotionPreview, keypoints_px: np.ndarray) -> np.ndarray:
+def render_frame(preview: MotionPreview, keypoints_px: np.ndarray, between: Between = go_on) -> np.ndarray:
     """One frame [H, W, 3] uint8 RGB of the picture in another pose.
 
     keypoints_px: [134, 2] pixels of the picture; points that are not finite or far outside are pulled back.
+    between: called between the steps; may raise to cancel.
     A generated pose's own score is not trusted: what is visible was decided by the initial pose.
     """
     import cv2
@@ -127,22 +128,30 @@ def render_frame(preview: MotionPreview, keypoints_px: np.ndarray) -> np.ndarray
     face, head_a, head_b = face_targets(rest_face, posed_face)
     face, head_b = attached_head(preview.rest_px, face, head_b, carried=shifts[0])
     rest, target, stiffness = _controls(preview, shifts, face, head_a, head_b)
-    map_x, map_y, drift = backward_map(rest, target, stiffness, face, height_px, width_px)
+    between()
+    map_x, map_y, drift = backward_map(rest, target, stiffness, face, height_px, width_px, between)
     close_eyes(map_x, map_y, rest_face, face, eye_closing(rest_face, posed_face))
+    between()
 
     if preview.body is None:
         frame = cv2.remap(preview.picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         draw_mouth(frame, preview.picture, rest_face, face)
         return frame
-    # the border's pixels go on outside: where the picture cuts the person off, no gap opens
-    moved = cv2.remap(preview.body, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.extractChannel(moved, 3) * np.float32(1 / 255)
-    frame = cv2.blendLinear(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), preview.plate, alpha, 1 - alpha)
+
+    def composed(plate: np.ndarray, map_x: np.ndarray, map_y: np.ndarray) -> np.ndarray:
+        # the border's pixels go on outside: where the picture cuts the person off, no gap opens
+        moved = cv2.remap(preview.body, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.extractChannel(moved, 3) * np.float32(1 / 255)
+        return cv2.blendLinear(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), plate, alpha, 1 - alpha)
+
+    frame = by_rows(composed, preview.plate, map_x, map_y, between=between)
     draw_mouth(frame, preview.picture, rest_face, face)
+    between()
 
     rest_radius_px = REST_RADIUS_PX * max(height_px, width_px) / 512
     at_rest = cv2.resize(np.exp(-(drift**2) / (2 * rest_radius_px**2)), (width_px, height_px))
     for arm in preview.arms:
+        between()
         still = float(np.exp(-(arm_motion_px(arm, posed) ** 2) / (2 * rest_radius_px**2)))
         at_rest *= 1 - (1 - still) * (arm.texture[..., 3] * np.float32(1 / 255))
         placed = place_arm(arm, posed)
@@ -154,8 +163,11 @@ def render_frame(preview: MotionPreview, keypoints_px: np.ndarray) -> np.ndarray
             at_rest[rows, columns] *= 1 - (1 - still) * cover
     if at_rest.max() < 0.02:
         return frame
-    detail = cv2.multiply(preview.residual, cv2.merge([at_rest] * 3))
-    return cv2.add(frame, detail, dtype=cv2.CV_8U)
+
+    def detailed(frame: np.ndarray, residual: np.ndarray, at_rest: np.ndarray) -> np.ndarray:
+        return cv2.add(frame, cv2.multiply(residual, cv2.merge([at_rest] * 3)), dtype=cv2.CV_8U)
+
+    return by_rows(detailed, frame, preview.residual, at_rest, between=between)
 
 
 def preview_motion(
@@ -167,61 +179,72 @@ def preview_motion(
 ) -> Iterator[np.ndarray]:
     """Frames [H, W, 3] uint8 RGB one after the other, as ``prepare_preview`` and ``render_frame`` make them.
 
-    The memory used does not grow with the number of poses.
+    progress: called with (frames that are done, their number) after each frame, and several times before; may raise to
+    cancel. The memory used does not grow with the number of poses.
     """
-    preview = prepare_preview(picture, initial_pose, person_mask, lambda: progress and progress(0, poses.num_frames))
-    points_px = poses.sized(*picture.shape[:2]).pixels
-    for frame_idx in range(poses.num_frames):
-        yield render_frame(preview, points_px[frame_idx].numpy())
+    num_done = 0
+
+    def between() -> None:
         if progress is not None:
-            progress(frame_idx + 1, poses.num_frames)
+            progress(num_done, poses.num_frames)
+
+    preview = prepare_preview(picture, initial_pose, person_mask, between)
+    points_px = poses.sized(*picture.shape[:2]).pixels
+    for frame_points_px in points_px:
+        yield render_frame(preview, frame_points_px.numpy(), between)
+        num_done += 1
+        between()
 
 
-def _cut_layers(whole: MotionPreview, matte: np.ndarray, between: Callable[[], object]) -> MotionPreview:
+def _cut_layers(whole: MotionPreview, matte: np.ndarray, between: Between) -> MotionPreview:
     """Plate, body without arms, arms, and what they miss of the picture."""
     picture, rest_px, score = whole.picture, whole.rest_px, whole.score
     height_px, width_px = matte.shape
-    plate = background_plate(picture, matte)
     between()
+    plate = background_plate(picture, matte, between)
     torso = torso_polygon(rest_px, score, matte.shape)
-    arms = [
-        (arm, *arm_mask(rest_px, score, arm, matte, torso)) for arm in visible_arms(rest_px, score, height_px, width_px)
-    ]
-    body_colours, body_alpha = clean_colours(picture, matte, plate), matte
-    between()
+    arms = []
+    for arm in visible_arms(rest_px, score, height_px, width_px):
+        between()
+        arms.append((arm, *arm_mask(rest_px, score, arm, matte, torso)))
+    body_colours, body_alpha = clean_colours(picture, matte, plate, between), matte
     if arms:
-        taken = np.max([mask for _, mask, *_ in arms], axis=0)
-        body_colours, body_alpha = _without_arms(body_colours, matte, taken, torso)
-    between()
-    body = np.dstack([body_colours, np.rint(255 * body_alpha).astype(np.uint8)])
-    alpha = body_alpha[..., None]
-    behind = np.rint(body_colours * alpha + plate * (1 - alpha)).astype(np.uint8)
-    layers = tuple(make_arm(picture, behind, mask, rest_px, arm, hand, reach) for arm, mask, hand, reach in arms)
+        between()
+        taken = np.maximum.reduce([mask for _, mask, *_ in arms])
+        body_colours, body_alpha = _without_arms(body_colours, matte, taken, torso, between)
+
+    def composite(colours: np.ndarray, plate: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        alpha = alpha[..., None]
+        return np.rint(colours * alpha + plate * (1 - alpha)).astype(np.uint8)
+
+    behind = by_rows(composite, body_colours, plate, body_alpha, between=between)
+    layers = tuple(
+        make_arm(picture, behind, mask, rest_px, arm, hand, reach, between) for arm, mask, hand, reach in arms
+    )
     cut = replace(
         whole,
         head_px=head_ring(rest_px, matte),
-        body=body,
+        body=with_alpha(body_colours, body_alpha, between),
         plate=plate,
         arms=layers,
         residual=np.zeros(picture.shape, np.float32),
     )
-    return replace(cut, residual=picture.astype(np.float32) - render_frame(cut, rest_px))
+    at_rest = render_frame(cut, rest_px, between)
+    between()
+    return replace(cut, residual=np.subtract(picture, at_rest, dtype=np.float32))
 
 
 def _without_arms(
-    picture: np.ndarray, matte: np.ndarray, taken: np.ndarray, torso: np.ndarray
+    picture: np.ndarray, matte: np.ndarray, taken: np.ndarray, torso: np.ndarray, between: Between
 ) -> tuple[np.ndarray, np.ndarray]:
     """Colours and alpha of the body with the arms painted out: filled inside the torso, transparent outside."""
-    import cv2
-
-    margin_px = max(2, round(0.012 * max(matte.shape)))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin_px + 1,) * 2)
-    near_arm = cv2.dilate((taken > 0.02).astype(np.uint8), kernel)
-    outside = cv2.dilate((matte < 0.9).astype(np.uint8), kernel)  # the background must not flow into the torso
-    filled = fill(picture, near_arm | outside)
-    gone = near_arm > 0
-    colours = np.where(gone[..., None], filled, picture)
-    return colours, np.where(gone, soften(torso) * matte, matte).astype(np.float32)
+    near_arm = grown(taken > 0.02, 0.012)
+    between()
+    outside = grown(matte < 0.9, 0.012)  # the background must not flow into the torso
+    filled = fill(picture, near_arm | outside, between)
+    colours = np.where(near_arm[..., None], filled, picture)
+    between()
+    return colours, np.where(near_arm, soften(torso) * matte, matte).astype(np.float32)
 
 
 def _controls(

@@ -58,6 +58,11 @@ class Server:
         except urllib.error.HTTPError as error:
             raise RuntimeError(error.read().decode()) from error
 
+    def cancel(self) -> None:
+        """Interrupt what runs now, as the page's button does."""
+        header = {"Content-Type": "application/json"}
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/interrupt", b"{}", header), timeout=60).close()
+
     def wait(self, prompt_id: str) -> dict:
         """History of a prompt once it has ended."""
         for _ in range(RUN_SECONDS * 5):

@@ -1,4 +1,4 @@
-"""`python importing.py COMFYUI REPOSITORY`: seconds to import the pack and list its nodes, ComfyUI being there."""
+"""`python importing.py COMFYUI REPOSITORY`: CPU seconds to import the pack and list its nodes, ComfyUI being there."""
 
 import asyncio
 import sys
@@ -19,7 +19,7 @@ import latent_preview
 import nodes
 from load_pack import load_pack
 
-start = time.perf_counter()
+start = time.process_time()
 pack = load_pack(REPOSITORY)
 asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
-print(time.perf_counter() - start)
+print(time.process_time() - start)

@@ -87,18 +87,3 @@ def test_a_large_photo_is_made_smaller_with_its_mask():
         assert none is None
     with pytest.raises(InputError, match="300 x 600"):
         within(picture, np.ones((33, 77), np.float32), 200)
-
-
-@pytest.mark.parametrize("step", range(1, 6))
-def test_preparation_can_be_cancelled_between_its_steps(person, step):
-    picture, xy, score = person
-    calls = 0
-
-    def between():
-        nonlocal calls
-        calls += 1
-        if calls == step:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        prepare_preview(picture, as_pose(xy, score), between=between)
