@@ -124,7 +124,8 @@ def test_preview_from_speech(server):
 
 def test_preview_from_saved_poses(server):
     """What Save Poses wrote is read again by Load Poses and shown."""
-    still = {"class_type": "MMGT_LoadPoses", "inputs": {"file": "still.json"}}
+    read = {"file": "still.json", "canvas_width": 0, "canvas_height": 0}
+    still = {"class_type": "MMGT_LoadPoses", "inputs": read}
     (server.base / "input" / "still.json").write_bytes(ASTRONAUT_POSE.read_bytes())
     speech = {"class_type": "LoadAudio", "inputs": {"audio": "speech.wav"}}
     parts = dict.fromkeys(("body", "head", "hands", "face", "lips"), 1.0)
@@ -272,15 +273,15 @@ def test_import_is_quiet(server):
 
 
 def test_import_is_cheap(server, tmp_path):
-    """The pack's own import at the second start: at the first one python compiles it, which takes as long again."""
+    """No library that ComfyUI had not loaded, and little time at the second start: at the first python compiles it."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [PYTHON, str(Path(__file__).with_name("importing.py")), str(COMFYUI), str(REPOSITORY)]
-    seconds = []
-    for _ in range(3):
+    for _ in range(2):
         done = subprocess.run(command, cwd=COMFYUI, env=environment, capture_output=True, text=True, check=True)
-        seconds.append(float(done.stdout.splitlines()[-1]))
-    assert min(seconds[1:]) <= 0.1
+    seconds, loaded = json.loads(done.stdout.splitlines()[-1])
+    assert loaded == []
+    assert seconds < 1  # 0.05 s on a machine that does nothing else
 
 
 def test_results_are_seen_on_their_nodes(server):
