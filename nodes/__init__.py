@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import audio, example, host, mask, mmhaa, pose, pose_edit, pose_video, smga, video
+from . import audio, example, host, mask, mmhaa, pose, pose_edit, pose_video, provenance, smga, video
 
 
 class MMGTExtension(ComfyExtension):
@@ -18,4 +18,5 @@ class MMGTExtension(ComfyExtension):
             *mask.NODES,
             *mmhaa.NODES,
             *video.NODES,
+            *provenance.NODES,
         ]

@@ -12,6 +12,7 @@ from ..mmgt.errors import InputError
 from ..mmgt.media import check_output
 from ..mmgt.people import PersonOrder, initial_pose_of
 from ..mmgt.pose_files import load_poses, save_poses
+from ..mmgt.provenance import digest
 from ..mmgt.weights.catalog import DWPOSE, YOLOX
 from . import host, sockets, tensors
 
@@ -237,6 +238,7 @@ class SavePoses(io.ComfyNode):
             node_id="MMGT_SavePoses",
             display_name="Save Poses",
             category="MMGT/pose",
+            hidden=host.HIDDEN,
             description="Write a pose sequence as a numbered .json into the output folder; nothing is overwritten.",
             is_output_node=True,
             inputs=[
@@ -258,7 +260,7 @@ class SavePoses(io.ComfyNode):
     def execute(cls, poses, filename_prefix) -> io.NodeOutput:
         poses = tensors.poses(poses)
         path = host.new_output_path(filename_prefix, ".json")
-        save_poses(poses, path)
+        save_poses(poses, path, host.how_poses_were_made(cls, digest(poses)))
         return io.NodeOutput(poses, ui=ui.PreviewText(str(path)))
 
 

@@ -18,7 +18,9 @@ from ..mmgt.media import VideoStream, write_video
 from ..mmgt.mmhaa.pictures import PictureSize
 from ..mmgt.openpose import poses_from_openpose
 from ..mmgt.poses import PoseSequence
+from ..mmgt.provenance import Provenance
 from ..mmgt.speech.recording import Recording
+from . import host
 
 SIZE_KEY = "mmgt_size_px"  # in our LATENT: height, width of the video, whose canvas is padded to 64 px
 
@@ -185,7 +187,7 @@ def initial_pose(value: Any, image: Tensor) -> PoseSequence:
     return poses(value).still_on(image.shape[1], image.shape[2], "the initial pose")
 
 
-def video(frames: Tensor, fps: float, audio: dict[str, Any] | None) -> Any:
+def video(frames: Tensor, fps: float, audio: dict[str, Any] | None, provenance: Provenance) -> Any:
     """VIDEO of an IMAGE batch with its AUDIO untouched. Odd sizes are padded by their last row or column for H.264."""
     height, width = frames.shape[1:3]
     even = (
@@ -194,28 +196,36 @@ def video(frames: Tensor, fps: float, audio: dict[str, Any] | None) -> Any:
         else frames
     )
     rate = Fraction(fps).limit_denominator(1001)
-    return _Video(Types.VideoComponents(images=even, audio=audio, frame_rate=rate))
+    return _Video(Types.VideoComponents(images=even, audio=audio, frame_rate=rate), provenance)
 
 
 class _Video(InputImpl.VideoFromComponents):
-    """A VIDEO that *Save Video* writes as BT.709, as today's core does by itself and 0.3.64's does not."""
+    """A VIDEO that is marked as generated when it is saved.
 
-    if not hasattr(InputImpl.VideoFromComponents, "get_color_space"):
+    *Save Video* writes it as BT.709, as today's core does by itself and 0.3.64's does not.
+    """
 
-        def save_to(
-            self,
-            path: Any,
-            format: Any = Types.VideoContainer.AUTO,
-            codec: Any = Types.VideoCodec.AUTO,
-            metadata: Mapping[str, Any] | None = None,
-            **others: Any,
-        ) -> None:
-            is_ours = not others and format in (Types.VideoContainer.AUTO, Types.VideoContainer.MP4)
-            is_ours &= codec in (Types.VideoCodec.AUTO, Types.VideoCodec.H264)
-            if not is_ours or not isinstance(path, (str, Path)) or Path(path).exists():  # which write_video keeps
-                super().save_to(path, format, codec, metadata, **others)
-                return
-            video = self.get_components()
-            sound = None if video.audio is None else recording(video.audio)
-            texts = {name: json.dumps(value) for name, value in (metadata or {}).items()}
-            write_video(Path(path), pictures(video.images), float(video.frame_rate), sound, metadata=texts)
+    def __init__(self, components: Any, provenance: Provenance) -> None:
+        super().__init__(components)
+        self.provenance = provenance
+
+    def save_to(
+        self,
+        path: Any,
+        format: Any = Types.VideoContainer.AUTO,
+        codec: Any = Types.VideoCodec.AUTO,
+        metadata: Mapping[str, Any] | None = None,
+        **others: Any,
+    ) -> None:
+        is_ours = not hasattr(InputImpl.VideoFromComponents, "get_color_space") and not others
+        is_ours &= format in (Types.VideoContainer.AUTO, Types.VideoContainer.MP4)
+        is_ours &= codec in (Types.VideoCodec.AUTO, Types.VideoCodec.H264)
+        if not is_ours or not isinstance(path, (str, Path)) or Path(path).exists():  # which write_video keeps
+            given = {"format": format, "codec": codec, "metadata": metadata, **others}
+            host.save_marked(super().save_to, self.provenance, path, **given)
+            return
+        video = self.get_components()
+        sound = None if video.audio is None else recording(video.audio)
+        texts = {name: json.dumps(value) for name, value in (metadata or {}).items()}
+        frames = pictures(video.images)
+        write_video(Path(path), frames, float(video.frame_rate), sound, metadata=texts, provenance=self.provenance)

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..mmgt.errors import InputError
 from ..mmgt.media import CODECS, check_video_output, write_video
 from ..mmgt.poses import POSE_FPS
+from ..mmgt.provenance import digest
 from . import host, sockets, tensors
 
 PREVIEW_SIDE_PX = 1024  # a 12 Mpx photo would take 20 GB for 7 s
@@ -22,6 +23,7 @@ class PreviewMotion(io.ComfyNode):
             node_id="MMGT_PreviewMotion",
             display_name="Preview Motion",
             category="MMGT/video",
+            hidden=host.HIDDEN,
             description="Portrait animation without diffusion: warp the photo along the poses, see lips, head "
             "and hands before paying for diffusion. CPU, no "
             "weights.",
@@ -67,8 +69,9 @@ class PreviewMotion(io.ComfyNode):
         host.check_batch("the preview", poses.num_frames, *picture.shape, "choose a smaller long_side")
         frames = preview_motion(picture, initial_pose, poses, mask, lambda *_: host.check_interrupt())
         images = tensors.image_batch(host.live(frames, poses.num_frames), poses.num_frames)
-        shown = host.result(tensors.pictures(images), poses.num_frames, poses.fps, sound)
-        return io.NodeOutput(images, tensors.video(images, poses.fps, audio), ui=shown)
+        made = host.how_video_was_made(cls, digest(images, audio), is_decoded=False)
+        shown = host.result(tensors.pictures(images), poses.num_frames, poses.fps, sound, made)
+        return io.NodeOutput(images, tensors.video(images, poses.fps, audio, made), ui=shown)
 
 
 def decode_inputs() -> list[io.Input]:
@@ -113,6 +116,7 @@ class DecodeVideo(io.ComfyNode):
             node_id="MMGT_DecodeVideo",
             display_name="Decode Video",
             category="MMGT/video",
+            hidden=host.HIDDEN,
             description="Latents to pictures, a few at a time, and to a VIDEO with its sound.",
             inputs=decode_inputs(),
             outputs=[
@@ -126,7 +130,8 @@ class DecodeVideo(io.ComfyNode):
         if audio is not None:
             tensors.recording(audio)  # what is no sound is said before the pictures are made
         images = tensors.joined(decoded(vae, latent), len(latent["samples"]))
-        return io.NodeOutput(images, tensors.video(images, fps, audio))
+        made = host.how_video_was_made(cls, digest(images, audio))
+        return io.NodeOutput(images, tensors.video(images, fps, audio, made))
 
 
 class DecodeVideoToFile(io.ComfyNode):
@@ -137,8 +142,9 @@ class DecodeVideoToFile(io.ComfyNode):
             node_id="MMGT_DecodeVideoToFile",
             display_name="Decode Video to File",
             category="MMGT/video",
+            hidden=host.HIDDEN,
             description="Latents to a numbered .mp4 of the output folder, decoded and written a few frames at a time: "
-            "memory does not grow with the length. Nothing is overwritten.",
+            "memory does not grow with the length. Nothing is overwritten. The file says that it is generated.",
             is_output_node=True,
             inputs=[
                 *decode_inputs(),
@@ -167,7 +173,8 @@ class DecodeVideoToFile(io.ComfyNode):
         check_video_output(path, codec)
         sound = None if audio is None else tensors.recording(audio)
         frames = (tensors.picture(frame[None]) for chunk in decoded(vae, latent) for frame in chunk)
-        write_video(path, frames, fps, sound, codec)
+        made = host.how_video_was_made(cls, digest(latent["samples"], audio))
+        write_video(path, frames, fps, sound, codec, provenance=made)
         saved = ui.SavedResult(path.name, host.output_subfolder(path), io.FolderType.output)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([saved]))
 

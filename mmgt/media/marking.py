@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,7 +32,8 @@ _GENERATED = ("trainedAlgorithmic", "compositeWithTrained", "compositeSynthetic"
 class Marks:
     """What a file says of itself. xmp: "{namespace}name" -> text. aigc: the label, in XMP or beside it.
 
-    record: ours. Each is empty where there is none or it cannot be read; unread says of which.
+    record: ours. packet: the XMP as it lies there. Each is empty where there is none or it cannot be read; unread
+    says of which.
     """
 
     xmp: Mapping[str, str] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class Marks:
     record: Mapping[str, Any] = field(default_factory=dict)
     comment: str = ""
     unread: tuple[str, ...] = ()
+    packet: bytes = b""
 
     @property
     def source_uri(self) -> str:
@@ -113,7 +116,7 @@ def _marks(packet: bytes | None, tags: Mapping[str, str]) -> Marks:
 
     aigc = parsed("AIGC", tags.get(AIGC_TAG.lower()), found.get(xmp.AIGC))
     record = parsed("the record", tags.get(RECORD_TAG), found.get(xmp.RECORD))
-    return Marks(found, aigc, record, tags.get(COMMENT_TAG, ""), tuple(unread))
+    return Marks(found, aigc, record, tags.get(COMMENT_TAG, ""), tuple(unread), packet or b"")
 
 
 def _marks_of_poses(path: Path) -> Marks:
@@ -178,7 +181,7 @@ def remux(path: Path, out: Path, provenance: Provenance, before: Marks) -> None:
     """Copy all streams of a video into a new file, with its texts and the marks."""
     av = import_av()
     is_mp4 = out.suffix.lower() in MP4_SUFFIXES
-    packet = xmp.packet(provenance, read_packet(path))
+    packet = xmp.packet(provenance, before.packet or None)
     options = {"movflags": "+faststart+use_metadata_tags"} if is_mp4 else {}
     try:
         with av.open(local(path)) as source, av.open(local(out), "w", options=options) as target:
@@ -206,11 +209,20 @@ def remux(path: Path, out: Path, provenance: Provenance, before: Marks) -> None:
         boxes.append_xmp(out, packet)
 
 
-def read_packet(path: Path) -> bytes | None:
-    """The XMP packet of a video."""
-    with path.open("rb") as file:
-        is_mp4 = file.read(12)[4:8] in (b"ftyp", b"moov", b"wide", b"mdat", b"free")
-    return (boxes.read_xmp(path) if is_mp4 else None) or _tags(path).get(XMP_TAG.lower(), "").encode() or None
+def complete_marks(path: Path, provenance: Provenance, before: Marks = Marks()) -> None:
+    """Add XMP to a video that was just written with the other marks, in its place: an MP4's box is appended.
+
+    A Matroska file is copied beside itself and replaced. Another kind of file is left as it is.
+    """
+    suffix = path.suffix.lower()
+    if suffix in MP4_SUFFIXES:
+        if boxes.read_xmp(path) is None:
+            boxes.append_xmp(path, xmp.packet(provenance, before.packet or None))
+    elif suffix in VIDEO_SUFFIXES:
+        with tempfile.TemporaryDirectory(prefix=".mmgt-", dir=path.parent) as folder:
+            copy = Path(folder, path.name)
+            remux(path, copy, provenance, read_marks(path))
+            copy.replace(path)
 
 
 def _kept_texts(texts: Mapping[str, str]) -> dict[str, str]:

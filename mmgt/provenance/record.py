@@ -57,7 +57,7 @@ def time_of_making() -> str:
 
 
 def digest(*values: Any) -> str:
-    """sha256 of arrays, tensors on the CPU, texts, numbers, dataclasses of these, and None, in this order."""
+    """sha256 of arrays, tensors, texts, numbers, dataclasses of these, and None, in this order."""
     total = hashlib.sha256()
     for value in values:
         for part in _bytes_of(value):
@@ -72,6 +72,11 @@ def _bytes_of(value: Any) -> list[Any]:
         return [part for one in value for part in _bytes_of(one)]
     if isinstance(value, Mapping):
         return [part for name, one in sorted(value.items()) for part in (name.encode(), *_bytes_of(one))]
+    if hasattr(value, "detach"):
+        import torch
+
+        content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        return [f"{value.dtype} {tuple(value.shape)}".encode(), content.data]
     if hasattr(value, "__array__"):
         import numpy as np
 

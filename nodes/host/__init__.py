@@ -14,8 +14,12 @@ from .files import (
     output_place,
     output_subfolder,
     problem_with,
+    problem_with_input,
     register_model_folder,
+    state_of_input,
 )
+from .made import HIDDEN, how_marked, how_poses_were_made, how_video_was_made
+from .marked import MarkedVideo, digest_of_video, marks_of, save_marked
 from .photo import check_model, load_photo_and_video_model, read_photo
 from .runtime import OPERATIONS, check_batch, check_interrupt, managed, on_device, on_device_together, progress
 from .sampling import (
@@ -32,22 +36,29 @@ from .schema import advanced, schema
 from .shown import live, result, size_shown
 
 __all__ = [
+    "HIDDEN",
     "OPERATIONS",
     "SAMPLERS",
     "SCHEDULERS",
     "TRAILING",
     "WEIGHT_DTYPES",
+    "MarkedVideo",
     "advanced",
     "check_batch",
     "check_interrupt",
     "check_model",
     "conditioning",
+    "digest_of_video",
     "fingerprint",
+    "how_marked",
+    "how_poses_were_made",
+    "how_video_was_made",
     "input_files",
     "input_path",
     "live",
     "load_photo_and_video_model",
     "managed",
+    "marks_of",
     "model_files",
     "model_path",
     "models_named",
@@ -57,13 +68,16 @@ __all__ = [
     "output_place",
     "output_subfolder",
     "problem_with",
+    "problem_with_input",
     "progress",
     "read_photo",
     "register_model_folder",
     "result",
     "sample",
+    "save_marked",
     "schedule",
     "schema",
     "size_shown",
+    "state_of_input",
     "trailing_sigmas",
 ]

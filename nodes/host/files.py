@@ -71,12 +71,13 @@ def fingerprint(*chosen: tuple[str | None, WeightFile]) -> str:
     return "; ".join(found)
 
 
-def input_files(suffix: str) -> list[str]:
-    """Files of ComfyUI's input and output folders, the latter as "name [output]"."""
+def input_files(*suffixes: str) -> list[str]:
+    """Files with these endings of ComfyUI's input and output folders, the latter as "name [output]"."""
     folders = ((folder_paths.get_input_directory(), ""), (folder_paths.get_output_directory(), " [output]"))
     return [
         f"{path.relative_to(folder).as_posix()}{mark}"
         for folder, mark in folders
+        for suffix in suffixes
         for path in sorted(Path(folder).rglob(f"*{suffix}"))
     ]
 
@@ -94,6 +95,22 @@ def input_path(name: str) -> Path:
                 raise InputError(f"'{name}' lies outside of ComfyUI's input and output folders; copy the file there.")
             return path
     raise AssertionError("unreachable: every name ends with ''")
+
+
+def problem_with_input(name: str) -> str | None:
+    """Why a name from ``input_files`` cannot be read, for ``validate_inputs``."""
+    try:
+        is_file = input_path(name).is_file()
+    except InputError as error:
+        return str(error)
+    return None if is_file else f"there is no file '{name}' in ComfyUI's folders; choose another, or press R."
+
+
+def state_of_input(name: str | None) -> str | None:
+    """Changes when a file from ``input_files`` does, for ``fingerprint_inputs``; None for no file."""
+    path = input_path(name or "")
+    state = path.stat() if path.is_file() else None
+    return None if state is None else f"{state.st_size} {state.st_mtime_ns}"
 
 
 def new_output_path(filename_prefix: str, suffix: str) -> Path:

@@ -15,6 +15,7 @@ from comfy_api.latest import io, ui
 from PIL import Image
 
 from ...mmgt.errors import InputError
+from ...mmgt.provenance import Provenance
 from ...mmgt.speech.recording import Recording
 from .files import new_temp_path
 from .runtime import check_interrupt
@@ -46,7 +47,13 @@ def live(
         yield frame
 
 
-def result(frames: Iterable[np.ndarray], num_frames: int, fps: float, sound: Recording | None = None) -> ui._UIOutput:
+def result(
+    frames: Iterable[np.ndarray],
+    num_frames: int,
+    fps: float,
+    sound: Recording | None = None,
+    provenance: Provenance | None = None,
+) -> ui._UIOutput:
     """What a node shows when it is done: one frame [H, W, 3] uint8 as a picture, more as a video with its sound.
 
     Long tracks are shown for ``SHOWN_S`` seconds. No frame is taken beyond these.
@@ -58,7 +65,7 @@ def result(frames: Iterable[np.ndarray], num_frames: int, fps: float, sound: Rec
 
     path = new_temp_path("mmgt_shown", ".mp4")
     try:
-        write_video(path, _cancellable(few), fps, sound)
+        write_video(path, _cancellable(few), fps, sound, provenance=provenance)
     except InputError as error:  # what is only shown must not cost what was made
         logger.warning("the result cannot be shown on its node: %s", error)
         return ui.PreviewVideo([])

@@ -3,7 +3,7 @@
 A title there is the file's name: a pack cannot give another one (an ``index.json`` would be listed as one more graph).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -162,6 +162,15 @@ def video_file(number: int, decoding: Node) -> list[list[Group]]:
     return [[Group(f"{number} Pictures", [decoding], GREEN)], [saved]]
 
 
+def narrow(columns: list[list[Group]], share: float) -> list[list[Group]]:
+    """The columns with nodes of a share of their width, for a graph that would not fit on the page."""
+
+    def group(given: Group) -> Group:
+        return replace(given, nodes=[replace(node, width=round(share * node.width)) for node in given.nodes])
+
+    return [[group(given) for given in column] for column in columns]
+
+
 GRAPHS = {
     "01_preview_from_speech": Graph(
         "## A photo speaks: preview, no weights needed\n\n"
@@ -201,8 +210,13 @@ GRAPHS = {
                     [Node("kept", "MMGT_SavePoses", {"poses": "gestures"}, {"filename_prefix": "poses/mmgt"})],
                     GREY,
                 ),
-                Group("Poses as a video", [save_video("joined", "video/mmgt_poses", "shown")], GREY),
+                Group(
+                    "Says what it is",
+                    [Node("marked", "MMGT_MarkVideo", {"video": "joined"}, {"source_type": "algorithmicMedia"})],
+                    GREY,
+                ),
             ],
+            [Group("Poses as a video", [save_video("marked", "video/mmgt_poses", "shown")], GREY)],
         ],
     ),
     "02_preview_from_saved_poses": Graph(
@@ -379,48 +393,61 @@ GRAPHS = {
         "at once, "
         "0.3 GB a second at 1024 x 1024 px. **Smoother**: a frame interpolation node goes behind *Decode Video*; "
         "for 2x set "
-        "*Create Video* to 50.",
-        [
-            *before(),
-            [Group("5 SMGA: poses", [SAMPLE_SMGA]), files_of_mmhaa(6)],
-            [Group("7 MM-HAA: the video", [mmhaa("gestures")], GREEN)],
+        "*Create Video* to 50. **Marks**: core's nodes write a video that does not say it is generated; *Mark Video* "
+        "makes *Save Video* write it.",
+        narrow(
             [
-                Group(
-                    "8 Pictures",
-                    [Node("decoded", "MMGT_DecodeVideo", {"latent": "video", "vae": "vae"}, width=210)],
-                    GREEN,
-                ),
-                Group("9 Any model", [Node("enlarger", "UpscaleModelLoader", width=210)]),
+                *before(),
+                [Group("5 SMGA: poses", [SAMPLE_SMGA]), files_of_mmhaa(6)],
+                [Group("7 MM-HAA: the video", [mmhaa("gestures")], GREEN)],
+                [
+                    Group(
+                        "8 Pictures",
+                        [Node("decoded", "MMGT_DecodeVideo", {"latent": "video", "vae": "vae"}, width=210)],
+                        GREEN,
+                    ),
+                    Group("9 Any model", [Node("enlarger", "UpscaleModelLoader", width=210)]),
+                ],
+                [
+                    Group(
+                        "10 Enlarged",
+                        [
+                            Node(
+                                "large",
+                                "ImageUpscaleWithModel",
+                                {"upscale_model": "enlarger", "image": "decoded.image"},
+                                width=210,
+                            )
+                        ],
+                        GREEN,
+                    ),
+                ],
+                [
+                    Group(
+                        "11 Video",
+                        [Node("joined", "CreateVideo", {"images": "large", "audio": SPEECH}, {"fps": 25}, width=200)],
+                        GREEN,
+                    )
+                ],
+                [
+                    Group(
+                        "12 Marked",
+                        [
+                            Node("marked", "MMGT_MarkVideo", {"video": "joined"}, width=240),
+                        ],
+                        GREEN,
+                    )
+                ],
+                [
+                    Group("13 Video file", [save_video("marked", "video/mmgt_large")], GREEN),
+                    Group(
+                        "14 Its marks",
+                        [Node("marks", "MMGT_ReadProvenance", {"video": "marked"}, width=240, picture=150)],
+                    ),
+                ],
             ],
-            [
-                Group(
-                    "10 Enlarged",
-                    [
-                        Node(
-                            "large",
-                            "ImageUpscaleWithModel",
-                            {"upscale_model": "enlarger", "image": "decoded.image"},
-                            width=210,
-                        )
-                    ],
-                    GREEN,
-                ),
-            ],
-            [
-                Group(
-                    "11 Video",
-                    [Node("joined", "CreateVideo", {"images": "large", "audio": SPEECH}, {"fps": 25}, width=200)],
-                    GREEN,
-                )
-            ],
-            [
-                Group(
-                    "12 Video file",
-                    [save_video("joined", "video/mmgt_large")],
-                    GREEN,
-                )
-            ],
-        ],
+            0.88,
+        ),
     ),
     "08_audio_to_video_second_pass": Graph(
         "## One photo and one recording become a video, refined at a larger size\n\n"
@@ -549,58 +576,74 @@ GRAPHS = {
         "expect them (for MM-HAA take style MM-HAA), and a .json of the poses that *Load Poses* reads again. **An "
         "SMGA that "
         "was trained on hand-crafted features alone** (35 columns): bypass *Load Audio Encoder* (Ctrl+B).",
-        [
-            *before(WAVLM, NO_WAV2VEC2),
-            [Group("5 SMGA: poses", [SAMPLE_SMGA])],
+        narrow(
             [
-                Group(
-                    "6 POSE_KEYPOINT",
-                    [Node("keypoint", "MMGT_PosesToPoseKeypoint", {"poses": "gestures"}, width=230)],
-                    GREEN,
-                ),
-                Group(
-                    "Poses as a file",
-                    [
-                        Node(
-                            "kept",
-                            "MMGT_SavePoses",
-                            {"poses": "gestures"},
-                            {"filename_prefix": "poses/mmgt"},
-                            width=230,
-                        )
-                    ],
-                    GREEN,
-                ),
+                *before(WAVLM, NO_WAV2VEC2),
+                [Group("5 SMGA: poses", [SAMPLE_SMGA])],
+                [
+                    Group(
+                        "6 POSE_KEYPOINT",
+                        [Node("keypoint", "MMGT_PosesToPoseKeypoint", {"poses": "gestures"}, width=230)],
+                        GREEN,
+                    ),
+                    Group(
+                        "Poses as a file",
+                        [
+                            Node(
+                                "kept",
+                                "MMGT_SavePoses",
+                                {"poses": "gestures"},
+                                {"filename_prefix": "poses/mmgt"},
+                                width=230,
+                            )
+                        ],
+                        GREEN,
+                    ),
+                ],
+                [
+                    Group(
+                        "7 And back",
+                        [Node("back", "MMGT_PoseKeypointToPoses", {"pose_keypoint": "keypoint"}, width=230)],
+                    )
+                ],
+                [
+                    Group(
+                        "8 Pictures",
+                        [
+                            Node(
+                                "drawn",
+                                "MMGT_DrawPoses",
+                                {"poses": "back"},
+                                {"style": "OpenPose"},
+                                width=220,
+                                picture=PICTURE,
+                            )
+                        ],
+                        GREEN,
+                    )
+                ],
+                [
+                    Group(
+                        "9 Video",
+                        [Node("joined", "CreateVideo", {"images": "drawn", "audio": SPEECH}, {"fps": 25}, width=200)],
+                    )
+                ],
+                [
+                    Group(
+                        "10 Marked",
+                        [
+                            Node(
+                                "marked",
+                                "MMGT_MarkVideo",
+                                {"video": "joined"},
+                                {"source_type": "trainedAlgorithmicMedia"},
+                            )
+                        ],
+                    )
+                ],
+                [Group("11 Video file", [save_video("marked", "video/mmgt_poses")], GREEN)],
             ],
-            [
-                Group(
-                    "7 And back",
-                    [Node("back", "MMGT_PoseKeypointToPoses", {"pose_keypoint": "keypoint"}, width=230)],
-                )
-            ],
-            [
-                Group(
-                    "8 Pictures",
-                    [
-                        Node(
-                            "drawn",
-                            "MMGT_DrawPoses",
-                            {"poses": "back"},
-                            {"style": "OpenPose"},
-                            width=220,
-                            picture=PICTURE,
-                        )
-                    ],
-                    GREEN,
-                )
-            ],
-            [
-                Group(
-                    "9 Video",
-                    [Node("joined", "CreateVideo", {"images": "drawn", "audio": SPEECH}, {"fps": 25}, width=200)],
-                )
-            ],
-            [Group("10 Video file", [save_video("joined", "video/mmgt_poses")], GREEN)],
-        ],
+            0.88,
+        ),
     ),
 }

@@ -1,5 +1,7 @@
 """The bundled graphs of stage II in a real ComfyUI, with small random networks."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import soundfile
@@ -8,7 +10,7 @@ from graphs import decoded, nodes_of, prompt_of, saved_poses, saving_poses, vide
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.draw import OPENPOSE_STYLE, draw_poses
-from mmgt.media import read_picture, read_recording, write_video
+from mmgt.media import read_marks, read_picture, read_recording, write_video
 from mmgt.pose_files import load_poses
 from mmgt.skeleton import BODY, LIPS
 
@@ -196,6 +198,14 @@ def test_upscaled_with_another_enlarger_in_the_place_of_the_model(inputs):
     enlarger["class_type"] = "ImageScaleBy"
     enlarger["inputs"].update(upscale_method="lanczos", scale_by=2.0)
     run(inputs, prompt, size_px=128)
+    marks = read_marks(
+        max((inputs.base / "output" / "video").glob("mmgt_large*"), key=lambda path: path.stat().st_mtime)
+    )
+    assert marks.source_uri.endswith("/compositeWithTrainedAlgorithmicMedia")
+    checksums = {network["name"].rpartition(": ")[2]: network["sha256"] for network in marks.record["networks"]}
+    assert {"mmhaa", "smga", "wav2vec2", "vae_name", "clip_name"} <= checksums.keys()
+    checkpoint = inputs.base / "models" / "mmgt" / nodes_of(prompt, "MMGT_LoadMMHAAModel")[0]["mmhaa"]
+    assert checksums["mmhaa"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
 
 
 def test_another_seed_encodes_nothing_again(inputs):
