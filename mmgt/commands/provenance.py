@@ -5,8 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from .terminal import Commands
+
+if TYPE_CHECKING:
+    from ..provenance.content_credentials import Credentials
 
 NOT_MARKED = 3  # exit code of `read`, beside those of cli.main
 
@@ -25,6 +30,15 @@ def add_parser(commands: Commands) -> None:
     mark.add_argument("--out", type=Path, required=True, metavar="FILE", help="the marked copy; must not exist yet")
     sources = "IPTC's word for how it was made (default: compositeWithTrainedAlgorithmicMedia, an animated photo)"
     mark.add_argument("--source-type", metavar="WORD", help=sources)
+    signing = mark.add_argument_group("Content Credentials (C2PA): sign the copy; needs `pip install c2pa-python`")
+    signing.add_argument("--certificate", type=Path, metavar="PEM", help="yours, the signer's first; with --key")
+    signing.add_argument("--key", type=Path, metavar="PEM", help="its private key, without a password")
+    signing.add_argument("--self-signed", action="store_true", help="by a key made for this file; reads as untrusted")
+    signing.add_argument(
+        "--timestamp", metavar="URL", help="time-stamp authority to ask (RFC 3161); with --certificate"
+    )
+    inputs = "the photo it was made of, as an ingredient with its own credentials; may be given again"
+    signing.add_argument("--input", type=Path, action="append", default=[], metavar="FILE", help=inputs)
     mark.set_defaults(run=run_mark)
 
 
@@ -45,6 +59,28 @@ def run_mark(args: argparse.Namespace) -> None:
     from ..weights.files import sha256_of
 
     check_markable(args.file, args.out)
+    credentials = _credentials(args)
     source = COMPOSITE_WITH_TRAINED if args.source_type is None else args.source_type
-    mark_file(args.file, args.out, Provenance(source, inputs=(sha256_of(args.file),)))
+    mark_file(args.file, args.out, Provenance(source, inputs=(sha256_of(args.file),)), credentials, tuple(args.input))
     print(f"done: {args.out}")
+
+
+def _credentials(args: argparse.Namespace) -> Credentials | None:
+    """Who signs, None for nobody. Raises InputError."""
+    from ..media.files import check_file
+    from ..provenance.content_credentials import load_credentials, self_signed_credentials
+
+    if (args.certificate is None) != (args.key is None):
+        raise InputError("--certificate and --key belong together; give both, or --self-signed, or neither.")
+    if args.self_signed and args.certificate is not None:
+        raise InputError("--self-signed makes a key of its own; leave it out, or --certificate and --key.")
+    if args.timestamp is not None and args.certificate is None:
+        raise InputError("--timestamp says when somebody signed; give --certificate and --key with it.")
+    is_signed = args.self_signed or args.certificate is not None
+    if args.input and not is_signed:
+        raise InputError("--input is written into a signed manifest; give --certificate and --key, or --self-signed.")
+    for path in args.input:
+        check_file(path, "input", "a picture or a video")
+    if args.self_signed:
+        return self_signed_credentials()
+    return load_credentials(args.certificate, args.key, args.timestamp) if is_signed else None

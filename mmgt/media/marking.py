@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import InputError
 from ..output_files import check_output, unfinished_file
 from ..provenance import boxes, pictures, xmp
+from ..provenance.content_credentials import C2PA_UUID, Credentials, read_credentials, sign
 from ..provenance.record import AIGC_TAG, COMMENT_TAG, RECORD_TAG, SOURCE_TYPES, VOCABULARY, XMP_TAG, Provenance
 from .files import check_file, import_av, local
 
@@ -32,8 +33,8 @@ _GENERATED = ("trainedAlgorithmic", "compositeWithTrained", "compositeSynthetic"
 class Marks:
     """What a file says of itself. xmp: "{namespace}name" -> text. aigc: the label, in XMP or beside it.
 
-    record: ours. packet: the XMP as it lies there. Each is empty where there is none or it cannot be read; unread
-    says of which.
+    record: ours. packet: the XMP as it lies there. credentials: of C2PA (``read_credentials``). Each is empty where
+    there is none or it cannot be read; unread says of which.
     """
 
     xmp: Mapping[str, str] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Marks:
     comment: str = ""
     unread: tuple[str, ...] = ()
     packet: bytes = b""
+    credentials: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def source_uri(self) -> str:
@@ -63,6 +65,7 @@ class Marks:
             "AIGC label": json.dumps(dict(self.aigc), ensure_ascii=False) if self.aigc else "",
             "record": json.dumps(dict(self.record), ensure_ascii=False) if self.record else "",
             "comment": self.comment,
+            "Content Credentials": json.dumps(dict(self.credentials), ensure_ascii=False) if self.credentials else "",
             "XMP": ", ".join(sorted(name.rpartition("}")[2] for name in self.xmp)),
             "cannot be read": ", ".join(self.unread),
         }
@@ -77,6 +80,7 @@ class Marks:
             "aigc": dict(self.aigc),
             "record": dict(self.record),
             "comment": self.comment,
+            "content_credentials": dict(self.credentials),
             "xmp": dict(self.xmp),
             "unread": list(self.unread),
         }
@@ -88,12 +92,15 @@ def read_marks(path: Path) -> Marks:
     with path.open("rb") as file:
         head = file.read(16)
     if pictures.is_markable(head):
-        return _marks(pictures.read_xmp(path.read_bytes()), {})
+        content = path.read_bytes()
+        found = _marks(pictures.read_xmp(content), {})
+        return replace(found, credentials=read_credentials(path)) if pictures.has_manifest(content) else found
     if path.suffix.lower() == ".json":
         return _marks_of_poses(path)
     tags = _tags(path)
-    packet = boxes.read_xmp(path) if head[4:8] in (b"ftyp", b"moov", b"wide", b"mdat", b"free") else None
-    return _marks(packet or tags.get(XMP_TAG.lower(), "").encode(), tags)
+    packet = boxes.read_xmp(path) if _is_mp4(path) else None
+    found = _marks(packet or tags.get(XMP_TAG.lower(), "").encode(), tags)
+    return replace(found, credentials=read_credentials(path)) if _has_manifest(path) else found
 
 
 def _marks(packet: bytes | None, tags: Mapping[str, str]) -> Marks:
@@ -153,21 +160,49 @@ def check_markable(path: Path, out: Path) -> None:
     check_output(out)
 
 
-def mark_file(path: Path, out: Path, provenance: Provenance) -> None:
+def mark_file(
+    path: Path,
+    out: Path,
+    provenance: Provenance,
+    credentials: Credentials | None = None,
+    inputs: tuple[Path, ...] = (),
+) -> None:
     """Write a copy of a video or picture that says it is generated; streams and pixels are copied, not encoded.
 
     What the file said before is kept: its XMP, its AIGC label, its source type and its texts stay, its record becomes
     an earlier one of the new. ``out`` must not exist; it appears when it is complete. A picture of another kind than
-    PNG, JPEG and WebP becomes a PNG. Raises InputError for what cannot be read, or not be held by ``out``'s kind.
+    PNG, JPEG and WebP becomes a PNG. credentials: sign it, last of all, with a C2PA manifest that keeps the one of the
+    file and of ``inputs``, the photos it was made of. Raises InputError for what cannot be read, or not be held by
+    ``out``'s kind, and for a file with a manifest that an unsigned mark would break.
     """
     check_markable(path, out)
-    if out.suffix.lower() in PICTURE_SUFFIXES:
-        _mark_picture(path, out, provenance)
-        return
-    before = read_marks(path)
+    is_picture = out.suffix.lower() in PICTURE_SUFFIXES
+    content = _content_of(path, out) if is_picture else b""
+    before = _marks(pictures.read_xmp(content), {}) if is_picture else read_marks(path)
+    is_signed = pictures.has_manifest(content) if is_picture else _has_manifest(path)
+    if is_signed and credentials is None:
+        raise InputError(
+            f"{path} carries signed Content Credentials, which a mark without a signature would break; sign the copy "
+            "(`mmgt provenance mark --self-signed`, or --certificate and --key), which keeps them inside."
+        )
+    provenance = with_earlier(provenance, before)
     with unfinished_file(out) as unfinished:
-        remux(path, unfinished, with_earlier(provenance, before), before)
-    logger.info("wrote %s, marked", out)
+        if is_picture:
+            _mark_picture(unfinished, content, provenance, path)
+        else:
+            remux(path, unfinished, provenance, before)
+        if credentials is not None:
+            sign(unfinished, provenance, credentials, path if is_signed else None, inputs)
+    logger.info("wrote %s, marked%s", out, "" if credentials is None else " and signed")
+
+
+def _has_manifest(path: Path) -> bool:
+    return _is_mp4(path) and boxes.read_uuid_box(path, C2PA_UUID) is not None
+
+
+def _is_mp4(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(12)[4:8] in (b"ftyp", b"moov", b"wide", b"mdat", b"free")
 
 
 def with_earlier(provenance: Provenance, before: Marks) -> Provenance:
@@ -232,7 +267,8 @@ def _kept_texts(texts: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if name.lower() not in own}
 
 
-def _mark_picture(path: Path, out: Path, provenance: Provenance) -> None:
+def _content_of(path: Path, out: Path) -> bytes:
+    """A picture's bytes, as PNG where its own kind holds no marks. Raises InputError where ``out`` is another kind."""
     if path.stat().st_size > MAX_PICTURE_BYTES:
         raise InputError(f"{path} is larger than 1 GiB; give a picture.")
     content = path.read_bytes()
@@ -242,14 +278,14 @@ def _mark_picture(path: Path, out: Path, provenance: Provenance) -> None:
     if not content.startswith(kinds[out.suffix.lower()]):
         kind = next(suffix for suffix, begin in kinds.items() if content.startswith(begin))
         raise InputError(f"{out.name[-60:]} must end in {kind}: {path.name[-60:]} is copied, not encoded anew.")
-    before = _marks(pictures.read_xmp(content), {})
+    return content
+
+
+def _mark_picture(out: Path, content: bytes, provenance: Provenance, path: Path) -> None:
     try:
-        marked = pictures.marked(content, with_earlier(provenance, before))
+        out.write_bytes(pictures.marked(content, provenance))
     except ValueError as error:
         raise InputError(f"{path} cannot hold a mark ({error}); save it as PNG first.") from error
-    with unfinished_file(out) as unfinished:
-        unfinished.write_bytes(marked)
-    logger.info("wrote %s, marked", out)
 
 
 def _as_png(path: Path) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 XMP_UUID = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
-MAX_XMP_BYTES = 2**24
+MAX_BYTES = 2**24
 
 
 def top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
@@ -31,15 +31,20 @@ def top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         offset += size
 
 
-def read_xmp(path: Path) -> bytes | None:
-    """The first XMP packet of an MP4, M4V or MOV; None without one."""
+def read_uuid_box(path: Path, uuid: bytes) -> bytes | None:
+    """What the first top-level box of a uuid holds, up to 16 MiB; None without one."""
     with path.open("rb") as file:
         for kind, offset, size in top_boxes(file):
-            if kind == b"uuid" and 24 < size < MAX_XMP_BYTES:
+            if kind == b"uuid" and size >= 24:
                 file.seek(offset + 8)
-                if file.read(16) == XMP_UUID:
-                    return file.read(size - 24)
+                if file.read(16) == uuid:
+                    return file.read(min(size - 24, MAX_BYTES))
     return None
+
+
+def read_xmp(path: Path) -> bytes | None:
+    """The first XMP packet of an MP4, M4V or MOV; None without one."""
+    return read_uuid_box(path, XMP_UUID)
 
 
 def append_xmp(path: Path, packet: bytes) -> None:

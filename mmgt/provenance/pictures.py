@@ -39,6 +39,17 @@ def read_xmp(content: bytes) -> bytes | None:
     return next(found, None)
 
 
+def has_manifest(content: bytes) -> bool:
+    """Whether a picture file carries Content Credentials (C2PA), which any change of it breaks."""
+    if content.startswith(PNG):
+        return any(kind == b"caBX" for kind, _ in _chunks(content))
+    if content.startswith(JPEG):
+        return any(
+            marker == 0xEB and content[offset + 4 : offset + 6] == b"JP" for marker, offset, _ in _segments(content)
+        )
+    return _is_webp(content) and any(kind == b"C2PA" for kind, _ in _riff(content))
+
+
 def marked(content: bytes, provenance: Provenance) -> bytes:
     """A PNG, JPEG or WebP file with XMP (what was there is kept in it), and in PNG the AIGC text too.
 
