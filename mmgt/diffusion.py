@@ -6,13 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .errors import InputError
+
 NUM_TRAIN_STEPS = 1000
+Prediction = Literal["v", "epsilon"]
+Schedule = Literal["scaled_linear", "linear"]
 
 
 def cosine_alpha_bar(num_steps: int = NUM_TRAIN_STEPS) -> Tensor:
@@ -27,19 +34,68 @@ def cosine_alpha_bar(num_steps: int = NUM_TRAIN_STEPS) -> Tensor:
     return torch.cumprod(1 - betas, dim=0)
 
 
+@dataclass(frozen=True)
+class Parametrisation:
+    """What a network of stage II predicts, and at which noise levels: as it was trained, so it is sampled.
+
+    prediction: "v" under zero terminal SNR, or "epsilon", the noise; in pure noise that would say nothing of the
+    sample, so there the last level keeps a little of it. schedule: of the betas; "scaled_linear" has linear roots
+    (SD-1.5). The authors train their network with v and scaled_linear, and sample it as "linear". Raises InputError.
+    """
+
+    prediction: Prediction = "v"
+    schedule: Schedule = "linear"
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("prediction", self.prediction, get_args(Prediction)),
+            ("schedule", self.schedule, get_args(Schedule)),
+        ):
+            if value not in allowed:
+                raise InputError(f"the {name} is {value!r}; it must be one of {', '.join(allowed)}.")
+
+    @property
+    def alpha_bar(self) -> Tensor:
+        """[1000] float32 of the timesteps."""
+        return _alpha_bar(self)
+
+
+PUBLISHED = Parametrisation()  # as the published network is sampled
+
+
+@cache
+def _alpha_bar(parametrisation: Parametrisation) -> Tensor:
+    levels = {
+        ("v", "linear"): linear_alpha_bar_zero_snr,
+        ("v", "scaled_linear"): scaled_linear_alpha_bar_zero_snr,
+        ("epsilon", "linear"): linear_alpha_bar,
+        ("epsilon", "scaled_linear"): scaled_linear_alpha_bar,
+    }
+    return levels[parametrisation.prediction, parametrisation.schedule]()
+
+
+def linear_alpha_bar(first_beta: float = 0.00085, last_beta: float = 0.012) -> Tensor:
+    """[1000] float32: linear betas; the last step keeps a little of the sample."""
+    return torch.cumprod(1 - _linear_betas(first_beta, last_beta), dim=0)
+
+
+def scaled_linear_alpha_bar(first_beta: float = 0.00085, last_beta: float = 0.012) -> Tensor:
+    """[1000] float32: betas whose roots are linear, as SD-1.5 has them."""
+    return torch.cumprod(1 - _linear_betas(first_beta**0.5, last_beta**0.5) ** 2, dim=0)
+
+
 def linear_alpha_bar_zero_snr(first_beta: float = 0.00085, last_beta: float = 0.012) -> Tensor:
     """[1000] float32: linear betas with zero terminal SNR. MM-HAA is sampled with this schedule."""
-    return _zero_terminal_snr(torch.linspace(first_beta, last_beta, NUM_TRAIN_STEPS))
+    return _zero_terminal_snr(_linear_betas(first_beta, last_beta))
 
 
 def scaled_linear_alpha_bar_zero_snr(first_beta: float = 0.00085, last_beta: float = 0.012) -> Tensor:
     """[1000] float32: betas whose roots are linear, with zero terminal SNR. MM-HAA is trained with this schedule."""
-    return _zero_terminal_snr(torch.linspace(first_beta**0.5, last_beta**0.5, NUM_TRAIN_STEPS) ** 2)
+    return _zero_terminal_snr(_linear_betas(first_beta**0.5, last_beta**0.5) ** 2)
 
 
-def scaled_linear_alpha_bar(first_beta: float = 0.00085, last_beta: float = 0.012) -> Tensor:
-    """[1000] float32: the same as SD-1.5 has it, where the last step keeps a little of the sample."""
-    return torch.cumprod(1 - torch.linspace(first_beta**0.5, last_beta**0.5, NUM_TRAIN_STEPS) ** 2, dim=0)
+def _linear_betas(first: float, last: float) -> Tensor:
+    return torch.linspace(first, last, NUM_TRAIN_STEPS)
 
 
 def _zero_terminal_snr(betas: Tensor) -> Tensor:
@@ -61,6 +117,12 @@ def velocity(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
     """v, what a v-prediction network learns (Salimans & Ho 2022, appendix D); shapes as in ``add_noise``."""
     alpha_bar = alpha_bar.view(-1, *[1] * (x0.ndim - 1))
     return alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * x0
+
+
+def velocity_of_noise(epsilon: Tensor, x: Tensor, alpha_bar: Tensor | float) -> Tensor:
+    """v of a noisy sample x whose noise is epsilon, all of one shape, at one level above 0. Takes epsilon's place."""
+    alpha_bar = torch.as_tensor(alpha_bar, dtype=torch.float64)
+    return epsilon.add_(x, alpha=-(1 - alpha_bar).sqrt().item()).div_(alpha_bar.sqrt().item())
 
 
 def signal_to_noise(alpha_bar: Tensor) -> Tensor:

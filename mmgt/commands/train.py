@@ -80,7 +80,7 @@ def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
         "--schedule",
         choices=["scaled_linear", "linear"],
         default="scaled_linear",
-        help="of the noise: the authors' training, or their sampling, which `mmgt generate` takes",
+        help="of the noise: the authors' training (default), or their sampling; the network is sampled as it learned",
     )
     parser.add_argument("--noise-offset", type=float, default=0.05, help="default: 0.05")
     parser.add_argument("--snr-gamma", type=float, default=5.0, help="of the loss' weights (default: 5)")

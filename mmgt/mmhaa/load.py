@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import ops as own_ops
+from ..diffusion import PUBLISHED, Parametrisation
 from ..errors import InputError
 from ..weights import catalog, signatures
 from ..weights.catalog import advice
@@ -32,6 +34,11 @@ def build_mmhaa(
     dtype: of the network; None keeps what the tensors have, for layers that cast.
     """
     tensors = unwrapped(tensors)
+    if recognise(tensors) == signatures.IMAGE_NETWORKS:
+        raise InputError(
+            f"{source} is {signatures.IMAGE_NETWORKS}; it makes no video before process 2 has learned from it: "
+            "`mmgt train video --from-networks FILE`."
+        )
     if recognise(tensors) != signatures.MMHAA:
         raise InputError(
             f"{source} is {recognise(tensors)}, not the MMGT video network, which holds {', '.join(PREFIXES)} in one "
@@ -53,9 +60,19 @@ def build_mmhaa(
 def load_mmhaa(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = torch.float32) -> MMHAA:
     """Stage II's networks from the authors' ``net-32500.pth`` or a .safetensors with the same keys (on the CPU).
 
-    Numbers of heads cannot be read from tensors: 8 as published, unless the metadata's ``config`` (JSON) says
-    otherwise (``num_heads``, ``motion_heads``). dtype: see ``build_mmhaa``.
+    What cannot be read from tensors is as published, unless the metadata's ``config`` (JSON) says otherwise: numbers of
+    heads (``num_heads``, ``motion_heads``: 8), what is predicted (``prediction``: v) and at which noise levels
+    (``schedule``: linear). dtype: see ``build_mmhaa``.
     """
     checkpoint = open_checkpoint(path, advice(catalog.MMHAA))
     config = read_config(checkpoint)
-    return build_mmhaa(checkpoint.tensors, config["num_heads"], config["motion_heads"], str(path), ops, dtype)
+    networks = build_mmhaa(checkpoint.tensors, config["num_heads"], config["motion_heads"], str(path), ops, dtype)
+    return replace(networks, parametrisation=read_parametrisation(config, str(path)))
+
+
+def read_parametrisation(config: Mapping[str, Any], source: str) -> Parametrisation:
+    """What a checkpoint's config says of it; the published network's where it says nothing. Raises InputError."""
+    try:
+        return Parametrisation(**{name: config[name] for name in vars(PUBLISHED) if name in config})
+    except InputError as error:
+        raise InputError(f"in the config of {source}'s metadata {error}") from error

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..diffusion import PUBLISHED, Parametrisation
 from ..weights.signatures import PREFIXES
 from .audio_proj import AudioProjection
 from .config import UNetConfig
@@ -57,10 +58,11 @@ class VideoNetwork(UNet):
 
 @dataclass(frozen=True)
 class MMHAA:
-    """Both networks of stage II."""
+    """Both networks of stage II, and what the second predicts."""
 
     reference_unet: UNet
     video_network: VideoNetwork
+    parametrisation: Parametrisation = PUBLISHED
 
     @torch.inference_mode()
     def read_photo(self, latents: Tensor, image_token: Tensor) -> Photo:

@@ -14,7 +14,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..diffusion import NUM_TRAIN_STEPS, ddim_step_v, linear_alpha_bar_zero_snr, trailing_levels, trailing_times
+from ..diffusion import (
+    NUM_TRAIN_STEPS,
+    PUBLISHED,
+    Parametrisation,
+    ddim_step_v,
+    trailing_levels,
+    trailing_times,
+    velocity_of_noise,
+)
 from ..errors import InputError
 from ..memory import free_bytes
 from ..windows import WindowMean, looped_windows, open_windows
@@ -123,9 +131,9 @@ class VideoRun:
 
     @torch.inference_mode()
     def predict(self, latents: Tensor, timestep: float, rows: Rows = GUIDED, where: str = "") -> Tensor:
-        """v of all frames: latents [T, 4, h, w] at timestep 999 .. 0 -> [rows, T, 4, h, w] float32.
+        """What the network predicts of all frames (v, or the noise if it learned that), [rows, T, 4, h, w] float32.
 
-        where: names the step in an error. Raises NumericalError.
+        latents: [T, 4, h, w] at timestep 999 .. 0. where: names the step in an error. Raises NumericalError.
         """
         if timestep != self._last_timestep:
             self._last_timestep, self._num_steps = timestep, self._num_steps + 1
@@ -285,21 +293,21 @@ class Scheduler(Protocol):
     def timesteps(self) -> Sequence[float]: ...
     def start(self, noise: Tensor) -> Tensor: ...
     def scale(self, x: Tensor, step_idx: int) -> Tensor: ...
-    def step(self, x: Tensor, v: Tensor, step_idx: int) -> Tensor: ...
+    def step(self, x: Tensor, predicted: Tensor, step_idx: int) -> Tensor: ...
 
 
 class DDIM:
-    """The authors' sampler: trailing timesteps, zero terminal SNR, v-prediction.
+    """The authors' sampler, with trailing timesteps, at the levels that the network learned.
 
-    The step from t leads to t - 1000 // num_steps, which is not always the next timestep of the list. v's memory is
-    used up by a step.
+    The step from t leads to t - 1000 // num_steps, which is not always the next timestep of the list. The memory of
+    what the network predicts is used up by a step.
     """
 
-    def __init__(self, num_steps: int = 30) -> None:
+    def __init__(self, num_steps: int = 30, parametrisation: Parametrisation = PUBLISHED) -> None:
         if not 1 <= num_steps <= NUM_TRAIN_STEPS:
             raise InputError(f"steps is {num_steps}; it must be 1 to {NUM_TRAIN_STEPS} (the authors take 30).")
         self.timesteps, self.levels = trailing_times(num_steps), trailing_levels(num_steps)
-        self.alpha_bar = linear_alpha_bar_zero_snr()
+        self.parametrisation, self.alpha_bar = parametrisation, parametrisation.alpha_bar
 
     def start(self, noise: Tensor) -> Tensor:
         return noise
@@ -307,9 +315,10 @@ class DDIM:
     def scale(self, x: Tensor, step_idx: int) -> Tensor:
         return x
 
-    def step(self, x: Tensor, v: Tensor, step_idx: int) -> Tensor:
-        now, later = self.timesteps[step_idx], self.levels[step_idx + 1]
-        return ddim_step_v(x, v, self.alpha_bar[now], self.alpha_bar[later] if later >= 0 else 1.0)
+    def step(self, x: Tensor, predicted: Tensor, step_idx: int) -> Tensor:
+        now, later = self.alpha_bar[self.timesteps[step_idx]], self.levels[step_idx + 1]
+        v = velocity_of_noise(predicted, x, now) if self.parametrisation.prediction == "epsilon" else predicted
+        return ddim_step_v(x, v, now, self.alpha_bar[later] if later >= 0 else 1.0)
 
 
 def sample_latents(

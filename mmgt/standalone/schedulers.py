@@ -13,20 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..diffusion import NUM_TRAIN_STEPS
+from ..diffusion import NUM_TRAIN_STEPS, PUBLISHED, Parametrisation
 from ..errors import InputError
 from ..mmhaa.sample import DDIM, Scheduler
 
-# As MM-HAA is sampled: linear betas, rescaled so that the last step is pure noise, v-prediction, trailing timesteps.
-NOISE_SCHEDULE = {
-    "num_train_timesteps": NUM_TRAIN_STEPS,
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "linear",
-    "rescale_betas_zero_snr": True,
-    "prediction_type": "v_prediction",
-    "timestep_spacing": "trailing",
-}
 LCM_MAX_STEPS = 50  # it takes its timesteps from a list of 50
 
 
@@ -53,18 +43,34 @@ _DIFFUSERS = {
 SCHEDULERS = ("ddim", *_DIFFUSERS)
 
 
-def make_scheduler(name: str, num_steps: int, generator: torch.Generator) -> Scheduler:
+def make_scheduler(
+    name: str, num_steps: int, generator: torch.Generator, parametrisation: Parametrisation = PUBLISHED
+) -> Scheduler:
     """The sampler of that name, for one run of ``sample_latents``.
 
     generator: where the noise of a stochastic sampler comes from, on the CPU. Let it be the one that drew the starting
-    noise: seeded anew it would draw the same noise again. Raises InputError.
+    noise: seeded anew it would draw the same noise again. parametrisation: the network's. Raises InputError.
     """
     check_scheduler(name, num_steps)
     if name == "ddim":
-        return DDIM(num_steps)
+        return DDIM(num_steps, parametrisation)
     kind = _DIFFUSERS[name]
-    scheduler = import_diffusers(kind.class_name)(**NOISE_SCHEDULE, **kind.options)
+    scheduler = import_diffusers(kind.class_name)(**noise_schedule(parametrisation), **kind.options)
     return DiffusersScheduler(scheduler, num_steps, generator if kind.draws_noise else None)
+
+
+def noise_schedule(parametrisation: Parametrisation) -> dict[str, Any]:
+    """How a network of stage II is sampled, in diffusers' terms."""
+    predicts_v = parametrisation.prediction == "v"
+    return {
+        "num_train_timesteps": NUM_TRAIN_STEPS,
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": parametrisation.schedule,
+        "rescale_betas_zero_snr": predicts_v,
+        "prediction_type": "v_prediction" if predicts_v else "epsilon",
+        "timestep_spacing": "trailing",
+    }
 
 
 def check_scheduler(name: str, num_steps: int) -> None:
@@ -94,8 +100,8 @@ class DiffusersScheduler:
     def scale(self, x: Tensor, step_idx: int) -> Tensor:
         return self.scheduler.scale_model_input(x, self.scheduler.timesteps[step_idx])
 
-    def step(self, x: Tensor, v: Tensor, step_idx: int) -> Tensor:
-        return self.scheduler.step(v, self.scheduler.timesteps[step_idx], x, **self._noise).prev_sample
+    def step(self, x: Tensor, predicted: Tensor, step_idx: int) -> Tensor:
+        return self.scheduler.step(predicted, self.scheduler.timesteps[step_idx], x, **self._noise).prev_sample
 
 
 def import_diffusers(name: str) -> Any:

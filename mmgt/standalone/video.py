@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..diffusion import Parametrisation
 from ..errors import InputError
 from ..media import VideoReader, write_video
 from ..media.sound import sound_for_aac
@@ -175,9 +176,9 @@ def make_video(
     dtype = choose_dtype(settings.dtype, device)
     track = None if sound is None else sound_for_aac(sound)  # before hours of work: a file without sound is refused
     generator = torch.Generator("cpu").manual_seed(seed)
-    scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator)
     vae = load_vae(weights["vae"], dtype).to(device)
-    network, photo = _load_and_read(weights, vae, picture, drive.size, device, dtype)
+    network, photo, parametrisation = _load_and_read(weights, vae, picture, drive.size, device, dtype)
+    scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator, parametrisation)
     if drive.speech is not None:
         check_speech(network, *drive.speech.shape[1:])
     run, show = VideoRun(network, Video(photo, drive, preset.options)), progress("sampling")
@@ -203,10 +204,10 @@ def _load_and_read(
     size: PictureSize,
     device: torch.device,
     dtype: torch.dtype,
-) -> tuple[VideoNetwork, Photo]:
-    """The network that denoises, and the photo; those that read the photo are let go."""
+) -> tuple[VideoNetwork, Photo, Parametrisation]:
+    """The network that denoises, the photo, and what the network predicts; those that read the photo are let go."""
     image_encoder = load_image_encoder(weights["clip"]).to(device, dtype)
     networks = load_mmhaa(weights["mmhaa"], fastest_ops(device), dtype)
     networks.reference_unet.to(device)
     photo = read_photo(networks, vae, image_encoder, picture, size)
-    return networks.video_network.to(device), photo
+    return networks.video_network.to(device), photo, networks.parametrisation

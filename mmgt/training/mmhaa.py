@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -295,9 +295,8 @@ class MMHAARun:
                 earlier.unlink()
 
     def _config(self) -> str:
-        settings = self.settings
-        learned = {"prediction": settings.loss.prediction, "schedule": settings.loss.schedule}
-        return json.dumps({**json.loads(settings.sizes.heads), **learned, "side_px": settings.side_px})
+        learned = asdict(self.both.networks.parametrisation)
+        return json.dumps({**json.loads(self.settings.sizes.heads), **learned, "side_px": self.settings.side_px})
 
     @torch.no_grad()
     def validate(self) -> float:
@@ -358,6 +357,7 @@ def train_mmhaa(
         run.begin({"task": settings.process, **facts, **asdict(settings)})
     team.wait()
     networks = new_mmhaa(settings.sizes, settings.seed, with_video=settings.process == "video")
+    networks = replace(networks, parametrisation=settings.loss.parametrisation)
     weights = run.metadata().get("weights")
     if weights is None:
         start_networks(networks, start)

@@ -6,18 +6,16 @@ The inference network is what trains: a clip is one row of a window, with the ph
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Literal, get_args
 
 from torch import Tensor
 
 from ..diffusion import (
+    Parametrisation,
+    Prediction,
+    Schedule,
     add_noise,
-    linear_alpha_bar_zero_snr,
     min_snr_weight_epsilon,
     min_snr_weight_v,
-    scaled_linear_alpha_bar,
-    scaled_linear_alpha_bar_zero_snr,
     velocity,
 )
 from ..errors import InputError
@@ -26,9 +24,6 @@ from ..mmhaa.network import MMHAA
 from ..mmhaa.unet import VideoContext
 
 NOISE_OFFSET = 0.05
-
-Prediction = Literal["v", "epsilon"]
-Schedule = Literal["scaled_linear", "linear"]
 
 
 @dataclass(frozen=True)
@@ -95,25 +90,12 @@ def _no_features(networks: MMHAA, like: Tensor) -> dict[str, Tensor]:
     }
 
 
-@cache
-def noise_levels(prediction: Prediction, schedule: Schedule) -> Tensor:
-    """alpha_bar [1000] that a network is trained with.
-
-    v is learned down to pure noise (zero terminal SNR). The noise cannot be learned there, as no sample is left in it
-    to divide by: SD-1.5's own schedule is taken.
-    """
-    if prediction == "epsilon":
-        return scaled_linear_alpha_bar()
-    return scaled_linear_alpha_bar_zero_snr() if schedule == "scaled_linear" else linear_alpha_bar_zero_snr()
-
-
 @dataclass(frozen=True)
 class MMHAALoss:
     """Mean squared error, weighted by min-SNR with ``snr_gamma``.
 
     prediction: what the network learns, "v" (the authors' code) or "epsilon", the noise (the paper's eq. 24 and 25).
-    schedule: of the noise; the authors train with "scaled_linear" and sample with "linear". A network that is trained
-    with "linear" meets the levels that it has learned.
+    schedule: of the noise; the authors train with "scaled_linear".
     """
 
     snr_gamma: float = 5.0
@@ -121,18 +103,17 @@ class MMHAALoss:
     schedule: Schedule = "scaled_linear"
 
     def __post_init__(self) -> None:
-        for name, value, allowed in (
-            ("prediction", self.prediction, get_args(Prediction)),
-            ("schedule", self.schedule, get_args(Schedule)),
-        ):
-            if value not in allowed:
-                raise InputError(f"the {name} is '{value}'; it must be one of {', '.join(allowed)}.")
+        Parametrisation(self.prediction, self.schedule)  # raises
         if self.snr_gamma <= 0:
             raise InputError(f"the SNR's gamma is {self.snr_gamma}; it must be above 0 (the authors take 5).")
 
+    @property
+    def parametrisation(self) -> Parametrisation:
+        return Parametrisation(self.prediction, self.schedule)
+
     def levels(self, timesteps: Tensor) -> Tensor:
         """alpha_bar of timesteps, on the CPU."""
-        return noise_levels(self.prediction, self.schedule)[timesteps.cpu()]
+        return self.parametrisation.alpha_bar[timesteps.cpu()]
 
     def noisy(self, clip: Clip, noise: Tensor, timesteps: Tensor) -> Tensor:
         """The clip's latents with noise, both [F, 4, h, w], at timesteps [1 or F]."""

@@ -49,7 +49,7 @@ def sample_window(
     options = VideoOptions(window=num_frames, overlap=min(4, num_frames - 1))
     noise = torch.randn(num_frames, *latents.shape[1:], generator=torch.Generator().manual_seed(seed))
     run = VideoRun(network, Video(seen, drive, options))
-    return sample_latents(run, noise.to(device), DDIM(num_steps), guidance).cpu()
+    return sample_latents(run, noise.to(device), DDIM(num_steps, networks.parametrisation), guidance).cpu()
 
 
 def write_samples(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 SMGA = "MMGT SMGA (stage I)"
 MMHAA = "the MMGT video network (net-*.pth, stage II)"
+IMAGE_NETWORKS = "MMGT's image network (process 1 of stage II, before it learned motion and speech)"
 WAVLM_ORIGINAL = "WavLM (WavLM-Large.pt)"
 WAVLM = "WavLM (Hugging Face)"
 WAV2VEC2 = "wav2vec2"
@@ -92,6 +93,8 @@ def unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _recognise_wrapper(tensors: Mapping[str, Tensor]) -> str:
     missing = [prefix for prefix in PREFIXES if not any(key.startswith(f"{prefix}.") for key in tensors)]
+    if missing == ["audioproj"] and not any(".motion_modules." in key for key in tensors):
+        return IMAGE_NETWORKS
     if missing:
         return f"a video network like MMGT's, but without {', '.join(missing)}"
     return MMHAA

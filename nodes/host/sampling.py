@@ -1,4 +1,4 @@
-"""Stage II as a MODEL that core's samplers run: ComfyUI gives sigmas and latents, ``VideoRun`` predicts v."""
+"""Stage II as a MODEL that core's samplers run: ComfyUI gives sigmas and latents, ``VideoRun`` predicts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP
 from torch import Tensor
 
-from ...mmgt.diffusion import NUM_TRAIN_STEPS, trailing_levels, trailing_times
+from ...mmgt.diffusion import NUM_TRAIN_STEPS, Parametrisation, trailing_levels, trailing_times
 from ...mmgt.errors import InputError
 from ...mmgt.mmhaa.load import load_mmhaa
 from ...mmgt.mmhaa.network import VideoNetwork
@@ -49,16 +49,24 @@ ROUNDING = 2e-5
 
 
 class VideoConfig(comfy.supported_models_base.BASE):
-    """MM-HAA's latents and noise schedule (linear betas: "sqrt_linear" here, zero terminal SNR) in ComfyUI's terms."""
+    """MM-HAA's latents and noise levels in ComfyUI's terms, where linear betas are "sqrt_linear"."""
 
     latent_format = comfy.latent_formats.SD15
-    sampling_settings = {  # noqa: RUF012 (ComfyUI copies it)
-        "beta_schedule": "sqrt_linear",
-        "linear_start": 0.00085,
-        "linear_end": 0.012,
-        "zsnr": True,
-    }
-    unet_extra_config = {}  # noqa: RUF012
+    unet_extra_config = {}  # noqa: RUF012 (ComfyUI copies it)
+
+    def __init__(self, parametrisation: Parametrisation) -> None:
+        self.parametrisation = parametrisation
+        self.sampling_settings = {
+            "beta_schedule": {"linear": "sqrt_linear", "scaled_linear": "linear"}[parametrisation.schedule],
+            "linear_start": 0.00085,
+            "linear_end": 0.012,
+            "zsnr": self.predicts_v,
+        }
+        super().__init__({})
+
+    @property
+    def predicts_v(self) -> bool:
+        return self.parametrisation.prediction == "v"
 
 
 class VideoSampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.V_PREDICTION):
@@ -84,6 +92,10 @@ class VideoSampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_samp
         scale = ((taken**2 + 1) / (sigma**2 + 1)).sqrt()
         scaled = model_input * scale.view(-1, *[1] * (model_input.ndim - 1))
         return super().calculate_denoised(taken, model_output, scaled)
+
+
+class NoiseSampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.EPS):
+    """Noise levels of a network that predicts the noise."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +128,9 @@ class VideoModel(comfy.model_base.BaseModel):
     """The video network as ComfyUI's samplers call it; what a run keeps between steps is dropped at its end."""
 
     def __init__(self, network: VideoNetwork, config: VideoConfig) -> None:
-        super().__init__(config, comfy.model_base.ModelType.V_PREDICTION, unet_model=lambda **_: network)
-        self.model_sampling = VideoSampling(config)
+        kind = comfy.model_base.ModelType.V_PREDICTION if config.predicts_v else comfy.model_base.ModelType.EPS
+        super().__init__(config, kind, unet_model=lambda **_: network)
+        self.model_sampling = VideoSampling(config) if config.predicts_v else NoiseSampling(config)
         self.runs: dict[tuple[int, frozenset], tuple[tuple[float, ...], VideoRun]] = {}
 
     @property
@@ -214,7 +227,7 @@ def load_video_model(path: Path, weight_dtype: str = "auto") -> tuple[ModelPatch
         weight_dtype=comfy.utils.weight_dtype(state),
     )
     cast_to = comfy.model_management.unet_manual_cast(kind, comfy.model_management.get_torch_device(), SUPPORTED_DTYPES)
-    config = VideoConfig({})
+    config = VideoConfig(networks.parametrisation)
     config.set_inference_dtype(kind, cast_to)
     for network in (networks.video_network, networks.reference_unet):
         _set_dtype(network, kind, cast_to)

@@ -25,9 +25,11 @@ import numpy as np
 import torch
 from comfy_extras import nodes_custom_sampler as custom
 from load_pack import load_pack
+from safetensors import safe_open
 
 load_pack(REPOSITORY)
 
+from mmgt_pack.mmgt.diffusion import Parametrisation
 from mmgt_pack.mmgt.mmhaa.drive import Drive
 from mmgt_pack.mmgt.mmhaa.network import Photo
 from mmgt_pack.mmgt.mmhaa.pictures import PictureSize
@@ -158,6 +160,35 @@ def check_trailing(model):
     patched.add_object_patch("model_sampling", other)
     facts["trailing_of_another"] = mmhaa.TrailingSigmas.execute(patched, 3, 1.0).args[0].tolist()
     facts["trailing_of_another_expected"] = [*other.sigmas[[999, 666, 332]].tolist(), 0.0]
+
+
+def check_parametrisations():
+    """A network whose metadata says what it predicts, in place of which the true answer is given: is x0 found?"""
+    import tempfile
+
+    from safetensors.torch import load_file, save_file
+
+    path, facts["parametrisations"] = Path(tempfile.mkdtemp()) / "net.safetensors", {}
+    with safe_open(CHECKPOINT, "pt") as file:
+        config = json.loads(file.metadata()["config"])
+    real = VideoRun.predict
+    for prediction, schedule in (("v", "scaled_linear"), ("epsilon", "linear"), ("epsilon", "scaled_linear")):
+        learned = {"prediction": prediction, "schedule": schedule}
+        save_file(load_file(CHECKPOINT), path, {"config": json.dumps({**config, **learned})})
+        model = host.load_photo_and_video_model(path, "fp32")
+        alpha_bar = Parametrisation(prediction, schedule).alpha_bar
+        x0 = torch.randn(14, 4, 8, 16, generator=torch.Generator().manual_seed(0))
+
+        def predict(self, latents, timestep, rows, where="", x0=x0, alpha_bar=alpha_bar, prediction=prediction):
+            level = alpha_bar[int(timestep)]
+            epsilon = (latents - level.sqrt() * x0) / (1 - level).sqrt()
+            answer = epsilon if prediction == "epsilon" else (level.sqrt() * latents - x0) / (1 - level).sqrt()
+            return answer[None].expand(len(rows), *answer.shape)
+
+        VideoRun.predict = predict
+        sampled = video_sampler(model, steps=4)["samples"]
+        VideoRun.predict = real
+        facts["parametrisations"][f"{prediction} {schedule}"] = difference(model.model.process_latent_in(sampled), x0)
 
 
 def check_cost(model):
@@ -324,8 +355,6 @@ def check_golden():
     network = model.model.diffusion_model
     network.pose_guider = torch.nn.Identity()  # the file holds the guider's output, and no pictures
 
-    from safetensors import safe_open
-
     golden = load_file(folder / "pipeline.safetensors")
     with safe_open(folder / "pipeline.safetensors", "pt") as file:
         settings = json.loads(file.metadata()["config"])
@@ -366,6 +395,7 @@ def check_golden():
 with torch.inference_mode():
     tiny = host.load_photo_and_video_model(Path(CHECKPOINT), "auto")
     check_samplers(tiny)
+    check_parametrisations()
     check_cost(tiny)
     check_cancel(tiny)
     check_errors(tiny)

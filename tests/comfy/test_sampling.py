@@ -52,6 +52,11 @@ def test_the_network_is_told_the_less_noisy_timestep(facts):
     assert facts["told_between_levels"] == [332, 333]
 
 
+def test_a_network_is_sampled_as_its_metadata_says_it_was_trained(facts):
+    assert len(facts["parametrisations"]) == 3
+    assert all(error < 1e-3 for error in facts["parametrisations"].values()), facts["parametrisations"]
+
+
 @pytest.mark.parametrize(
     ("steps", "denoise", "listed"), [(3, 1.0, 3), (25, 1.0, 25), (30, 1.0, 30), (10, 0.4, 25), (30, 0.01, 1000)]
 )

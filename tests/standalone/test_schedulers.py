@@ -7,30 +7,32 @@ import diffusers
 import pytest
 import torch
 
-from mmgt.diffusion import linear_alpha_bar_zero_snr
+from mmgt.diffusion import PUBLISHED, Parametrisation
 from mmgt.errors import InputError
 from mmgt.mmhaa.sample import DDIM
-from mmgt.standalone.schedulers import NOISE_SCHEDULE, SCHEDULERS, DiffusersScheduler, make_scheduler
+from mmgt.standalone.schedulers import SCHEDULERS, DiffusersScheduler, make_scheduler, noise_schedule
 
 MEAN, DEVIATION = 0.7, 0.3
 STOCHASTIC = {"dpmpp_2m_sde", "euler_a", "lcm"}
 
 
-def best_v(x, timestep):
-    alpha_bar = linear_alpha_bar_zero_snr().double()[int(timestep)]
+def best_prediction(x, timestep, parametrisation):
+    alpha_bar = parametrisation.alpha_bar.double()[int(timestep)]
     gain = alpha_bar.sqrt() * DEVIATION**2 / (alpha_bar * DEVIATION**2 + 1 - alpha_bar)
     x0 = MEAN + gain * (x - alpha_bar.sqrt() * MEAN)
     epsilon = (x - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
-    return (alpha_bar.sqrt() * epsilon - (1 - alpha_bar).sqrt() * x0).float()
+    v = alpha_bar.sqrt() * epsilon - (1 - alpha_bar).sqrt() * x0
+    return (epsilon if parametrisation.prediction == "epsilon" else v).float()
 
 
-def sampled(name, num_steps=12, seed=0):
+def sampled(name, num_steps=12, seed=0, parametrisation=PUBLISHED):
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(500, 4, 2, 2, generator=generator)
-    scheduler = make_scheduler(name, num_steps, generator)
+    scheduler = make_scheduler(name, num_steps, generator, parametrisation)
     x = scheduler.start(noise)
     for step_idx, timestep in enumerate(scheduler.timesteps):
-        x = scheduler.step(x, best_v(scheduler.scale(x, step_idx), timestep), step_idx)
+        predicted = best_prediction(scheduler.scale(x, step_idx), timestep, parametrisation)
+        x = scheduler.step(x, predicted, step_idx)
     assert len(scheduler.timesteps) == num_steps
     assert scheduler.timesteps[0] == 999  # where the input is nothing but noise
     return x, noise
@@ -49,6 +51,15 @@ def test_every_sampler_finds_the_distribution(name):
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("prediction", ["v", "epsilon"])
+@pytest.mark.parametrize("schedule", ["linear", "scaled_linear"])
+def test_a_network_is_sampled_as_it_was_trained(name, prediction, schedule):
+    x, _ = sampled(name, parametrisation=Parametrisation(prediction, schedule))
+    assert x.mean() == pytest.approx(MEAN, abs=0.03)
+    assert 0.08 < x.std() < DEVIATION * 1.05
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
 def test_the_same_seed_gives_the_same_sample(name):
     first, again, other = (sampled(name, 5, seed)[0] for seed in (1, 1, 2))
     assert torch.equal(first, again)
@@ -58,7 +69,7 @@ def test_the_same_seed_gives_the_same_sample(name):
 @pytest.mark.parametrize("num_steps", [1, 3, 30])
 def test_diffusers_ddim_takes_the_authors_steps(num_steps):
     """diffusers' own DDIM steps to t - 1000 // steps too, where its list's next timestep may be another."""
-    theirs = DiffusersScheduler(diffusers.DDIMScheduler(**NOISE_SCHEDULE, clip_sample=False), num_steps)
+    theirs = DiffusersScheduler(diffusers.DDIMScheduler(**noise_schedule(PUBLISHED), clip_sample=False), num_steps)
     ours = DDIM(num_steps)
     assert theirs.timesteps == ours.timesteps
     generator = torch.Generator().manual_seed(0)

@@ -10,6 +10,7 @@ from tiny_smga import TINY_SMGA
 from torch import nn
 
 from mmgt import ops as own_ops
+from mmgt.diffusion import PUBLISHED, Parametrisation
 from mmgt.errors import InputError
 from mmgt.mmhaa.load import build_mmhaa, load_mmhaa
 from mmgt.smga.config import SMGAConfig
@@ -92,6 +93,25 @@ def test_a_wrong_config_is_one_sentence(tmp_path, authors_dict, config, says):
     save_file(authors_dict, path, metadata={"config": config})
     with pytest.raises(InputError, match=says):
         load_smga(path)
+
+
+def test_what_is_predicted_comes_from_the_metadata(tmp_path, net):
+    path = tmp_path / "net.safetensors"
+    save_file(net, path, metadata={"config": json.dumps(HEADS)})
+    assert load_mmhaa(path).parametrisation == PUBLISHED
+    learned = {"prediction": "epsilon", "schedule": "scaled_linear"}
+    save_file(net, path, metadata={"config": json.dumps({**HEADS, **learned})})
+    assert load_mmhaa(path).parametrisation == Parametrisation(**learned)
+    save_file(net, path, metadata={"config": json.dumps({**HEADS, "prediction": "x0"})})
+    with pytest.raises(InputError, match=r"net.safetensors's metadata the prediction is 'x0'; it must be .* epsilon"):
+        load_mmhaa(path)
+
+
+def test_an_image_network_is_named(net):
+    heard = ("motion_modules", "audio_modules", "audioproj")
+    image = {key: tensor for key, tensor in net.items() if not any(part in key for part in heard)}
+    with pytest.raises(InputError, match=r"is MMGT's image network.*mmgt train video --from-networks"):
+        build_mmhaa(image, **HEADS)
 
 
 def test_heads_must_divide_every_width_of_the_video_network(net):
