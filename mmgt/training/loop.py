@@ -51,13 +51,12 @@ class Learner:
         Raises KeyboardInterrupt, with all saved, after Ctrl-C or SIGTERM.
         """
         done = self._resume()
-        parameters = list(learning(self.network).values())
         since: list[float] = []
         with stop_requests() as asked:
             for step in range(done, num_steps):
                 self.optimiser.zero_grad(set_to_none=True)
                 loss, stop = self.team.mean([backward(step), float(bool(asked))])
-                self._update(parameters)
+                self.update()
                 since.append(loss)
                 if progress is not None:
                     progress(step + 1, num_steps, loss)
@@ -77,7 +76,9 @@ class Learner:
     def _samples_at(self, step: int, is_last: bool) -> bool:
         return self.samples is not None and self.sample_every > 0 and (is_last or step % self.sample_every == 0)
 
-    def _update(self, parameters: list[nn.Parameter]) -> None:
+    def update(self) -> None:
+        """The parameters' next values, of the gradients that all processes have made."""
+        parameters = list(learning(self.network).values())
         self.prepare_gradients()
         self.team.average_gradients(parameters)
         if self.scaler is not None:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from golden import golden_folder
 from recipe import digest, state_dict
+from safetensors.torch import save_file
 
 from mmgt.mmhaa.load import build_mmhaa
 from mmgt.weights import load_strictly
@@ -43,3 +44,17 @@ def tiny_weights():
 def tiny_net():
     """The golden set's networks."""
     return build_mmhaa(*tiny_weights())
+
+
+def tiny_file(folder, name):
+    """The golden VAE or CLIP as a file, with what tensors do not show in its metadata."""
+    stage = golden_folder("stage2")
+    meta = json.loads((stage / "vae_clip_tiny.json").read_text())
+    seed = json.loads((stage / "net_tiny.json").read_text())["seed"]
+    weights = {key: tensor(value) for key, value in state_dict(meta[name], seed, prefix=meta[f"{name}_prefix"]).items()}
+    ids = "vision_model.embeddings.position_ids"
+    if ids in weights:
+        weights[ids] = torch.arange(weights[ids].shape[1])[None]
+    path = folder / f"{name}.safetensors"
+    save_file(weights, path, {"config": json.dumps(meta[f"{name}_config"])})
+    return path

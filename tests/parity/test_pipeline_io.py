@@ -1,15 +1,12 @@
 """A whole run from pictures to decoded frames, through the functions of ``mmgt generate``, against the authors'."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
-from golden import config, golden_files, golden_folder, read
-from recipe import state_dict
-from safetensors.torch import save_file
-from stage2 import as_frames, as_video, tensor, tiny_net
+from golden import config, golden_files, read
+from stage2 import as_frames, as_video, tensor, tiny_file, tiny_net
 
 from mmgt.mmhaa.drive import Drive, GivenPictures
 from mmgt.mmhaa.masks import network_masks
@@ -24,20 +21,6 @@ PICTURE_ATOL, NETWORK_ATOL, LATENTS_ATOL, FRAMES_ATOL = 1e-6, 1e-5, 5e-4, 1e-3
 
 def close(ours, golden, atol):
     np.testing.assert_allclose(np.asarray(ours), golden, rtol=0, atol=atol)
-
-
-def tiny_file(folder, name):
-    """The golden VAE or CLIP as a file, with what tensors do not show in its metadata."""
-    stage = golden_folder("stage2")
-    meta = json.loads((stage / "vae_clip_tiny.json").read_text())
-    seed = json.loads((stage / "net_tiny.json").read_text())["seed"]
-    weights = {key: tensor(value) for key, value in state_dict(meta[name], seed, prefix=meta[f"{name}_prefix"]).items()}
-    ids = "vision_model.embeddings.position_ids"
-    if ids in weights:
-        weights[ids] = torch.arange(weights[ids].shape[1])[None]
-    path = folder / f"{name}.safetensors"
-    save_file(weights, path, {"config": json.dumps(meta[f"{name}_config"])})
-    return path
 
 
 @pytest.mark.parametrize("path", golden_files("stage2", "pipeline_io"))

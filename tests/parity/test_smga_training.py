@@ -51,6 +51,11 @@ def test_loss_and_gradients(path, case):
     total = loss(predicted, batch["x"])
     np.testing.assert_allclose(total.item(), tensors[f"{case}loss.total"], rtol=1e-5)
     if not case:
+        alpha_bar = cosine_alpha_bar()[batch["t"]]
+        np.testing.assert_allclose(alpha_bar.sqrt(), tensors["sqrt_alphas_cumprod_t"], rtol=1e-5, atol=1e-7)
+        noise_level = tensors["sqrt_one_minus_alphas_cumprod_t"]
+        np.testing.assert_allclose((1 - alpha_bar).sqrt(), noise_level, rtol=1e-5, atol=1e-7)
+        assert (tensors["p2_weight"] == 1).all()  # so a timestep has no weight in ``SMGALoss``
         np.testing.assert_allclose(x_noisy, tensors["out.x_noisy"], atol=1e-6)
         np.testing.assert_allclose(predicted.detach(), tensors["out.model"], atol=5e-5)
 
@@ -96,3 +101,15 @@ def test_adan_and_average(path):
         for key, golden in part(tensors, f"{case}.state").items():
             name, moment = key.split(".")
             np.testing.assert_allclose(optimiser.state[network[name]][moment], golden, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("path", golden_files("training", "adan_ema"))
+def test_the_average_alone(path):
+    tensors, _ = read(path)
+    values = torch.from_numpy(tensors["ema_alone.values"])
+    network = torch.nn.ParameterDict({"p": torch.nn.Parameter(torch.from_numpy(tensors["p0.a"].copy()))})
+    average = ExponentialAverage(network)
+    for value, golden in zip(values, tensors["ema_alone.ema"], strict=True):
+        network["p"].data.copy_(value)
+        average.update(network)
+        np.testing.assert_allclose(average.average["p"], golden, rtol=0, atol=1e-7)
