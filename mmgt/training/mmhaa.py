@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..diffusion import NUM_TRAIN_STEPS
 from ..errors import InputError
+from ..mmhaa.blocks import NUM_GROUPS
 from ..mmhaa.masks import MaskOptions
 from ..mmhaa.motion import MAX_FRAMES
 from ..mmhaa.network import MMHAA, authors_state
@@ -38,6 +39,7 @@ from .video_set import Hearing, VideoSet
 
 ProcessName = Literal["image", "video"]
 Autocast = Literal["no", "bf16", "fp16"]
+SMALLEST_PX = 64  # one cell at the UNets' lowest level
 VALIDATION_CLIPS = 4
 VALIDATION_TIMES = (200, 500, 800)
 NET, BEST = "net-{}.safetensors", "best.safetensors"
@@ -109,8 +111,15 @@ class MMHAATraining:
                 f"steps, batch and accumulate must be 1 or more and frames 1 to {MAX_FRAMES}, but they are "
                 f"{self.num_steps}, {self.batch}, {self.accumulate} and {self.num_frames}."
             )
-        if self.side_px < 64 or self.side_px % 64:
-            raise InputError(f"pictures of {self.side_px} px cannot be learned; the side must be a multiple of 64.")
+        if self.side_px < SMALLEST_PX or self.side_px % SMALLEST_PX:
+            raise InputError(
+                f"pictures of {self.side_px} px cannot be learned; the side must be a multiple of {SMALLEST_PX}."
+            )
+        if self.side_px == SMALLEST_PX and min(self.sizes.widths[-2:]) == NUM_GROUPS:
+            raise InputError(
+                f"pictures of {self.side_px} px are one cell at the lowest level, where groups of one channel cannot "
+                f"be normalised; take {2 * SMALLEST_PX} px, or last widths of {2 * NUM_GROUPS}."
+            )
         if self.learning_rate <= 0 or self.max_norm < 0 or not 0 <= self.average_decay < 1:
             raise InputError(
                 f"the learning rate must be positive, the gradients' norm 0 or more and the average's decay 0 to below "

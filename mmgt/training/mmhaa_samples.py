@@ -27,8 +27,8 @@ def sample_window(
     photo_frame: int,
     start: int,
     num_frames: int,
-    device: torch.device = torch.device("cpu"),
-    num_steps: int = SAMPLE_STEPS,
+    device: torch.device,
+    num_steps: int,
     guidance: float = 1.0,
     seed: int = 0,
 ) -> Tensor:
@@ -66,7 +66,7 @@ def write_samples(
     """
     pairs = []
     for entry, photo_frame, start in chosen if num_frames == 1 else chosen[:2]:
-        sampled = sample_window(networks, videos, entry, photo_frame, start, num_frames, device)
+        sampled = sample_window(networks, videos, entry, photo_frame, start, num_frames, device, SAMPLE_STEPS)
         shown = np.linspace(0, num_frames - 1, min(FRAMES_SHOWN, num_frames)).round().astype(int)
         truth = videos.filmed(videos.clips, entry, [start + int(i) for i in shown], videos.side_px)
         pairs.append((list(truth), list(videos.coder.decode(sampled[shown].to(device)))))

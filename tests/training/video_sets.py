@@ -8,8 +8,8 @@ from clip_sets import swaying_set
 from mmgt.training.new_networks import TINY
 from mmgt.training.video_set import VideoSet
 
-SIDE_PX = 128
-NARROW = replace(TINY, widths=(32, 32, 32, 32), pose_widths=(4, 4, 4, 4), speech_hidden=8, num_tokens=2, token_width=8)
+SIDE_PX = 64
+NARROW = replace(TINY, widths=(32, 32, 64, 64), pose_widths=(4, 4, 4, 4), speech_hidden=8, num_tokens=2, token_width=8)
 
 
 def moving_square(clips, entry, frames, side_px):
@@ -17,8 +17,8 @@ def moving_square(clips, entry, frames, side_px):
     pictures = np.full((len(frames), side_px, side_px, 3), 40, np.uint8)
     colour = 60 + 50 * clips.entries.index(entry)
     for picture, frame in zip(pictures, frames, strict=True):
-        x = 8 * (frame % (side_px // 8 - 4))
-        picture[32:96, x : x + 32] = colour, 200, 255 - colour
+        x = 8 * (frame % (side_px // 8 - 2))
+        picture[side_px // 4 : -side_px // 4, x : x + 16] = colour, 200, 255 - colour
     return pictures
 
 
