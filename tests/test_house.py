@@ -17,8 +17,8 @@ MAX_LINES = 500
 # The rooms of mmgt/, ground floor first. A room (a folder, or a module beside the folders) imports from floors below
 # its own and from nobody beside it, inside functions and for type checkers too.
 FLOORS = (
-    ("version", "errors", "skeleton", "ops", "windows", "diffusion", "assets"),
-    ("poses", "memory", "seeds", "output_files"),
+    ("version", "errors", "skeleton", "ops", "windows", "assets"),
+    ("poses", "memory", "seeds", "diffusion", "output_files"),
     ("weights",),
     ("speech", "people", "pose_vector", "lips", "draw", "provenance"),  # which takes checksums of networks
     ("media", "openpose", "motion_mask", "motion_edit", "evaluation"),
