@@ -338,3 +338,13 @@ def test_every_input_and_output_has_a_tooltip():
         if re.search(r"\.(In|Out)put$", function) and given(call, "tooltip") is None
     ]
     assert bare == []
+
+
+def test_every_socket_of_ours_has_a_colour_of_its_own():
+    """Core's palettes name core's types only; what they do not name is one grey. ``docs/web/colours.js`` adds ours."""
+    sockets = re.findall(r'io\.Custom\("(\w+)"\)', (ROOT / "nodes" / "sockets.py").read_text())
+    text = (ROOT / "docs" / "web" / "colours.js").read_text()
+    colours = dict(re.findall(r'^  "?([A-Z_,0-9]+)"?: (POSES|"#[0-9a-f]{6}"),', text, re.MULTILINE))
+    assert set(sockets) <= set(colours)
+    assert len({colours[socket] for socket in sockets}) == len(sockets) >= 6
+    assert f"{sockets[0]},POSE_KEYPOINT" in colours  # the page's name for an input that takes both

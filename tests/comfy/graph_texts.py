@@ -16,7 +16,7 @@ class Node:
     type: str
     inputs: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
-    width: int = 250
+    width: int = 240
     picture: int = 0
 
 
@@ -79,7 +79,7 @@ WITHOUT_SMGA = "**Without SMGA's file** put *Rhythm Audio2Pose* in the place of 
 
 
 def given(*more: Node) -> Group:
-    return Group("1 Photo, speech", [Node("example", "MMGT_ExamplePortraitAndSpeech"), *more])
+    return Group("1 Photo, speech", [Node("example", "MMGT_ExamplePortraitAndSpeech", width=260), *more])
 
 
 def detector(files: bool = True) -> Node:
@@ -120,7 +120,7 @@ def mmhaa(poses: str, *, masks: bool = False, key: str = "video", **more) -> Nod
 
 
 def decode(speech: str = SPEECH) -> Node:
-    return Node("decoded", "MMGT_DecodeVideo", {"latent": "video", "vae": "vae", "audio": speech})
+    return Node("decoded", "MMGT_DecodeVideo", {"latent": "video", "vae": "vae", "audio": speech}, width=220)
 
 
 def decode_to_file(latent: str, prefix: str) -> Node:
@@ -153,7 +153,7 @@ def files_of_mmhaa(number: int) -> Group:
 
 
 def save_video(video: str, prefix: str, key: str = "saved") -> Node:
-    return Node(key, "SaveVideo", {"video": video}, {"filename_prefix": prefix})
+    return Node(key, "SaveVideo", {"video": video}, {"filename_prefix": prefix}, width=220)
 
 
 def video_file(number: int, decoding: Node) -> list[list[Group]]:

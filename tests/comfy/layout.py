@@ -18,12 +18,15 @@ from wires import SLOT, box_of, curve, extent
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-COLUMN_GAP, GROUP_GAP, NODE_GAP, PADDING = 92, 48, 44, 14
+COLUMN_GAP, GROUP_GAP, NODE_GAP, PADDING = 92, 48, 50, 14
 GROUP_TITLE = 80  # from a group's upper edge to its first node
 NOTE_WIDTH, NOTE_LETTERS = 1400, 220  # letters of a line
-LANES = 90  # between the note and the groups
+LANES = 120  # between the note and the groups
 CLEAR = 10  # between a wire and a foreign node
-PREVIEW_HEIGHTS = {"LoadVideo": 180, "LoadAudio": 90, "SaveVideo": 280}
+MORE_HEIGHT = {"LoadVideo": 180, "LoadAudio": 90, "SaveVideo": 280}  # for what they show
+MORE_HEIGHT |= {"CreateVideo": 24, "PreviewAny": 24}  # for inputs that newer cores have
+MENU = (76, 92)  # px that the page's own menus cover on the left and above, where they lie on the canvas
+CANVAS = (1534, 915)  # px of a window of 1600 x 1000 that are left where they lie beside it
 EXTRA_VALUES = {"LoadAudio": [None], "LoadVideo": ["image"]}
 
 
@@ -66,7 +69,7 @@ def made(node: Node, info, number):
         "id": number,
         "type": node.type,
         "pos": [0, 0],
-        "size": [node.width, height + PREVIEW_HEIGHTS.get(node.type, 0) + node.picture],
+        "size": [node.width, height + MORE_HEIGHT.get(node.type, 0) + node.picture],
         "flags": {},
         "order": number - 1,
         "mode": 0,
@@ -114,8 +117,8 @@ def routes(start, end, lowest):
     """Ways from an output to an input, the shortest first: straight, or over a level lane between two reroutes."""
     ways = [(0, [start, end])]
     for lane in range(-60, lowest + 100, 12):
-        for leave in (30, 46, 62):
-            for arrive in (30, 46, 62):
+        for leave in range(22, 71, 8):
+            for arrive in range(22, 71, 8):
                 points = [start, (start[0] + leave, lane), (end[0] - arrive, lane), end]
                 if points[1][0] + 10 > points[2][0]:
                     continue
@@ -159,7 +162,7 @@ def wired(graph, nodes, links):
             wire = curve(points)[::2]
             if hit(wire, boxes, margins).any():
                 continue
-            cost += 600 * int(hit(wire, titles, 0).sum())
+            cost += 3000 * int(hit(wire, titles, 0).sum())
             for other, its_origin in drawn:
                 near = np.abs(wire[::2, None] - other[None]).max(axis=-1).min(axis=1) < 9
                 cost += (2 if origin == its_origin else 40) * int(near.sum())
@@ -208,7 +211,7 @@ def listed(description):
 def saved_graph(description, infos):
     text = description.note.replace("{files}", listed(description))
     lines = sum(-(-len(line) // NOTE_LETTERS) for line in text.split("\n") if line)
-    note_height = 56 + 17 * lines + 8 * text.count("\n\n")
+    note_height = 44 + 15 * lines + 8 * text.count("\n\n")
     note = {
         "id": 1,
         "type": "MarkdownNote",
@@ -246,11 +249,10 @@ def saved_graph(description, infos):
     links.sort(key=lambda link: link[2]["pos"][0] - link[0]["pos"][0])  # short ones first
     wired(graph, graph["nodes"], links)
     left, top, right, bottom = extent(graph)
-    scale = round(max(0.572, min(0.8, 1490 / (right - left), 860 / (bottom - top))), 3)
-    graph["extra"]["ds"] = {
-        "scale": scale,
-        "offset": [round(20 / scale - left), round((40 if (bottom - top) * scale < 870 else 8) / scale - top)],
-    }
+    (beside, above), (across, down) = MENU, CANVAS
+    scale = round(max(0.572, min(0.8, (across - beside) / (right - left), (down - above) / (bottom - top))), 3)
+    beside, above = min(beside, across - (right - left) * scale), min(above, down - (bottom - top) * scale)
+    graph["extra"]["ds"] = {"scale": scale, "offset": [round(beside / scale - left), round(above / scale - top)]}
     return graph
 
 
