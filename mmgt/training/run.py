@@ -43,6 +43,8 @@ class Run:
         """Write the settings of a new run, or check that a run that goes on has the same. Raises InputError if not."""
         config = {"version": __version__, **settings}
         path = self.folder / CONFIG
+        for half_written in self.folder.glob(".*.unfinished*"):  # by a process that was killed
+            half_written.unlink()
         if not path.is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text_atomically(path, json.dumps(config, indent=1))
