@@ -155,12 +155,13 @@ def run_smga(args: argparse.Namespace) -> None:
 def run_stage_two(args: argparse.Namespace) -> None:
     from ..training.clips import ClipSet
     from ..training.mmhaa import train_mmhaa
+    from ..training.new_networks import NO_CLIP
     from ..training.start import StartFiles
     from ..training.video_set import VideoSet, open_coder, open_eyes
 
     team = gathered(args)
-    settings = stage_two_settings(args)
     coder, eyes = open_coder(args.vae, team.device), open_eyes(args.clip, team.device)
+    settings = stage_two_settings(args, NO_CLIP if eyes is None else eyes.width)
     videos = VideoSet(ClipSet(args.data), args.side, coder, eyes, settings.hearing, settings.masks)
     start = StartFiles(args.from_unet, getattr(args, "from_motion", None), args.from_controlnet, args.from_networks)
     with shown(args.steps, team) as show:
@@ -185,7 +186,8 @@ def _writing(args: argparse.Namespace) -> dict[str, Any]:
     return {"save_every": args.save_every, "sample_every": args.sample_every, "board": args.tensorboard}
 
 
-def stage_two_settings(args: argparse.Namespace) -> MMHAATraining:
+def stage_two_settings(args: argparse.Namespace, image_channels: int) -> MMHAATraining:
+    """image_channels: of the CLIP token."""
     from ..mmhaa.masks import MaskOptions
     from ..training.mmhaa import AUTHORS_DROPS, PAPER_DROPS, Drops, MMHAATraining
     from ..training.mmhaa_loss import MMHAALoss
@@ -212,15 +214,15 @@ def stage_two_settings(args: argparse.Namespace) -> MMHAATraining:
         autocast=args.autocast,
         checkpointing=args.checkpointing,
         eight_bit=args.eight_bit,
-        sizes=stage_two_sizes(args, hearing),
+        sizes=stage_two_sizes(args, hearing, image_channels),
     )
 
 
-def stage_two_sizes(args: argparse.Namespace, hearing: str) -> MMHAASizes:
+def stage_two_sizes(args: argparse.Namespace, hearing: str, image_channels: int) -> MMHAASizes:
     """The networks' sizes: a named set, other widths, and what the files at hand decide."""
     from dataclasses import replace
 
-    from ..training.new_networks import NO_CLIP, SMALL, TINY, MMHAASizes
+    from ..training.new_networks import SMALL, TINY, MMHAASizes
 
     sizes = {"published": MMHAASizes(), "small": SMALL, "tiny": TINY}[args.size]
     if args.widths:
@@ -229,4 +231,4 @@ def stage_two_sizes(args: argparse.Namespace, hearing: str) -> MMHAASizes:
         sizes = replace(sizes, speech_layers=MMHAASizes.speech_layers, speech_width=MMHAASizes.speech_width)
     else:
         sizes = replace(sizes, speech_layers=SMALL.speech_layers, speech_width=SMALL.speech_width)
-    return replace(sizes, image_channels=MMHAASizes.image_channels if args.clip else NO_CLIP)
+    return replace(sizes, image_channels=image_channels)

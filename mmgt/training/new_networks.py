@@ -71,6 +71,18 @@ def new_mmhaa(sizes: MMHAASizes, seed: int, with_video: bool) -> MMHAA:
     What is added to a trained network begins as zero, so that it changes nothing at first: the pose guider's output,
     the audio branches' zero convolutions, and the motion modules' output.
     """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        networks = build(sizes, with_video)
+    for name, module in networks.video_network.named_modules():
+        if name == "pose_guider.conv_out" or "zero_conv_" in name or name.endswith("temporal_transformer.proj_out"):
+            for parameter in module.parameters():
+                nn.init.zeros_(parameter)
+    return networks
+
+
+def build(sizes: MMHAASizes, with_video: bool, device: str = "cpu") -> MMHAA:
+    """Networks with torch's own first weights; on ``meta`` without any."""
     reading = UNetConfig(
         sizes.widths, sizes.layers_per_block, sizes.num_heads, sizes.image_channels,
         audio_channels=None, motion_heads=None, has_output=False,
@@ -82,14 +94,8 @@ def new_mmhaa(sizes: MMHAASizes, seed: int, with_video: bool) -> MMHAA:
     )  # fmt: skip
     heard = (2 * CONTEXT_FRAMES + 1) * sizes.speech_layers * sizes.speech_width
     audio_sizes = (heard, sizes.speech_hidden, sizes.num_tokens, sizes.token_width) if with_video else None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        networks = MMHAA(
-            UNet(reading, ops=ops),
-            VideoNetwork(denoising, (list(sizes.pose_widths), sizes.widths[0]), audio_sizes, ops=ops),
-        )
-    for name, module in networks.video_network.named_modules():
-        if name == "pose_guider.conv_out" or "zero_conv_" in name or name.endswith("temporal_transformer.proj_out"):
-            for parameter in module.parameters():
-                nn.init.zeros_(parameter)
-    return networks
+    pose_sizes = (list(sizes.pose_widths), sizes.widths[0])
+    return MMHAA(
+        UNet(reading, ops=ops, device=device),
+        VideoNetwork(denoising, pose_sizes, audio_sizes, ops=ops, device=device),
+    )

@@ -118,11 +118,18 @@ def adamw(
 ) -> torch.optim.Optimizer:
     """AdamW with the authors' betas and epsilon. eight_bit: with bitsandbytes, as they train process 2.
 
-    Raises InputError where that is not installed.
+    Raises InputError where that is not installed, or where the parameters are not on CUDA.
     """
+    parameters = list(parameters)
     given = {"lr": learning_rate, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": weight_decay}
     if not eight_bit:
         return torch.optim.AdamW(parameters, **given)  # type: ignore[arg-type]
+    devices = {parameter.device.type for parameter in parameters}
+    if devices != {"cuda"}:
+        raise InputError(
+            f"AdamW in 8 bits runs on CUDA only, but the network is on {', '.join(sorted(devices))}; train without "
+            "--eight-bit."
+        )
     try:
         from bitsandbytes.optim import AdamW8bit
     except ImportError as error:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..mmhaa.network import MMHAA, authors_state, network_states
 from ..weights import open_checkpoint, recognise
-from ..weights.files import sha256_of
+from ..weights.files import Checkpoint, sha256_of
 from ..weights.strict import listed_misfits, misfits
 
 logger = logging.getLogger("mmgt")
@@ -51,21 +51,23 @@ def start_networks(networks: MMHAA, files: StartFiles) -> None:
     """Give untrained networks what the files hold. Raises InputError for a foreign file, or one of other sizes."""
     video = networks.video_network
     if files.unet is not None:
-        tensors = unet_tensors(open_checkpoint(files.unet, UNET_ADVICE).tensors)
-        _fill(networks.reference_unet, tensors, files.unet, UNET_ADVICE, may_leave=REFERENCE_HAS_NO_OUTPUT)
-        _fill(video, tensors, files.unet, UNET_ADVICE, may_lack=BEYOND_SD)
+        file = open_checkpoint(files.unet, UNET_ADVICE)
+        tensors = unet_tensors(file.tensors)
+        _fill(networks.reference_unet, tensors, file, UNET_ADVICE, may_leave=REFERENCE_HAS_NO_OUTPUT)
+        _fill(video, tensors, file, UNET_ADVICE, may_lack=BEYOND_SD)
     if files.motion is not None:
         if video.config.motion_heads is None:
             raise InputError(f"{files.motion} holds motion modules, which process 1 has not; give it to `train video`.")
-        tensors = open_checkpoint(files.motion, MOTION_ADVICE).tensors
-        _fill(video, tensors, files.motion, MOTION_ADVICE, may_lack=r"(?!.*\.motion_modules\.).*")
+        file = open_checkpoint(files.motion, MOTION_ADVICE)
+        _fill(video, file.tensors, file, MOTION_ADVICE, may_lack=r"(?!.*\.motion_modules\.).*")
     if files.controlnet is not None:
-        tensors = pose_guider_tensors(open_checkpoint(files.controlnet, CONTROLNET_ADVICE).tensors)
-        _fill(video.pose_guider, tensors, files.controlnet, CONTROLNET_ADVICE, may_lack=r"conv_out\.")
+        file = open_checkpoint(files.controlnet, CONTROLNET_ADVICE)
+        tensors = pose_guider_tensors(file.tensors)
+        _fill(video.pose_guider, tensors, file, CONTROLNET_ADVICE, may_lack=r"conv_out\.")
     if files.networks is not None:
-        tensors = open_checkpoint(files.networks, NETWORKS_ADVICE).tensors
+        file = open_checkpoint(files.networks, NETWORKS_ADVICE)
         wanted = authors_state(networks.reference_unet.state_dict(), video.state_dict())
-        load_networks(networks, _filled(wanted, tensors, files.networks, NETWORKS_ADVICE, may_lack=VIDEO_ONLY))
+        load_networks(networks, _filled(wanted, file.tensors, file, NETWORKS_ADVICE, may_lack=VIDEO_ONLY))
 
 
 def load_networks(networks: MMHAA, tensors: Mapping[str, Tensor]) -> None:
@@ -75,9 +77,9 @@ def load_networks(networks: MMHAA, tensors: Mapping[str, Tensor]) -> None:
         _load(module, state)
 
 
-def _fill(module: nn.Module, tensors: Mapping[str, Tensor], source: Path, advice: str, **leftovers: str) -> None:
-    """Load a file into a part of a module."""
-    _load(module, _filled(module.state_dict(), tensors, source, advice, **leftovers))
+def _fill(module: nn.Module, tensors: Mapping[str, Tensor], file: Checkpoint, advice: str, **leftovers: str) -> None:
+    """Load a file's tensors into a part of a module."""
+    _load(module, _filled(module.state_dict(), tensors, file, advice, **leftovers))
 
 
 def _load(module: nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -87,7 +89,7 @@ def _load(module: nn.Module, state: Mapping[str, Tensor]) -> None:
 def _filled(
     wanted: Mapping[str, Tensor],
     tensors: Mapping[str, Tensor],
-    source: Path,
+    file: Checkpoint,
     advice: str,
     may_lack: str = "(?!)",
     may_leave: str = "(?!)",
@@ -99,11 +101,11 @@ def _filled(
     problems = listed_misfits(found)
     if problems or not tensors:
         raise InputError(
-            f"{source} ({recognise(tensors)}) does not fit where training begins from it: tensors "
+            f"{file.path} ({recognise(file.tensors)}) does not fit where training begins from it: tensors "
             f"{problems or 'missing'}; {advice}, of the same widths."
         )
     num_new = sum(key not in tensors for key in wanted)
-    logger.info("%s: %d tensors taken, %d of the network begin as new", source.name, len(wanted) - num_new, num_new)
+    logger.info("%s: %d tensors taken, %d of the network begin as new", file.path.name, len(wanted) - num_new, num_new)
     return {key: tensors[key].to(value.dtype) if key in tensors else value for key, value in wanted.items()}
 
 

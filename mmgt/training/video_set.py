@@ -92,6 +92,11 @@ class Eyes:
     encoder: Any
     name: str
 
+    @property
+    def width(self) -> int:
+        """Of a token."""
+        return self.encoder.config.projection_dim
+
     def tokens(self, pictures: np.ndarray) -> Tensor:
         """[F, H, W, 3] uint8 -> [F, 1, D]."""
         from ..standalone.image_encoder import encode_photo

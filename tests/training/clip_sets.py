@@ -1,5 +1,7 @@
 """Small training sets: poses that sway with their features, without any voice."""
 
+import json
+
 import torch
 
 from mmgt.training.clips import ClipEntry, ClipSet, write_clip
@@ -18,6 +20,6 @@ def swaying_set(folder, num_clips=3, num_frames=100):
         poses = presenter(i).at([0] * num_frames)
         poses.keypoints[:, :, 0] += 0.02 * sway[:, None]
         name = f"clip{i}.safetensors"
-        write_clip(folder / name, poses, features, {"speaker": "nobody", "source": "test"})
+        write_clip(folder / name, poses, features, {"speaker": "nobody", "source": json.dumps({"seeds": [i]})})
         entries.append(ClipEntry(name, num_frames, 35, "nobody", "test" if i == num_clips - 1 else "train"))
     return ClipSet.write_index(folder, entries)
