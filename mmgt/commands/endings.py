@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from ..errors import InputError
 
 BAD_INPUT, UNFORESEEN = 2, 1
 INTERRUPTED = 130  # as shells count Ctrl-C: 128 + the signal's number
+INSIST_S = 0.5  # until a signal whose exception was lost comes again
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")  # torch's RuntimeErrors say so
 DEBUG = "MMGT_DEBUG"  # 1: tracebacks are printed
 LESS_MEMORY = "take a smaller size, fewer frames, or shorter speech"
@@ -73,14 +76,23 @@ def _kept(error: BaseException) -> str:
 def signals_like_interrupts() -> Iterator[list[int]]:
     """SIGTERM and SIGHUP end a run as Ctrl-C does, so that nothing unfinished stays behind; lists those that came.
 
-    A signal that whoever started the run has switched off (``nohup``: SIGHUP) stays off.
+    A signal that whoever started the run has switched off (``nohup``: SIGHUP) stays off. Compiled code may drop an
+    exception that is raised while it runs (numpy and FFmpeg's bindings clear errors of their own), so the signal comes
+    again until the run's end has begun.
     """
     received: list[int] = []
+    over = threading.Event()
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        if len(received) == 1:  # `timeout` sends two: the second must not break into the clearing up
+        if len(received) == 1:
+            threading.Thread(target=insist, args=(number,), daemon=True).start()
+        if not _clears_up():  # `timeout` sends two: the second must not break into the clearing up
             raise KeyboardInterrupt
+
+    def insist(number: int) -> None:
+        while not over.wait(INSIST_S):
+            _thread.interrupt_main(number)
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows: no SIGHUP
     try:
@@ -94,8 +106,19 @@ def signals_like_interrupts() -> Iterator[list[int]]:
     try:
         yield received
     finally:
+        over.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _clears_up() -> bool:
+    """Whether an interrupt is on its way up: an ``except``, ``finally`` or ``with`` is dealing with it."""
+    error = sys.exc_info()[1]
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
 
 
 @contextmanager
