@@ -28,6 +28,26 @@ def add_parser(commands: Commands) -> None:
     smga.add_argument("--heads", type=int, default=8, help="of the network (default: 8)")
     smga.add_argument("--average-decay", type=float, default=0.9999, help="of the weights' average (default: 0.9999)")
     smga.add_argument("--loss", choices=["authors", "paper"], default="authors", help="3 face + all, or 3 face + body")
+    smga.add_argument(
+        "--lip-weight", type=float, default=0.0, help="of the mouth's shape in the loss (default: 0, as the authors)"
+    )
+    smga.add_argument(
+        "--begin",
+        choices=["aligned", "random"],
+        default="aligned",
+        help="aligned: the initial pose comes out, frames attend to their own speech; random: as the authors",
+    )
+    smga.add_argument("--dropout", type=float, default=0.1, help="of what blocks add (default: 0.1, as the authors)")
+    smga.add_argument("--one-branch", action="store_true", help="ablation: face and body pass one branch")
+    smga.add_argument("--no-film", action="store_true", help="ablation: no FiLM by speech and diffusion time")
+    smga.add_argument(
+        "--start-pose", choices=["concat", "add"], default="concat", help="beside the noisy poses, or added to them"
+    )
+    smga.add_argument(
+        "--target", choices=["same", "next"], default="same", help="a window begins at its initial pose, or after it"
+    )
+    smga.add_argument("--optimiser", choices=["adan", "adamw"], default="adan", help="default: adan, the authors'")
+    smga.add_argument("--warm-up", type=int, default=0, metavar="N", help="steps in which the rate rises (default: 0)")
     smga.set_defaults(run=run_smga)
     for name, help_text, batch in (
         ("image", "stage II, process 1: the photo in another pose, from pairs of pictures", 4),
@@ -144,7 +164,15 @@ def run_smga(args: argparse.Namespace) -> None:
         feed_forward_width=2 * args.width,
         num_layers=args.layers,
         num_heads=args.heads,
-        loss=SMGALoss(args.loss),
+        begin=args.begin,
+        optimiser=args.optimiser,
+        warm_up=args.warm_up,
+        dropout=args.dropout,
+        two_branches=not args.one_branch,
+        film=not args.no_film,
+        start_pose=args.start_pose,
+        target_offset=int(args.target == "next"),
+        loss=SMGALoss(args.loss, lip_weight=args.lip_weight),
     )
     with shown(args.steps, team) as show:
         train_smga(args.data, args.out, settings, progress=show, team=team, **_writing(args))

@@ -27,6 +27,7 @@ def build_smga(
     source: str = "the state dict",
     ops: Any = own_ops,
     dtype: torch.dtype | None = torch.float32,
+    target_offset: int = 0,
 ) -> SMGA:
     """SMGA, ready to sample, from a state dict in the authors' keys. Raises InputError if it is another model.
 
@@ -36,7 +37,7 @@ def build_smga(
     if recognise(tensors) != signatures.SMGA:
         raise InputError(f"{source} is {recognise(tensors)}, not an SMGA checkpoint; {advice(catalog.SMGA)}.")
     try:
-        config = SMGAConfig.from_state_dict(tensors, num_heads)
+        config = SMGAConfig.from_state_dict(tensors, num_heads, target_offset)
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(
             f"{source} is no complete SMGA checkpoint (its sizes cannot be read: {error}); {advice(catalog.SMGA)}."
@@ -50,8 +51,11 @@ def build_smga(
 def load_smga(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = torch.float32) -> SMGA:
     """SMGA from the authors' ``audio2pose_best_model.pt`` or a .safetensors with the same keys (on the CPU).
 
-    The number of heads cannot be read from tensors: 8 as published, unless the metadata's ``config`` (JSON) says
-    otherwise. dtype: see ``build_smga``.
+    What cannot be read from tensors is in the metadata's ``config`` (JSON): num_heads, else 8 as published, and
+    target_offset, else 0. dtype: see ``build_smga``.
     """
     checkpoint = open_checkpoint(path, advice(catalog.SMGA))
-    return build_smga(checkpoint.tensors, read_config(checkpoint)["num_heads"], str(path), ops, dtype)
+    config = read_config(checkpoint)
+    return build_smga(
+        checkpoint.tensors, config["num_heads"], str(path), ops, dtype, int(config.get("target_offset", 0))
+    )

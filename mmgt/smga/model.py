@@ -37,13 +37,12 @@ class SpeechTokens:
 class LayerCondition:
     """What one decoder layer gets from speech and diffusion time.
 
-    face_memory, body_memory: keys and values, each [..., L + 2, D]. films: five [..., 1, 2 D] in the order face_1,
-    face_2, body_1, body_2, merge.
+    memories: keys and values of each branch (face, body), each [..., L + 2, D]. films: [..., 1, 2 D], two for each
+    branch, then the merge's; None where the network has no FiLM.
     """
 
-    face_memory: KeysValues
-    body_memory: KeysValues
-    films: tuple[Tensor, ...]
+    memories: tuple[KeysValues, ...]
+    films: tuple[Tensor | None, ...]
 
 
 class Rotary:
@@ -76,6 +75,7 @@ class Attention(nn.Module):
         return self.key(keys), self.value(values)
 
     def forward(self, queries: Tensor, memory: KeysValues) -> Tensor:
+        queries = queries.expand(*memory[0].shape[:-2], *queries.shape[-2:])  # one row where the memory has two
         q, k, v = (t.flatten(0, -3) for t in (self.query(queries), *memory))  # [(...), L, D]
         return self.output(self.attend(q, k, v, self.num_heads).reshape(queries.shape))
 
@@ -107,10 +107,17 @@ class SpeechLayer(nn.Module):
         return tokens + self.feed_forward(self.norm_2(tokens))
 
 
-def film(y: Tensor, scale_and_shift: Tensor) -> Tensor:
-    """FiLM: (1 + scale) y + shift, the same for all frames. y [..., L, D], scale_and_shift [..., 1, 2 D]."""
+def film(y: Tensor, scale_and_shift: Tensor | None) -> Tensor:
+    """FiLM: (1 + scale) y + shift, the same for all frames. y [..., L, D], scale_and_shift [..., 1, 2 D] or none."""
+    if scale_and_shift is None:
+        return y
     scale, shift = scale_and_shift.chunk(2, dim=-1)
     return torch.addcmul(shift, y, 1 + scale)
+
+
+def film_layer(config: SMGAConfig, ops: Any, **kw: Any) -> nn.Module | None:
+    """Speech and diffusion time -> scale and shift; None in the ablation without FiLM."""
+    return ops.Linear(config.width, 2 * config.width, **kw) if config.film else None
 
 
 class Branch(nn.Module):
@@ -120,12 +127,14 @@ class Branch(nn.Module):
         super().__init__()
         self.norm_1 = ops.LayerNorm(config.width, **kw)
         self.self_attention = Attention(config.width, config.num_heads, ops, **kw)
-        self.film_1 = ops.Linear(config.width, 2 * config.width, **kw)
+        self.film_1 = film_layer(config, ops, **kw)
         self.norm_2 = ops.LayerNorm(config.width, **kw)
         self.cross_attention = Attention(config.width, config.num_heads, ops, **kw)
-        self.film_2 = ops.Linear(config.width, 2 * config.width, **kw)
+        self.film_2 = film_layer(config, ops, **kw)
 
-    def forward(self, y: Tensor, memory: KeysValues, film_1: Tensor, film_2: Tensor, rotary: Rotary) -> Tensor:
+    def forward(
+        self, y: Tensor, memory: KeysValues, film_1: Tensor | None, film_2: Tensor | None, rotary: Rotary
+    ) -> Tensor:
         n = self.norm_1(y)
         rotated = rotary(n)
         y = y + film(self.self_attention(rotated, self.self_attention.keys_values(rotated, n)), film_1)
@@ -133,34 +142,33 @@ class Branch(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Face and body side by side, summed and mixed by a feed-forward."""
+    """Face and body side by side, summed and mixed by a feed-forward. The ablation with one branch has no body."""
 
     def __init__(self, config: SMGAConfig, ops: Any, **kw: Any) -> None:
         super().__init__()
         self.face = Branch(config, ops, **kw)
-        self.body = Branch(config, ops, **kw)
+        self.body = Branch(config, ops, **kw) if config.two_branches else None
         self.norm = ops.LayerNorm(config.width, **kw)
         self.feed_forward = FeedForward(config.width, config.feed_forward_width, ops, **kw)
-        self.film = ops.Linear(config.width, 2 * config.width, **kw)
+        self.film = film_layer(config, ops, **kw)
 
-    def condition(self, memory: Tensor, rotated_memory: Tensor) -> tuple[KeysValues, KeysValues]:
-        return (
-            self.face.cross_attention.keys_values(rotated_memory, memory),
-            self.body.cross_attention.keys_values(rotated_memory, memory),
-        )
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        return (self.face,) if self.body is None else (self.face, self.body)
 
-    def films(self, tau: Tensor) -> tuple[Tensor, ...]:
-        """tau [..., 1, D], already through Mish -> five FiLM vectors [..., 1, 2 D]."""
-        return tuple(
-            linear(tau)
-            for linear in (self.face.film_1, self.face.film_2, self.body.film_1, self.body.film_2, self.film)
-        )
+    def condition(self, memory: Tensor, rotated_memory: Tensor) -> tuple[KeysValues, ...]:
+        return tuple(branch.cross_attention.keys_values(rotated_memory, memory) for branch in self.branches)
+
+    def films(self, tau: Tensor) -> tuple[Tensor | None, ...]:
+        """tau [..., 1, D], already through Mish -> FiLM vectors [..., 1, 2 D], as ``LayerCondition`` has them."""
+        layers = [layer for branch in self.branches for layer in (branch.film_1, branch.film_2)]
+        return tuple(None if layer is None else layer(tau) for layer in (*layers, self.film))
 
     def forward(self, face: Tensor, body: Tensor, condition: LayerCondition, rotary: Rotary) -> Tensor:
-        face_1, face_2, body_1, body_2, merge = condition.films
-        y = self.face(face, condition.face_memory, face_1, face_2, rotary) + self.body(
-            body, condition.body_memory, body_1, body_2, rotary
-        )
+        *films, merge = condition.films
+        y = self.face(face, condition.memories[0], films[0], films[1], rotary)
+        if self.body is not None:
+            y = y + self.body(body, condition.memories[1], films[2], films[3], rotary)
         return y + film(self.feed_forward(self.norm(y)), merge)
 
 
@@ -175,7 +183,7 @@ class SMGA(nn.Module):
         self.config = config
         kw = {"device": device, "dtype": dtype}
         width = config.width
-        self.pose_projection = ops.Linear(2 * config.num_channels, width, **kw)  # shared by face and body
+        self.pose_projection = ops.Linear(config.pose_channels, width, **kw)  # shared by face and body
         self.speech_projection = ops.Linear(config.audio_channels, width, **kw)
         self.speech_layers = nn.ModuleList(SpeechLayer(config, ops, **kw) for _ in range(config.num_audio_layers))
         self.summary_norm = ops.LayerNorm(width, **kw)
@@ -240,11 +248,18 @@ class SMGA(nn.Module):
         start = initial_pose.unsqueeze(-2).expand_as(x)
         is_face = torch.zeros(self.config.num_channels, dtype=torch.bool, device=x.device)
         is_face[3 * FACE.start : 3 * FACE.stop] = True
-        face = self.pose_projection(torch.cat([x * is_face, start * is_face], dim=-1))
-        body = self.pose_projection(torch.cat([x * ~is_face, start * ~is_face], dim=-1))
+        if self.config.two_branches:
+            face = self.embed_poses(x * is_face, start * is_face)
+            body = self.embed_poses(x * ~is_face, start * ~is_face)
+        else:
+            face = body = self.embed_poses(x, start)
         for layer, condition in zip(self.layers, conditions, strict=True):
             face = layer(face, body, condition, rotary)  # the body stream starts anew in every layer
         return face
+
+    def embed_poses(self, x: Tensor, start: Tensor) -> Tensor:
+        """Both [..., L, 402] -> [..., L, D]: side by side as the authors do, or added (the paper's equation 5)."""
+        return self.pose_projection(x + start if self.config.start_pose == "add" else torch.cat([x, start], dim=-1))
 
     def forward(
         self, x: Tensor, initial_pose: Tensor, features: Tensor, timesteps: Tensor, drop: Tensor | bool = False
@@ -277,15 +292,15 @@ class SMGA(nn.Module):
 class Conditions:
     """Layer conditions of several timesteps. Speech keys and values are shared by all of them.
 
-    memories: of each layer, face and body keys and values [..., L + 2, D]; the last two rows are a buffer for the time
-    tokens of one step. time_memories [S, ..., 2, D], films [S, ..., 1, 2 D]: of each layer, for every timestep.
+    memories: of each layer, keys and values of its branches [..., L + 2, D]; the last two rows are a buffer for the
+    time tokens of one step. time_memories [S, ..., 2, D], films [S, ..., 1, 2 D]: of each layer, for every timestep.
     """
 
     def __init__(
         self,
-        memories: list[tuple[KeysValues, KeysValues]],
-        time_memories: list[tuple[KeysValues, KeysValues]],
-        films: list[tuple[Tensor, ...]],
+        memories: list[tuple[KeysValues, ...]],
+        time_memories: list[tuple[KeysValues, ...]],
+        films: list[tuple[Tensor | None, ...]],
     ) -> None:
         self.memories, self.time_memories, self.films = memories, time_memories, films
 
@@ -299,5 +314,6 @@ class Conditions:
             for memory, time_memory in zip(memories, time_memories, strict=True):
                 for rows, time_rows in zip(memory, time_memory, strict=True):  # keys, then values
                     rows[..., -NUM_TIME_TOKENS:, :] = time_rows[step_idx]
-            conditions.append(LayerCondition(*memories, tuple(film[step_idx] for film in films)))
+            films_now = tuple(None if film is None else film[step_idx] for film in films)
+            conditions.append(LayerCondition(memories, films_now))
         return conditions

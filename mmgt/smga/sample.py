@@ -185,7 +185,8 @@ def sample_track(
     """The joint sampler on pose vectors: features [T, C], initial_vector [402], noise draws [T, 402] -> [T, 402].
 
     A window that starts later than frame 0 takes the current track at its first frame as its initial pose, which is
-    what the network was trained to continue. replaced: x0 [T, 402] -> x0 with what is kept, after every step.
+    what the network was trained to continue (or at the frame before it: ``SMGAConfig.target_offset``). replaced: x0
+    [T, 402] -> x0 with what is kept, after every step.
     """
     device = device or model.null_tokens.device
     num_frames, length = len(features), model.config.num_frames
@@ -199,7 +200,7 @@ def sample_track(
         track = blend_windows(x0, starts, weights, num_frames)
         if replaced is not None:
             track = replaced(track)
-        initial_poses[1:] = track[starts[1:]]
+        initial_poses[1:] = track[torch.tensor(starts[1:], dtype=torch.long) - model.config.target_offset]
         return track
 
     def draw(draw_idx: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,20 +15,25 @@ from ..draw import draw_poses
 from ..errors import InputError
 from ..pose_vector import FRAME_PX, TrainingFrame, mask_legs
 from ..poses import PoseSequence
-from ..smga.config import SMGAConfig
+from ..smga.config import SMGAConfig, StartPose
 from ..smga.keys import to_authors
 from ..smga.model import SMGA
 from ..smga.sample import SamplerSettings, sample_poses
 from .clips import ClipSet, write_atomically
+from .dropout import add_dropout
 from .loop import Learner, Progress, tensorboard
 from .mmhaa_samples import write_sheet
-from .optimisers import Adan, ExponentialAverage
-from .run import Run, is_best, step_generator
+from .optimisers import Adan, ExponentialAverage, adamw
+from .run import Run, is_best, learning, step_generator
 from .smga_loss import SMGALoss
+from .smga_start import SpeechScale, begin_aligned
 from .team import ALONE, Team
 
 STRIDE = 10  # frames (0.4 s) between windows
 VALIDATION_CLIPS = 4
+START_WINDOWS = 400  # that statistics of poses and speech are taken from
+Begin = Literal["aligned", "random"]
+OptimiserName = Literal["adan", "adamw"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,10 @@ class SMGATraining:
 
     width, num_layers, num_heads, feed_forward_width: of the network (512, 8, 8, 1024 as published). condition_dropout:
     chance of a sample to learn without speech. hide_legs: the initial pose's legs are hidden as they are when sampling.
-    average_decay: of the moving average, which is what is written and sampled.
+    average_decay: of the moving average, which is what is written and sampled. begin: "aligned" as ``smga_start`` says,
+    from normalised speech; "random" as the authors. optimiser: "adan" with the authors' numbers, or "adamw".
+    warm_up: steps in which the learning rate rises. dropout: of what blocks add, 0.1 as the authors. two_branches,
+    film, start_pose, target_offset: see ``SMGAConfig``.
     """
 
     seed: int = 0
@@ -52,6 +60,14 @@ class SMGATraining:
     num_layers: int = 8
     num_heads: int = 8
     hide_legs: bool = True
+    begin: Begin = "aligned"
+    optimiser: OptimiserName = "adan"
+    warm_up: int = 0
+    dropout: float = 0.1
+    two_branches: bool = True
+    film: bool = True
+    start_pose: StartPose = "concat"
+    target_offset: int = 0
     loss: SMGALoss = field(default_factory=SMGALoss)
 
     def __post_init__(self) -> None:
@@ -68,6 +84,24 @@ class SMGATraining:
                 f"positive, but they are {self.condition_dropout}, {self.average_decay} and {self.learning_rate}."
             )
 
+        for name, value, allowed in (
+            ("begin", self.begin, Begin),
+            ("optimiser", self.optimiser, OptimiserName),
+            ("start_pose", self.start_pose, StartPose),
+        ):
+            if value not in get_args(allowed):
+                raise InputError(f"{name} is '{value}'; it must be one of {', '.join(get_args(allowed))}.")
+        if self.warm_up < 0 or not 0 <= self.dropout < 1 or self.target_offset not in (0, 1):
+            raise InputError(
+                f"the warm-up is {self.warm_up} steps, dropout {self.dropout} and the target's offset "
+                f"{self.target_offset}; they must be 0 or more, 0 to below 1, and 0 or 1."
+            )
+        if self.begin == "aligned" and self.start_pose == "add":
+            raise InputError(
+                "an aligned beginning needs the initial pose beside the noisy ones (start_pose concat), not added to "
+                "them; begin at random."
+            )
+
     def config(self, audio_channels: int) -> SMGAConfig:
         return SMGAConfig(
             width=self.width,
@@ -75,32 +109,48 @@ class SMGATraining:
             num_layers=self.num_layers,
             num_heads=self.num_heads,
             audio_channels=audio_channels,
+            two_branches=self.two_branches,
+            film=self.film,
+            start_pose=self.start_pose,
+            target_offset=self.target_offset,
         )
 
 
 class PoseWindows:
-    """Windows of a training set as SMGA diffuses them, read clip by clip when they are drawn."""
+    """Windows of a training set as SMGA diffuses them, read clip by clip when they are drawn.
 
-    def __init__(self, clips: ClipSet, length: int) -> None:
-        self.clips, self.length = clips, length
-        self.windows = list(clips.windows("train", length, STRIDE))
+    offset: frames between the initial pose, which comes first, and the window.
+    """
+
+    def __init__(self, clips: ClipSet, length: int, offset: int = 0) -> None:
+        self.clips, self.offset = clips, offset
+        self.num_frames = length + offset
+        self.windows = list(clips.windows("train", self.num_frames, STRIDE))
         if not self.windows:
             raise InputError(
-                f"{clips.folder} has no training clip of {length} frames ({length / 25:g} s) or more; add longer clips."
+                f"{clips.folder} has no training clip of {self.num_frames} frames ({self.num_frames / 25:g} s) or "
+                "more; add longer clips."
             )
 
     def batch(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Drawn windows: poses [B, L, 402] and speech features [B, L, D]."""
+        """Drawn windows: poses [B, offset + L, 402] and speech features [B, L, D]."""
         chosen = torch.randint(len(self.windows), (size,), generator=generator).tolist()
         pairs = [self._window(idx) for idx in chosen]
         poses, features = zip(*pairs, strict=True)
         return torch.stack(poses), torch.stack(features)
 
+    def spread(self, most: int = START_WINDOWS) -> tuple[Tensor, Tensor]:
+        """At most ``most`` windows, evenly over the set, as ``batch`` gives them."""
+        chosen = range(0, len(self.windows), -(-len(self.windows) // most))
+        poses, features = zip(*(self._window(idx) for idx in chosen), strict=True)
+        return torch.stack(poses), torch.stack(features)
+
     def _window(self, idx: int) -> tuple[Tensor, Tensor]:
         entry, start = self.windows[idx]
-        frames = slice(start, start + self.length)
-        poses = self.clips.poses(entry, frames)
-        return TrainingFrame(poses.frames(0, 1)).vectors(poses).float(), self.clips.features(entry, frames)
+        end = start + self.num_frames
+        poses = self.clips.poses(entry, slice(start, end))
+        features = self.clips.features(entry, slice(start + self.offset, end))
+        return TrainingFrame(poses.frames(0, 1)).vectors(poses).float(), features
 
 
 def new_network(settings: SMGATraining, audio_channels: int) -> SMGA:
@@ -121,11 +171,15 @@ def training_loss(
     generator: torch.Generator,
     team: Team = ALONE,
 ) -> Tensor:
-    """One batch's loss: timesteps, noise and dropped conditions are drawn on the CPU. team: takes its share."""
+    """One batch's loss: timesteps, noise and dropped conditions are drawn on the CPU. team: takes its share.
+
+    poses [B, offset + L, 402]: the initial pose is the first of them.
+    """
+    initial_pose = mask_legs(poses[:, 0]) if settings.hide_legs else poses[:, 0]
+    poses = poses[:, settings.target_offset :]
     timesteps = torch.randint(NUM_TRAIN_STEPS, (len(poses),), generator=generator)
     noise = torch.randn(poses.shape, generator=generator)
     drop = torch.rand(len(poses), generator=generator) < settings.condition_dropout
-    initial_pose = mask_legs(poses[:, 0]) if settings.hide_legs else poses[:, 0]
     device = network.null_tokens.device
     noisy = add_noise(poses, noise, cosine_alpha_bar()[timesteps])
     share = team.share(len(poses) // team.size)
@@ -151,23 +205,38 @@ def train_smga(
     """
     clips = ClipSet(data)
     audio_channels = clips.entries[0].num_features
-    network = new_network(settings, audio_channels).to(team.device)
-    windows, run = PoseWindows(clips, network.config.num_frames), Run(out)
+    network = new_network(settings, audio_channels)
+    windows, run = PoseWindows(clips, network.config.num_frames, settings.target_offset), Run(out)
+    scale = SpeechScale.none(audio_channels)
+    if settings.begin == "aligned":
+        poses, features = windows.spread()
+        begin_aligned(network, poses)
+        scale = SpeechScale.of(features.flatten(0, 1))
+    network.to(team.device)
+    add_dropout(network, settings.dropout)
     if team.writes:
         run.begin({"task": "smga", "data": clips.digest(), **asdict(settings)})
     team.wait()
-    optimiser = Adan(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimiser = optimiser_of(settings, network)
     average = ExponentialAverage(network, settings.average_decay)
     held_out = new_network(settings, audio_channels).eval().requires_grad_(False)
 
     def backward(step: int) -> float:
         generator = step_generator(settings.seed, step)
-        loss = training_loss(network, *windows.batch(settings.batch * team.size, generator), settings, generator, team)
+        poses, features = windows.batch(settings.batch * team.size, generator)
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)) + team.rank)  # of dropout
+        loss = training_loss(network, poses, scale.normalised(features), settings, generator, team)
         loss.backward()
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * min(1.0, (step + 1) / max(settings.warm_up, 1))
         return loss.item()
 
+    def take_average() -> None:
+        """The held-out network becomes the average, over raw speech features."""
+        held_out.load_state_dict(scale.folded({**network.state_dict(), **average.average}))
+
     def checkpoint(step: int, rows: list[dict[str, float]]) -> dict[str, str]:
-        held_out.load_state_dict(average.average)
+        take_average()
         rows[-1]["rmse_px"] = round(validate(held_out, clips), 4)
         written = to_authors(held_out.state_dict()), {"config": json.dumps(config_of(held_out)), "step": str(step)}
         write_atomically(out / "smga.safetensors", *written)
@@ -176,7 +245,7 @@ def train_smga(
         return {}
 
     def samples(step: int) -> None:
-        held_out.load_state_dict(average.average)
+        take_average()
         write_samples(out / "samples" / f"step_{step:06d}.png", held_out, clips)
 
     Learner(
@@ -191,13 +260,20 @@ def train_smga(
         sample_every=sample_every,
         board=tensorboard(out / "tensorboard") if board and team.writes else None,
     ).learn(settings.num_steps, backward, progress)
-    held_out.load_state_dict(average.average)
+    take_average()
     return held_out
+
+
+def optimiser_of(settings: SMGATraining, network: SMGA) -> torch.optim.Optimizer:
+    parameters = list(learning(network).values())
+    if settings.optimiser == "adamw":
+        return adamw(parameters, settings.learning_rate, settings.weight_decay)
+    return Adan(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 def config_of(network: SMGA) -> dict[str, Any]:
     """What tensors do not show, for a checkpoint's metadata."""
-    return {"num_heads": network.config.num_heads}
+    return {"num_heads": network.config.num_heads, "target_offset": network.config.target_offset}
 
 
 def write_samples(path: Path, network: SMGA, clips: ClipSet, num_clips: int = 2, side_px: int = 256) -> None:

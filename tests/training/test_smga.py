@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,10 +12,14 @@ from safetensors.torch import load_file
 
 from mmgt.errors import InputError
 from mmgt.pose_vector import TrainingFrame
+from mmgt.skeleton import FACE, LIPS
 from mmgt.smga.load import load_smga
+from mmgt.smga.sample import SamplerSettings, sample_poses
 from mmgt.training.clips import ClipSet
 from mmgt.training.run import STATE, step_generator
 from mmgt.training.smga import PoseWindows, SMGATraining, new_network, train_smga, training_loss
+from mmgt.training.smga_loss import SMGALoss
+from mmgt.world.presenter import presenter
 
 TINY = SMGATraining(num_steps=6, batch=2, width=16, feed_forward_width=32, num_layers=1, num_heads=2)
 
@@ -127,3 +132,56 @@ def test_learning_lowers_the_loss(clips, tmp_path):
 def test_a_folder_that_is_no_set_is_refused(tmp_path):
     with pytest.raises(InputError, match="no training set"):
         ClipSet(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"two_branches": False},
+        {"film": False},
+        {"start_pose": "add", "begin": "random"},
+        {"target_offset": 1},
+        {"optimiser": "adamw", "warm_up": 2, "loss": SMGALoss("paper", lip_weight=10)},
+    ],
+)
+def test_a_file_says_which_network_it_holds(clips, tmp_path, switches):
+    settings = replace(TINY, num_steps=2, **switches)
+    learned = train(clips, tmp_path / "run", settings)
+    loaded = load_smga(tmp_path / "run" / "smga.safetensors")
+    assert loaded.config == learned.config == settings.config(35)
+    sampled = [
+        sample_poses(network, clips.features(clips.entries[0]), presenter(0), seed=0, settings=SamplerSettings(2))
+        for network in (learned, loaded)
+    ]
+    assert torch.equal(sampled[0].keypoints, sampled[1].keypoints)
+
+
+def test_the_next_frame_as_target_comes_after_the_initial_pose(clips):
+    whole, after = PoseWindows(clips, 81), PoseWindows(clips, 80, offset=1)
+    poses, features = (rows.clone() for rows in after.spread())
+    assert torch.equal(poses, whole.spread()[0])
+    assert torch.equal(features, whole.spread()[1][:, 1:])
+
+
+def test_dropout_is_drawn_from_the_step_and_off_when_sampled(clips, tmp_path):
+    runs = [train(clips, tmp_path / str(i), replace(TINY, dropout=rate)) for i, rate in enumerate((0.5, 0.5, 0.0))]
+    weights = [run.state_dict()["layers.0.feed_forward.contract.weight"] for run in runs]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    features = clips.features(clips.entries[0])
+    twice = [sample_poses(runs[0], features, presenter(0), seed=0, settings=SamplerSettings(1)) for _ in range(2)]
+    assert torch.equal(twice[0].keypoints, twice[1].keypoints)
+
+
+def test_the_mouths_shape_is_weighed_without_the_heads_motion():
+    poses = torch.randn(2, 80, 402, generator=torch.Generator().manual_seed(0))
+    nod, smile = poses.clone(), poses.clone()
+    face, lips = (slice(3 * some.start + 1, 3 * some.stop, 3) for some in (FACE, LIPS))
+    nod[..., face] += 0.1
+    smile[..., lips] += 0.1
+    loss = SMGALoss(lip_weight=7)
+    assert loss.lip_terms(nod, poses).abs().max() < 1e-10
+    share = 1 - len(LIPS) / len(FACE)  # of the lips' shift that is not the face's mean
+    expected = 7 * (0.1 * share) ** 2 / 2  # x does not move
+    assert torch.allclose(loss.lip_terms(smile, poses), torch.tensor([expected, 0.0, 0.0]), atol=1e-6)
+    assert torch.allclose(loss(smile, poses) - SMGALoss()(smile, poses), torch.tensor(expected), atol=1e-5)
