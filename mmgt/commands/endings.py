@@ -92,7 +92,7 @@ def signals_like_interrupts() -> Iterator[list[int]]:
 
     def insist(number: int) -> None:
         while not over.wait(INSIST_S):
-            _thread.interrupt_main(number)
+            _thread.interrupt_main(signal.Signals(number))
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows: no SIGHUP
     try:

@@ -8,14 +8,16 @@ Both are weights of the published architecture, in its key layout; nothing of th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from ..pose_vector import FRAME_PX, mask_legs
 from ..skeleton import FACE
-from ..smga.model import SMGA
+from ..smga.model import SMGA, DecoderLayer
 
 POSE_ERROR = 1 / FRAME_PX  # about 0.5 px in normalised units: what a sampled or detected pose is surely off by
 POSITION_BIAS = 1.5  # in both norms before cross-attention: 2.25 x 32 / sqrt(32) = 12.7 for equal times, heads of 32
@@ -88,7 +90,7 @@ def begin_aligned(network: SMGA, poses: Tensor) -> None:
         projection.bias.copy_(shift)
         projection.requires_grad_(False)
     network.memory_norm.bias.fill_(POSITION_BIAS)
-    for layer in network.layers:
+    for layer in cast(Iterable[DecoderLayer], network.layers):
         for branch in layer.branches:
             branch.norm_2.bias.fill_(POSITION_BIAS)
             for projection in (branch.cross_attention.query, branch.cross_attention.key):
