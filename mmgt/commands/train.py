@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from ..errors import InputError
-from .terminal import Commands
+from .terminal import Commands, show_progress
 
 if TYPE_CHECKING:
     from ..training.mmhaa import Drops, MMHAATraining
@@ -49,6 +49,14 @@ def add_parser(commands: Commands) -> None:
     smga.add_argument("--optimiser", choices=["adan", "adamw"], default="adan", help="default: adan, the authors'")
     smga.add_argument("--warm-up", type=int, default=0, metavar="N", help="steps in which the rate rises (default: 0)")
     smga.set_defaults(run=run_smga)
+    compare = train.add_parser("compare", help="an SMGA on speech it never heard, beside what needs no learning")
+    compare.add_argument("--network", type=Path, required=True, metavar="FILE", help="of SMGA")
+    compare.add_argument("--data", type=Path, required=True, metavar="SET", help="whose held-out clips are taken")
+    compare.add_argument("--clips", type=int, default=20, metavar="N", help="default: 20")
+    compare.add_argument("--steps", type=int, default=50, help="of sampling (default: 50)")
+    compare.add_argument("--guidance", type=float, default=2.0, help="of sampling (default: 2, as the authors)")
+    compare.add_argument("--seed", type=int, default=0, help="of sampling (default: 0)")
+    compare.set_defaults(run=run_compare)
     for name, help_text, batch in (
         ("image", "stage II, process 1: the photo in another pose, from pairs of pictures", 4),
         ("video", "stage II, process 2: motion, speech and masks, from clips", 1),
@@ -178,6 +186,18 @@ def run_smga(args: argparse.Namespace) -> None:
         train_smga(args.data, args.out, settings, progress=show, team=team, **_writing(args))
     if team.writes:
         print(f"done: {args.out / 'smga.safetensors'}")
+
+
+def run_compare(args: argparse.Namespace) -> None:
+    from ..smga.load import load_smga
+    from ..smga.sample import SamplerSettings
+    from ..training.clips import ClipSet
+    from ..training.proofs import compare_smga, comparison_table
+
+    settings = SamplerSettings(args.steps, args.guidance)
+    network, clips = load_smga(args.network), ClipSet(args.data)
+    rows = compare_smga(network, clips, args.clips, settings, args.seed, show_progress("clips"))
+    print(comparison_table(rows, args.clips))
 
 
 def run_stage_two(args: argparse.Namespace) -> None:

@@ -9,32 +9,16 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..evaluation.speech_motion import beat_alignment, feature_loudness, lip_correlation
 from ..poses import PoseSequence
 from ..seeds import NUM_SEEDS
-from ..skeleton import (
-    LEFT_ELBOW,
-    LEFT_SHOULDER,
-    LEFT_WRIST,
-    LOWER_INNER_LIP,
-    NECK,
-    NOSE,
-    RIGHT_ELBOW,
-    RIGHT_SHOULDER,
-    RIGHT_WRIST,
-    UPPER_INNER_LIP,
-)
 from ..speech.features import BEAT, MFCC, NUM_HANDCRAFTED, ONSET, SpeechFeatures
-from ..speech.loudness import LOUDNESS_POWER
-from ..speech.spectra import NUM_MELS
 from .keep import KeptTrack
 from .model import SMGA
 from .sample import SamplerSettings, check_features, sample_poses
 
 MAX_CANDIDATES = 16
 
-MOVING_JOINTS = [NOSE, NECK, RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST, LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST]
-BEAT_SIGMA_S = 3 / 60  # AIST++ (Li et al. 2021): 3 frames at 60 fps
-SPEED_SIGMA_S = 5 / 60  # the same: jitter of a frame is no beat
 WAVLM_WIDTH = 1024
 
 
@@ -109,48 +93,7 @@ def score_poses(poses: PoseSequence, speech: SpeechFeatures, seed: int) -> Score
     """Poses at the speech's rate and length, scored against its onsets, beats and loudness."""
     heard = _handcrafted(speech)
     audio_beats = np.flatnonzero(heard[:, [ONSET, BEAT]].any(axis=1))
-    return Score(seed, beat_alignment(poses, audio_beats), lip_correlation(poses, _loudness(heard[:, MFCC])))
-
-
-def beat_alignment(poses: PoseSequence, audio_beats: np.ndarray) -> float:
-    """Mean over motion beats of exp(-d^2 / 2 sigma^2), d s from the nearest audio beat, sigma 0.05 s: 0..1.
-
-    BAS of AIST++ (Li et al. 2021). Motion beats are the local minima of the summed speed of head, shoulders, elbows and
-    wrists, smoothed by a Gaussian of 0.083 s as there. audio_beats: frame indices. 0 without a beat on either side.
-    """
-    from scipy.ndimage import gaussian_filter1d
-
-    if poses.num_frames < 4 or not len(audio_beats):
-        return 0.0
-    xy, shown = poses.pixels[:, MOVING_JOINTS].cpu().double(), poses.visible[:, MOVING_JOINTS].cpu()
-    speed = (xy.diff(dim=0).norm(dim=-1) * (shown[1:] & shown[:-1])).sum(dim=1).numpy()  # [T - 1]
-    speed = gaussian_filter1d(speed, SPEED_SIGMA_S * poses.fps)
-    is_minimum = (speed[1:-1] < speed[:-2]) & (speed[1:-1] < speed[2:])
-    motion_beats = np.flatnonzero(is_minimum) + 1.5  # speed[i] lies between frames i and i + 1
-    if not len(motion_beats):
-        return 0.0
-    distance_s = np.abs(motion_beats[:, None] - audio_beats[None]).min(axis=1) / poses.fps
-    return float(np.exp(-(distance_s**2) / (2 * BEAT_SIGMA_S**2)).mean())
-
-
-def lip_correlation(poses: PoseSequence, loudness: np.ndarray) -> float:
-    """Pearson's correlation of the inner lips' distance with the loudness [T]: -1..1, 0 where either never changes."""
-    opening = (poses.pixels[:, UPPER_INNER_LIP] - poses.pixels[:, LOWER_INNER_LIP]).cpu().double().norm(dim=-1).numpy()
-    if min(np.ptp(opening), np.ptp(loudness)) < 1e-9:
-        return 0.0
-    return float(np.corrcoef(opening, loudness)[0, 1])
-
-
-def _loudness(mfcc: np.ndarray) -> np.ndarray:
-    """[T, 20] -> [T] loudness 0 or more, in the middle of each video frame: the cepstrum taken back to mel bands.
-
-    On the bundled recording its correlation with ``loudness.voice_loudness`` is 0.8.
-    """
-    from scipy.fft import idct
-
-    bands_db = idct(mfcc.astype(np.float64), n=NUM_MELS, norm="ortho", axis=1)
-    loudness = (10 ** (bands_db / 10)).sum(axis=1) ** (LOUDNESS_POWER / 2)  # of the power's root
-    return (loudness + np.append(loudness[1:], loudness[-1:])) / 2  # MFCCs lie at the frames' beginnings
+    return Score(seed, beat_alignment(poses, audio_beats), lip_correlation(poses, feature_loudness(heard[:, MFCC])))
 
 
 def score_table(scores: Sequence[Score]) -> str:

@@ -1,0 +1,1 @@
+"""Numbers of poses, frames and sound; this room knows no network of ours."""

@@ -1,0 +1,48 @@
+"""The comparison of SMGA with what needs no learning, on clips whose answer is known."""
+
+import pytest
+import torch
+from clip_sets import swaying_set
+from tiny_smga import tiny_smga
+
+from mmgt.errors import InputError
+from mmgt.smga.sample import SamplerSettings
+from mmgt.training.proofs import _TrainingClips, compare_smga, comparison_table
+
+
+def test_every_way_is_scored_and_a_held_pose_scores_nothing(tmp_path):
+    clips = swaying_set(tmp_path / "set", num_clips=4)
+    for entry in clips.entries[2:]:
+        clips = type(clips).write_index(
+            clips.folder,
+            [e if e.file != entry.file else type(e)(**{**e.__dict__, "split": "test"}) for e in clips.entries],
+        )
+    rows = {row.name: row for row in compare_smga(tiny_smga(), clips, 2, SamplerSettings(2))}
+    assert list(rows) == [
+        "truth", "SMGA", "SMGA, another clip's speech", "nearest training clip", "first pose held",
+    ]  # fmt: skip
+    held = rows["first pose held"]
+    assert (held.lip_correlation, held.lip_lag, held.beat_alignment, held.moved_px) == (0, 0, 0, 0)
+    assert rows["SMGA"] != rows["SMGA, another clip's speech"]
+    assert len(comparison_table(list(rows.values()), 2).splitlines()) == 7
+
+
+def test_the_nearest_clip_is_found_and_put_onto_the_person(tmp_path):
+    clips = swaying_set(tmp_path / "set", num_clips=4)
+    training = _TrainingClips(clips)
+    entry = training.entries[1]
+    first = clips.poses(clips.entries[-1]).frames(0, 1)
+    features = clips.features(entry) + 0.1 * torch.randn(100, 35, generator=torch.Generator().manual_seed(0))
+    poses = training.nearest(features, first)
+    theirs = clips.poses(entry)
+    torch.testing.assert_close(
+        (poses.keypoints - first.keypoints)[:, 24:],
+        (theirs.keypoints - theirs.keypoints[:1])[:, 24:],
+        atol=1e-5,
+        rtol=0,
+    )
+
+
+def test_one_held_out_clip_cannot_be_compared(tmp_path):
+    with pytest.raises(InputError, match="2 or more"):
+        compare_smga(tiny_smga(), swaying_set(tmp_path / "set"), 5)
