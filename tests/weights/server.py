@@ -26,6 +26,7 @@ class Site:
     has_length: bool = True
     seconds: float = 0.0
     requests: list = field(default_factory=list)
+    heads: list = field(default_factory=list)
     url: str = ""
 
     @property
@@ -37,13 +38,20 @@ def handler_of(site):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_HEAD(self):
+            self.answer(site.heads)
+
         def do_GET(self):
-            site.requests.append((self.path, dict(self.headers)))
+            self.answer(site.requests)
+
+        def answer(self, asked):
+            asked.append((self.path, self.headers))
             etag = hashlib.sha256(site.content).hexdigest() if site.etag == "sha256" else site.etag
             if site.statuses:
                 self.send_error(site.statuses.pop(0))
             elif site.linked and "/cdn/" not in self.path:
                 self.send_response(302)
+                self.send_header("X-Repo-Commit", "0" * 40)
                 self.send_header("X-Linked-Etag", f'"{etag}"')
                 self.send_header("X-Linked-Size", str(site.announced or len(site.content)))
                 self.send_header("Location", f"{site.url.replace('127.0.0.1', 'localhost')}/cdn/{len(site.requests)}")
@@ -60,6 +68,7 @@ def handler_of(site):
             self.send_response((206 if body else 416) if asked else 200)
             if asked:
                 self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}" if body else f"bytes */{size}")
+            self.send_header("X-Repo-Commit", "0" * 40)
             if etag and not site.linked:
                 self.send_header("ETag", f'"{etag}"')
             if site.has_length:
@@ -68,6 +77,8 @@ def handler_of(site):
             self.send_header("Connection", "close")
             self.end_headers()
             self.close_connection = True
+            if self.command == "HEAD":
+                return
             body = body[: site.cuts.pop(0)] if site.cuts else body
             self.wfile.write(body[: len(body) // 2])
             self.wfile.flush()
