@@ -5,6 +5,7 @@ from typing import Any
 
 from .encoders import bench_encoders
 from .preview import bench_preview
+from .reuse import bench_reuse
 from .smga import bench_smga
 from .unet import bench_unet
 from .video import bench_video
@@ -14,5 +15,6 @@ BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
     "preview": bench_preview,
     "unet": bench_unet,
     "video": bench_video,
+    "reuse": bench_reuse,
     "encoders": bench_encoders,
 }

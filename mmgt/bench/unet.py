@@ -62,7 +62,7 @@ def _level(path: str, num_levels: int) -> int:
 
 
 def bench_unet(
-    num_runs: int = 3, latent: int = 64, num_frames: int = 12, dtype: str = "float32", count: bool = False
+    num_runs: int = 5, latent: int = 64, num_frames: int = 12, dtype: str = "float32", count: bool = False
 ) -> dict[str, Any]:
     """One guided window call of the full-size video network.
 

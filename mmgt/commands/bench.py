@@ -12,15 +12,16 @@ from .terminal import Commands
 
 def add_parser(commands: Commands) -> None:
     bench = commands.add_parser("bench", help="measure speed and memory; the last line is one JSON object")
-    bench.add_argument("name", choices=["smga", "preview", "encoders", "unet", "video"])
-    bench.add_argument("--runs", type=int, default=5, help="counted runs after one warm-up (default: 5)")
+    bench.add_argument("name", choices=["smga", "preview", "encoders", "unet", "video", "reuse"])
+    bench.add_argument("--runs", type=int, dest="num_runs", help="counted runs (default: 5; reuse 1)")
     bench.add_argument("--latent", type=int, metavar="N", help="unet, video: side of the latents (default: 64)")
-    bench.add_argument("--frames", type=int, metavar="N", dest="num_frames", help="unet (12), video (80)")
+    bench.add_argument("--frames", type=int, metavar="N", dest="num_frames", help="unet (12), video (80), reuse (750)")
     bench.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], help="unet: (default: float32)")
     bench.add_argument(
         "--count", action="store_true", default=None, help="only count the FLOP, on meta (video: always)"
     )
     bench.add_argument("--preset", choices=["authors", "fast"], help="video: (default: fast)")
+    bench.add_argument("--reuse-every", type=int, metavar="N", help="reuse: whole network at every N-th step (2)")
     bench.set_defaults(run=run)
 
 
@@ -28,14 +29,15 @@ def run(args: argparse.Namespace) -> None:
     from ..bench import BENCHES
 
     bench = BENCHES[args.name]
-    given = {name: getattr(args, name) for name in ("latent", "num_frames", "dtype", "count", "preset")}
+    given = {
+        name: getattr(args, name)
+        for name in ("num_runs", "latent", "num_frames", "dtype", "count", "preset", "reuse_every")
+    }
     options = {name: value for name, value in given.items() if value is not None}
     unknown = options.keys() - inspect.signature(bench).parameters.keys()
     if unknown:
         raise InputError(
             f"`mmgt bench {args.name}` takes no {', '.join(sorted(unknown))}; `mmgt bench --help` says what."
         )
-    only_counts = args.count or args.name == "video"
-    how = f"counting {args.name}" if only_counts else f"measuring {args.name}: one warm-up and {args.runs} runs"
-    print(how, flush=True)
-    print(json.dumps(bench(num_runs=args.runs, **options)))
+    print(f"{'counting' if args.count or args.name == 'video' else 'measuring'} {args.name}", flush=True)
+    print(json.dumps(bench(**options)))
