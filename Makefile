@@ -12,6 +12,8 @@ check:
 	ruff format --check .
 	ruff check .
 	mypy
+	pack=$$(mktemp -d) && ln -s "$(CURDIR)" $$pack/mmgt_pack && cd $$pack && \
+		mypy --config-file mmgt_pack/pyproject.toml --cache-dir "$(CURDIR)/.mypy_cache" -p mmgt_pack.nodes; code=$$?; rm -r $$pack; exit $$code # as ComfyUI imports it
 
 test:
 	python -m pytest

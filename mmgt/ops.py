@@ -8,8 +8,8 @@ half precision runs in float32 without a copy of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ __all__ = [
     "Conv2d",
     "GroupNorm",
     "LayerNorm",
+    "Layers",
     "Linear",
     "attend",
     "attend_of",
@@ -28,6 +29,26 @@ __all__ = [
 
 # Scores at once where no kernel avoids to hold them: 512 MiB in float32, which is what such kernels count in.
 MAX_SCORES = 2**27
+
+
+Layer = TypeVar("Layer", bound=nn.Module)
+
+if TYPE_CHECKING:
+
+    class Layers(nn.ModuleList, Generic[Layer]):
+        """An ``nn.ModuleList`` that knows the type of its layers."""
+
+        def __init__(self, modules: Iterable[Layer] = ()) -> None: ...
+        @overload  # type: ignore[override]
+        def __getitem__(self, idx: int) -> Layer: ...
+        @overload
+        def __getitem__(self, idx: slice) -> Layers[Layer]: ...
+        def __getitem__(self, idx: int | slice) -> Any: ...
+        def __iter__(self) -> Iterator[Layer]: ...
+        def append(self, module: Layer) -> Layers[Layer]: ...  # type: ignore[override]
+
+else:
+    Layers = nn.ModuleList
 
 
 def weight_and_bias(layer: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -234,7 +234,8 @@ def _video(
 
     host.check_model(model)
     picture = tensors.picture(image)
-    size = PictureSize.of_photo(*picture.shape[:2], height, width)
+    photo_height, photo_width = picture.shape[:2]
+    size = PictureSize.of_photo(photo_height, photo_width, height, width)
     drive = drive_video(
         size,
         poses=None if poses is None else tensors.poses(poses),

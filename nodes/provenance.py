@@ -33,10 +33,11 @@ def video_or_file(suffixes: tuple[str, ...], what: str) -> list[io.Input]:
 
 def chosen(file: str | None, has_video: bool) -> Path | None:
     """The chosen file; None for the connected video. Raises InputError for both, and for neither."""
-    if (file in (None, NO_FILE)) != has_video:
+    name = None if file == NO_FILE else file
+    if (name is None) != has_video:
         both = "a video is connected and a file is chosen" if has_video else "no video is connected and no file chosen"
         raise InputError(f"{both}; give one of the two: connect a VIDEO, or choose a file.")
-    return None if has_video else host.input_path(file)
+    return None if name is None else host.input_path(name)
 
 
 class MarkVideo(io.ComfyNode):

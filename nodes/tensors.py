@@ -127,14 +127,15 @@ def person_mask(mask: Tensor) -> np.ndarray:
 
 def recording(audio: Mapping[str, Any] | None) -> Recording:
     """First item of an AUDIO {waveform [B, C, S], sample_rate} -> Recording. Raises InputError for none."""
-    waveform = audio.get("waveform") if isinstance(audio, Mapping) else None
+    given = audio if isinstance(audio, Mapping) else {}
+    waveform = given.get("waveform")
     if not isinstance(waveform, Tensor) or waveform.ndim != 3 or 0 in waveform.shape:
         got = f"{list(waveform.shape)}" if isinstance(waveform, Tensor) else "none"
         raise InputError(
             f"the AUDIO holds no sound (waveform: {got}; it must be [items, channels, samples]). A video without a "
             "sound track gives such an AUDIO: connect Load Audio with a recording instead."
         )
-    return Recording(audio["waveform"][0].float().cpu().numpy(), int(audio["sample_rate"]))
+    return Recording(waveform[0].float().cpu().numpy(), int(given["sample_rate"]))
 
 
 def audio(recording: Recording) -> dict[str, Any]:
@@ -160,7 +161,8 @@ def canvas(width_px: int, height_px: int) -> tuple[int, int] | None:
 def picture_of(image: Tensor, poses: PoseSequence) -> np.ndarray:
     """First picture of an IMAGE that the poses are laid over. Raises InputError if the aspects differ."""
     first = picture(image)
-    poses.still_on(*first.shape[:2], "the pose sequence")
+    height, width = first.shape[:2]
+    poses.still_on(height, width, "the pose sequence")
     return first
 
 

@@ -66,7 +66,8 @@ class PreviewMotion(io.ComfyNode):
         mask = None if person_mask is None else tensors.person_mask(person_mask)
         picture, mask = within(tensors.picture(image), mask, long_side)
         initial_pose = tensors.initial_pose(initial_pose, image)
-        host.check_batch("the preview", poses.num_frames, *picture.shape, "choose a smaller long_side")
+        height, width, channels = picture.shape
+        host.check_batch("the preview", poses.num_frames, height, width, channels, "choose a smaller long_side")
         frames = preview_motion(picture, initial_pose, poses, mask, lambda *_: host.check_interrupt())
         images = tensors.image_batch(host.live(frames, poses.num_frames), poses.num_frames)
         made = host.how_video_was_made(cls, digest(images, audio), is_decoded=False)

@@ -82,7 +82,7 @@ def packed(picture: Tensor) -> Packed:
         pixels = (numbers * 255).round().astype(np.uint8)
     if not np.array_equal(_in_unit_range(pixels), numbers):
         return picture.clone()
-    return zlib.compress(np.ascontiguousarray(pixels), level=1), pixels.shape
+    return zlib.compress(np.ascontiguousarray(pixels).data, level=1), pixels.shape
 
 
 def unpacked(kept: Packed) -> Tensor:

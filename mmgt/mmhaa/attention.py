@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
-from ..ops import weight_and_bias_of
+from ..ops import Layers, weight_and_bias_of
 from .blocks import NUM_GROUPS, Attention, FeedForward, to_frames, to_tokens, with_rows
 
 Rows = tuple[bool, ...]  # of each guidance row: has it the photo and the speech?
@@ -58,7 +59,8 @@ class SpatialBlock(nn.Module):
         """
         z = self.norm1(tokens)
         q, k, v = (
-            t.unflatten(0, (-1, num_frames)) for t in (self.attn1.to_q(z), self.attn1.to_k(z), self.attn1.to_v(z))
+            rearrange(t, "(r f) n c -> r f n c", f=num_frames)
+            for t in (self.attn1.to_q(z), self.attn1.to_k(z), self.attn1.to_v(z))
         )
         outputs = []
         for row, with_photo in enumerate(rows):
@@ -90,12 +92,12 @@ class SpatialTransformer(nn.Module):
         self.path = path
         self.norm = ops.GroupNorm(NUM_GROUPS, width, eps=1e-6, **kw)
         self.proj_in = ops.Conv2d(width, width, 1, **kw)
-        self.transformer_blocks = nn.ModuleList([SpatialBlock(width, num_heads, image_channels, ops, **kw)])
+        self.transformer_blocks = Layers([SpatialBlock(width, num_heads, image_channels, ops, **kw)])
         self.proj_out = ops.Conv2d(width, width, 1, **kw)
 
     @property
     def block(self) -> SpatialBlock:
-        return self.transformer_blocks[0]  # type: ignore[return-value]
+        return self.transformer_blocks[0]
 
     def forward(self, x: Tensor, reference: Reference, num_frames: int, rows: Rows) -> Tensor:
         tokens = self.block(to_tokens(self.proj_in(self.norm(x))), reference, num_frames, rows)
@@ -165,7 +167,9 @@ class MaskedAudioBlock(nn.Module):
         for attention, zero_conv in self.branches():
             out_weight, out_bias = self.weight_and_bias(attention.to_out[0], like)
             zero_weight, zero_bias = self.weight_and_bias(zero_conv, like)
-            zero_weight = zero_weight.flatten(1)  # [C, C]
+            assert out_bias is not None
+            assert zero_bias is not None
+            zero_weight = rearrange(zero_weight, "c inner 1 1 -> c inner")
             products.append(zero_weight @ out_weight)
             masked_biases.append(zero_weight @ out_bias)
             biases.append(zero_bias)
@@ -225,12 +229,12 @@ class AudioModule(nn.Module):
         self.path = path
         self.norm = ops.GroupNorm(NUM_GROUPS, width, eps=1e-6, **kw)
         self.proj_in = ops.Conv2d(width, inner_width, 1, **kw)
-        self.transformer_blocks = nn.ModuleList([MaskedAudioBlock(inner_width, num_heads, audio_channels, ops, **kw)])
+        self.transformer_blocks = Layers([MaskedAudioBlock(inner_width, num_heads, audio_channels, ops, **kw)])
         self.proj_out = ops.Conv2d(inner_width, width, 1, **kw)
 
     @property
     def block(self) -> MaskedAudioBlock:
-        return self.transformer_blocks[0]  # type: ignore[return-value]
+        return self.transformer_blocks[0]
 
     def forward(self, x: Tensor, audio: AudioKeysValues, masks: Tensor, strengths: Tensor, rows: Rows) -> Tensor:
         tokens = self.block(to_tokens(self.proj_in(self.norm(x))), audio, masks, strengths, rows)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 CONTEXT_FRAMES = 2  # a frame hears two frames (80 ms) before and behind it
@@ -31,8 +32,9 @@ class AudioProjection(nn.Module):
         return in_width, hidden, state_dict["proj3.weight"].shape[0] // token_width, token_width
 
     def forward(self, layers_around: Tensor) -> Tensor:
-        hidden = F.relu(self.proj2(F.relu(self.proj1(layers_around.flatten(-3)))))
-        return self.norm(self.proj3(hidden).unflatten(-1, (-1, self.token_width)))
+        heard = rearrange(layers_around, "... around layers d -> ... (around layers d)")
+        hidden = F.relu(self.proj2(F.relu(self.proj1(heard))))
+        return self.norm(rearrange(self.proj3(hidden), "... (tokens d) -> ... tokens d", d=self.token_width))
 
 
 def around_each_frame(layers: Tensor, frames: Sequence[int] | None = None) -> Tensor:

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange, repeat
 from torch import Tensor, nn
 
-from ..ops import attend_of
+from ..ops import Layers, attend_of
 
 NUM_GROUPS = 32
 # Numbers inside of a feed-forward at once: as many as a processor's cache holds, or as keep a GPU busy.
@@ -27,7 +28,7 @@ class Attention(nn.Module):
         self.to_q = ops.Linear(width, width, bias=False, **kw)
         self.to_k = ops.Linear(memory_width or width, width, bias=False, **kw)
         self.to_v = ops.Linear(memory_width or width, width, bias=False, **kw)
-        self.to_out = nn.ModuleList([ops.Linear(width, width, **kw)])
+        self.to_out = Layers([ops.Linear(width, width, **kw)])
 
     def mix(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """softmax(q k / sqrt(width / heads)) v of projected [N, L, C]."""
@@ -58,7 +59,7 @@ class FeedForward(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens [N, L, C], some at a time: what lies between is eight times as wide."""
         hidden_size = CPU_HIDDEN_SIZE if tokens.device.type == "cpu" else GPU_HIDDEN_SIZE
-        rows = tokens.flatten(0, 1)
+        rows = rearrange(tokens, "n l c -> (n l) c")
         return in_parts(self.net, rows, math.ceil(rows.numel() * 8 / hidden_size)).view_as(tokens)
 
 
@@ -107,14 +108,15 @@ def in_parts(run: Callable[[Tensor], Tensor], x: Tensor, num_parts: int) -> Tens
 
 def to_tokens(x: Tensor) -> Tensor:
     """[N, C, h, w] -> [N, h w, C]."""
-    return x.flatten(2).transpose(1, 2).contiguous()
+    return rearrange(x, "n c h w -> n (h w) c").contiguous()
 
 
 def to_frames(tokens: Tensor, like: Tensor) -> Tensor:
     """[N, h w, C] -> [N, C, h, w] with the h and w of ``like``."""
-    return tokens.transpose(1, 2).unflatten(2, like.shape[-2:])
+    height, width = like.shape[-2:]
+    return rearrange(tokens, "n (h w) c -> n c h w", h=height, w=width)
 
 
 def with_rows(x: Tensor, like: Tensor) -> Tensor:
     """Repeat [F, ...], which all guidance rows share, to the number of rows of ``like`` [(R F), ...]."""
-    return x if len(x) == len(like) else x.repeat(len(like) // len(x), *[1] * (x.ndim - 1))
+    return x if len(x) == len(like) else repeat(x, "f ... -> (r f) ...", r=len(like) // len(x))

@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
+from ..ops import Layers
 from .blocks import NUM_GROUPS, Attention, FeedForward, in_parts, to_frames, to_tokens
 
 MAX_FRAMES = 32  # length of the position table
@@ -25,6 +27,7 @@ class Positions(nn.Module):
         table = torch.zeros(1, MAX_FRAMES, width)
         table[0, :, 0::2] = torch.sin(position * frequency)
         table[0, :, 1::2] = torch.cos(position * frequency)
+        self.pe: Tensor
         self.register_buffer("pe", table.to(**kw))
 
 
@@ -41,10 +44,8 @@ class TemporalAttention(Attention):
 class TemporalBlock(nn.Module):
     def __init__(self, width: int, num_heads: int, ops: Any, **kw: Any) -> None:
         super().__init__()
-        self.attention_blocks = nn.ModuleList(
-            TemporalAttention(width, num_heads, ops, **kw) for _ in range(NUM_ATTENTIONS)
-        )
-        self.norms = nn.ModuleList(ops.LayerNorm(width, **kw) for _ in range(NUM_ATTENTIONS))
+        self.attention_blocks = Layers(TemporalAttention(width, num_heads, ops, **kw) for _ in range(NUM_ATTENTIONS))
+        self.norms = Layers(ops.LayerNorm(width, **kw) for _ in range(NUM_ATTENTIONS))
         self.ff = FeedForward(width, ops, **kw)
         self.ff_norm = ops.LayerNorm(width, **kw)
 
@@ -59,15 +60,15 @@ class TemporalTransformer(nn.Module):
         super().__init__()
         self.norm = ops.GroupNorm(NUM_GROUPS, width, eps=1e-6, **kw)
         self.proj_in = ops.Linear(width, width, **kw)
-        self.transformer_blocks = nn.ModuleList([TemporalBlock(width, num_heads, ops, **kw)])
+        self.transformer_blocks = Layers([TemporalBlock(width, num_heads, ops, **kw)])
         self.proj_out = ops.Linear(width, width, **kw)
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         tokens = self.proj_in(to_tokens(self.norm(x)))  # [(R F), h w, C]
-        by_place = tokens.unflatten(0, (-1, num_frames)).transpose(1, 2)  # [R, h w, F, C]
-        places = by_place.flatten(0, 1)
-        mixed = in_parts(self.transformer_blocks[0], places, math.ceil(len(places) / MAX_PLACES)).view(by_place.shape)
-        return x + to_frames(self.proj_out(mixed.transpose(1, 2).flatten(0, 1)), like=x)
+        places = rearrange(tokens, "(r f) n c -> (r n) f c", f=num_frames)  # each place of the picture over time
+        mixed = in_parts(self.transformer_blocks[0], places, math.ceil(len(places) / MAX_PLACES))
+        tokens = rearrange(mixed, "(r n) f c -> (r f) n c", n=tokens.shape[1])
+        return x + to_frames(self.proj_out(tokens), like=x)
 
 
 class MotionModule(nn.Module):

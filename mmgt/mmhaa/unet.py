@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops import Layers
 from .attention import AudioKeysValues, AudioModule, AudioOutput, Reference, Rows, SpatialTransformer
 from .blocks import NUM_GROUPS, Downsample, Resnet, Upsample, with_rows
 from .config import UNetConfig
@@ -95,12 +96,12 @@ class Stage(nn.Module):
         upsampler: Upsample | None = None,
     ) -> None:
         super().__init__()
-        self.resnets = nn.ModuleList(resnets)
-        self.attentions = nn.ModuleList(attentions) if attentions else None
-        self.audio_modules = nn.ModuleList(audio_modules) if audio_modules else None
-        self.motion_modules = nn.ModuleList(motion_modules) if motion_modules else None
-        self.downsamplers = None if downsampler is None else nn.ModuleList([downsampler])
-        self.upsamplers = None if upsampler is None else nn.ModuleList([upsampler])
+        self.resnets = Layers(resnets)
+        self.attentions = Layers(attentions) if attentions else None
+        self.audio_modules = Layers(audio_modules) if audio_modules else None
+        self.motion_modules = Layers(motion_modules) if motion_modules else None
+        self.downsamplers = Layers([] if downsampler is None else [downsampler])
+        self.upsamplers = Layers([] if upsampler is None else [upsampler])
 
     def layer(self, j: int, x: Tensor, time: Tensor, mode: Pass, level: int) -> Tensor:
         x = self.resnets[j](x, time)
@@ -148,7 +149,7 @@ class UNet(nn.Module):
             {"linear_1": ops.Linear(widths[0], time_width, **kw), "linear_2": ops.Linear(time_width, time_width, **kw)}
         )
         self.conv_in = ops.Conv2d(config.latent_channels, widths[0], 3, padding=1, **kw)
-        self.down_blocks = nn.ModuleList()
+        self.down_blocks: Layers[Stage] = Layers()
         skip_widths, width = [widths[0]], widths[0]
         for level, out_width in enumerate(widths):
             place, is_deepest = f"down_blocks.{level}", level == deepest
@@ -169,7 +170,7 @@ class UNet(nn.Module):
             resnets([width, width], width), attentions("mid_block", width, 1), [], motion_modules(width, 1)
         )
 
-        self.up_blocks = nn.ModuleList()
+        self.up_blocks: Layers[Stage] = Layers()
         for level in range(deepest, -1, -1):
             in_widths = []
             for _ in range(config.layers_per_block + 1):
@@ -226,7 +227,7 @@ class UNet(nn.Module):
         for j in range(len(block.resnets)):
             x = block.layer(j, x, time, mode, level)
             skips.append(x)
-        if to_next_level and block.downsamplers is not None:
+        if to_next_level and len(block.downsamplers):
             x = block.downsamplers[0](x)
             skips.append(x)
         return x

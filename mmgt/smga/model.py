@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
-from ..ops import attend_of
+from ..ops import Layers, attend_of
 from ..skeleton import FACE
 from .config import SMGAConfig
 
@@ -54,9 +55,9 @@ class Rotary:
         self.turns = torch.polar(torch.ones_like(angles), angles)  # [L, D/2] complex: cos + i sin
 
     def __call__(self, z: Tensor, start: int = 0) -> Tensor:
-        pairs = torch.view_as_complex(z.float().unflatten(-1, (-1, 2)))  # channels 2j and 2j + 1 turn together
-        turned = pairs * self.turns[start : start + z.shape[-2]]
-        return torch.view_as_real(turned).flatten(-2).to(z)
+        pairs = rearrange(z.float(), "... (pairs two) -> ... pairs two", two=2)  # channels 2j and 2j + 1 turn together
+        turned = torch.view_as_complex(pairs) * self.turns[start : start + z.shape[-2]]
+        return rearrange(torch.view_as_real(turned), "... pairs two -> ... (pairs two)").to(z)
 
 
 class Attention(nn.Module):
@@ -76,7 +77,7 @@ class Attention(nn.Module):
 
     def forward(self, queries: Tensor, memory: KeysValues) -> Tensor:
         queries = queries.expand(*memory[0].shape[:-2], *queries.shape[-2:])  # one row where the memory has two
-        q, k, v = (t.flatten(0, -3) for t in (self.query(queries), *memory))  # [(...), L, D]
+        q, k, v = (rearrange(t, "... l d -> (...) l d") for t in (self.query(queries), *memory))
         return self.output(self.attend(q, k, v, self.num_heads).reshape(queries.shape))
 
 
@@ -185,7 +186,7 @@ class SMGA(nn.Module):
         width = config.width
         self.pose_projection = ops.Linear(config.pose_channels, width, **kw)  # shared by face and body
         self.speech_projection = ops.Linear(config.audio_channels, width, **kw)
-        self.speech_layers = nn.ModuleList(SpeechLayer(config, ops, **kw) for _ in range(config.num_audio_layers))
+        self.speech_layers = Layers(SpeechLayer(config, ops, **kw) for _ in range(config.num_audio_layers))
         self.summary_norm = ops.LayerNorm(width, **kw)
         self.summary_in = ops.Linear(width, width, **kw)
         self.summary_out = ops.Linear(width, width, **kw)
@@ -195,7 +196,7 @@ class SMGA(nn.Module):
         self.time_to_summary = ops.Linear(4 * width, width, **kw)
         self.time_to_tokens = ops.Linear(4 * width, NUM_TIME_TOKENS * width, **kw)
         self.memory_norm = ops.LayerNorm(width, **kw)
-        self.layers = nn.ModuleList(DecoderLayer(config, ops, **kw) for _ in range(config.num_layers))
+        self.layers = Layers(DecoderLayer(config, ops, **kw) for _ in range(config.num_layers))
         self.output_projection = ops.Linear(width, config.num_channels, **kw)
 
     def rotary(self, device: Any) -> Rotary:
@@ -223,7 +224,8 @@ class SMGA(nn.Module):
         frequencies = torch.exp(torch.arange(half, device=timesteps.device) * (-math.log(10000.0) / (half - 1)))
         angles = timesteps.float().unsqueeze(-1) * frequencies  # [..., D/2]
         hidden = F.mish(self.time_in(torch.cat([angles.sin(), angles.cos()], dim=-1).to(dtype)))
-        return self.time_to_summary(hidden), self.time_to_tokens(hidden).unflatten(-1, (NUM_TIME_TOKENS, -1))
+        tokens = rearrange(self.time_to_tokens(hidden), "... (tokens d) -> ... tokens d", tokens=NUM_TIME_TOKENS)
+        return self.time_to_summary(hidden), tokens
 
     def conditions(self, speech: SpeechTokens, timesteps: Tensor) -> Conditions:
         """Everything that depends on speech and diffusion time only, for S timesteps at once.

@@ -34,7 +34,7 @@ SAMPLERS = comfy.samplers.SAMPLER_NAMES
 TRAILING = "trailing (authors)"
 SCHEDULERS = [TRAILING, *comfy.samplers.SCHEDULER_NAMES]
 SUPPORTED_DTYPES = [torch.float16, torch.bfloat16, torch.float32]
-WEIGHT_DTYPES = {
+WEIGHT_DTYPES: dict[str, Any] = {  # torch dtypes; None: as core chooses
     "auto": None,
     "fp16": torch.float16,
     "bf16": torch.bfloat16,
@@ -52,7 +52,7 @@ class VideoConfig(comfy.supported_models_base.BASE):
     """MM-HAA's latents and noise levels in ComfyUI's terms, where linear betas are "sqrt_linear"."""
 
     latent_format = comfy.latent_formats.SD15
-    unet_extra_config = {}  # noqa: RUF012 (ComfyUI copies it)
+    unet_extra_config: dict[str, object] = {}  # noqa: RUF012 (ComfyUI copies it)
 
     def __init__(self, parametrisation: Parametrisation) -> None:
         self.parametrisation = parametrisation

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import comfy.utils
 import numpy as np
@@ -31,7 +31,7 @@ Frame = TypeVar("Frame")
 
 
 def live(
-    frames: Iterable[Frame], num_frames: int, picture: Callable[[Frame], np.ndarray] = lambda frame: frame
+    frames: Iterable[Frame], num_frames: int, picture: Callable[[Any], np.ndarray] = lambda frame: frame
 ) -> Iterator[Frame]:
     """The frames as they come: they move the progress bar and show themselves on the node.
 
