@@ -111,6 +111,7 @@ def run_inspect(args: argparse.Namespace) -> None:
     """Kind, part, numbers and sizes of the tensors, metadata, and what the file is used for."""
     from ..weights import CATALOG, open_checkpoint, recognise
     from ..weights.files import human_size
+    from ..weights.signatures import IMAGE_NETWORKS
 
     checkpoint = open_checkpoint(args.file, "give a checkpoint")
     tensors, kind = checkpoint.tensors, recognise(checkpoint.tensors)
@@ -127,6 +128,9 @@ def run_inspect(args: argparse.Namespace) -> None:
     for name, value in sorted(checkpoint.metadata.items()):
         print(f"  {name}: {value[:200]}")
     print(_as_network(checkpoint, kind))
+    if kind == IMAGE_NETWORKS:
+        print("used for: the beginning of process 2, `mmgt train video --from-networks FILE`")
+        return
     used = next((file for file in CATALOG if kind in file.kinds), None)
     print("not used here" if used is None else f"used for: {used.purpose}; belongs into models/{used.folder}")
 

@@ -42,7 +42,10 @@ def write_atomically(path: Path, tensors: Mapping[str, Tensor], metadata: Mappin
     """A .safetensors that is either whole under its name or not there at all."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
+        unfinished.touch()
+        mode = unfinished.stat().st_mode
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, dict(metadata))
+        unfinished.chmod(mode)  # newer safetensors let only the owner read
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
         unfinished.replace(path)

@@ -60,6 +60,8 @@ def test_both_processes_from_nothing_to_a_loadable_network(videos, tmp_path, mon
         assert {"net-2.safetensors", "best.safetensors", "config.json", "losses.csv", STATE} <= names
         assert "net-1.safetensors" not in names
         assert (tmp_path / run / "samples" / "step_000002.png").is_file()
+    modes = {path.stat().st_mode for path in (tmp_path / "video").iterdir() if path.is_file()}
+    assert len(modes) == 1, "whoever may read the settings may read the weights"
     loaded = load_mmhaa(tmp_path / "video" / "net-2.safetensors")
     assert loaded.video_network.config == trained.video_network.config
     assert loaded.video_network.config.motion_heads == NARROW.motion_heads

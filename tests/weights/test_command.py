@@ -117,6 +117,14 @@ def test_convert_and_inspect(net, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_inspect_says_what_process_2_begins_from(tmp_path, capsys):
+    heard = ("motion_modules", "audio_modules", "audioproj")
+    image = {key: value.contiguous() for key, value in tiny_state().items() if not any(part in key for part in heard)}
+    save_file(image, tmp_path / "net-5.safetensors")
+    assert weights("inspect", tmp_path / "net-5.safetensors") == 0
+    assert "`mmgt train video --from-networks FILE`" in capsys.readouterr().out
+
+
 def test_inspect_says_what_is_no_network_of_ours(tmp_path, capsys):
     torch.save({"state": {0: {"exp_avg": torch.ones(2)}}, "param_groups": []}, tmp_path / "optimizer.bin")
     assert weights("inspect", tmp_path / "optimizer.bin") == 0
