@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from comfy_api.latest import InputImpl, io, ui
 
 from ..mmgt.errors import InputError
-from ..mmgt.media import Marks, mark_file, read_marks
-from ..mmgt.provenance import SOURCE_TYPES
+from ..mmgt.media import FrameMarks, Marks, mark_file, read_marks
+from ..mmgt.media.frame_marks import LABEL
+from ..mmgt.provenance import SOURCE_TYPES, Provenance
 from ..mmgt.weights.files import sha256_of
-from . import host
+from . import host, sockets, tensors
 
 NO_FILE = "none: the connected video"
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm")
@@ -66,6 +68,7 @@ class MarkVideo(io.ComfyNode):
                     default="video/marked",
                     tooltip="Folder and name of a file's marked copy below output/. Not used for a connected video.",
                 ),
+                *sockets.frame_mark_inputs(),
             ],
             outputs=[io.Video.Output(display_name="video", tooltip="For Save Video, which writes the marks, too.")],
         )
@@ -83,16 +86,36 @@ class MarkVideo(io.ComfyNode):
         return host.state_of_input(file)
 
     @classmethod
-    def execute(cls, file, source_type, filename_prefix, video=None) -> io.NodeOutput:
+    def execute(
+        cls, file, source_type, filename_prefix, visible_label=False, invisible_mark=False, video=None
+    ) -> io.NodeOutput:
         path = chosen(file, video is not None)
+        frame_marks = FrameMarks(LABEL if visible_label else "", invisible_mark)
         if path is None:
             made = host.how_marked(cls, source_type, host.digest_of_video(video))
-            return io.NodeOutput(host.MarkedVideo(video, made))
+            return io.NodeOutput(host.MarkedVideo(_with_marked_frames(video, frame_marks, made), made))
+        if visible_label or invisible_mark:
+            raise InputError(
+                "a file is copied without encoding it, so its frames cannot be marked; connect it as a VIDEO (Load "
+                "Video), or switch visible_label and invisible_mark off."
+            )
         made = host.how_marked(cls, source_type, sha256_of(path, host.progress()))
         out = host.new_output_path(filename_prefix, path.suffix)
         mark_file(path, out, made)
         saved = ui.SavedResult(out.name, host.output_subfolder(out), io.FolderType.output)
         return io.NodeOutput(InputImpl.VideoFromFile(str(out)), ui=ui.PreviewVideo([saved]))
+
+
+def _with_marked_frames(video: Any, marks: FrameMarks, made: Provenance) -> Any:
+    """A VIDEO whose pictures are marked; the same where none are to be."""
+    if not marks.label and not marks.invisible:
+        return video
+    components = video.get_components()
+    num_frames, height, width, channels = components.images.shape
+    host.check_batch("the marked video", num_frames, height, width, channels, "mark a file in parts")
+    fps = float(components.frame_rate)
+    frames = host.live(marks.on(tensors.pictures(components.images), fps), num_frames)
+    return tensors.video(tensors.image_batch(frames, num_frames), fps, components.audio, made)
 
 
 class ReadProvenance(io.ComfyNode):

@@ -44,3 +44,22 @@ def poses_input(name: str, tooltip: str, optional: bool = False) -> io.MultiType
     """An input for poses of ours or of any other pack. Read it with ``tensors.poses``."""
     tooltip += " Takes MMGT_POSES, or POSE_KEYPOINT of any other pose detector."
     return io.MultiType.Input(name, types=[Poses, PoseKeypoint], tooltip=tooltip, optional=optional)
+
+
+def frame_mark_inputs() -> list[io.Input]:
+    """Marks in the pictures themselves."""
+    return [
+        io.Boolean.Input(
+            "visible_label",
+            default=False,
+            optional=True,
+            tooltip="On: the first 2 s show 'AI-generated', in letters of 5 % of the short side. Off: no label.",
+        ),
+        io.Boolean.Input(
+            "invisible_mark",
+            default=False,
+            optional=True,
+            tooltip="On: a faint pattern in every frame that 'mmgt provenance read --frames' finds after encoding and "
+            "scaling; cropping and turning kill it. Off: frames as they are.",
+        ),
+    ]

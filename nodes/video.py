@@ -6,7 +6,8 @@ from comfy_api.latest import InputImpl, io, ui
 from torch import Tensor
 
 from ..mmgt.errors import InputError
-from ..mmgt.media import CODECS, check_video_output, write_video
+from ..mmgt.media import CODECS, FrameMarks, check_video_output, write_video
+from ..mmgt.media.frame_marks import LABEL
 from ..mmgt.poses import POSE_FPS
 from ..mmgt.provenance import digest
 from . import host, sockets, tensors
@@ -156,6 +157,7 @@ class DecodeVideoToFile(io.ComfyNode):
                     tooltip="h264 plays everywhere; h265 and av1 make smaller files and take longer.",
                 ),
                 io.String.Input("filename_prefix", default="video/mmgt", tooltip="Folder and name below output/."),
+                *sockets.frame_mark_inputs(),
             ],
             outputs=[io.Video.Output(display_name="video", tooltip="The file that was written.")],
         )
@@ -169,13 +171,16 @@ class DecodeVideoToFile(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, latent, vae, fps, codec, filename_prefix, audio=None) -> io.NodeOutput:
+    def execute(
+        cls, latent, vae, fps, codec, filename_prefix, visible_label=False, invisible_mark=False, audio=None
+    ) -> io.NodeOutput:
         path = host.new_output_path(filename_prefix, ".mp4")
         check_video_output(path, codec)
         sound = None if audio is None else tensors.recording(audio)
         frames = (tensors.picture(frame[None]) for chunk in decoded(vae, latent) for frame in chunk)
         made = host.how_video_was_made(cls, digest(latent["samples"], audio))
-        write_video(path, frames, fps, sound, codec, provenance=made)
+        marks = FrameMarks(LABEL if visible_label else "", invisible_mark)
+        write_video(path, frames, fps, sound, codec, provenance=made, frame_marks=marks)
         saved = ui.SavedResult(path.name, host.output_subfolder(path), io.FolderType.output)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([saved]))
 

@@ -1,10 +1,11 @@
-"""Measurements behind ``mmgt bench``: speed and memory, never part of a test."""
+"""Measurements behind ``mmgt bench``: speed, memory, error rates; never part of a test."""
 
 from collections.abc import Callable
 from typing import Any
 
 from .encoders import bench_encoders
 from .preview import bench_preview
+from .provenance import bench_provenance
 from .reuse import bench_reuse
 from .smga import bench_smga
 from .unet import bench_unet
@@ -17,4 +18,5 @@ BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
     "video": bench_video,
     "reuse": bench_reuse,
     "encoders": bench_encoders,
+    "provenance": bench_provenance,
 }

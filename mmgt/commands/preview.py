@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from .stage_one import add_stage_one_options, given_pose, pose_settings_of, show_scores
 from .terminal import Commands, add_models_option, show_progress
+from .video_options import add_frame_marks, frame_marks_of
 
 if TYPE_CHECKING:
     from ..smga.model import SMGA
@@ -25,6 +26,7 @@ def add_parser(commands: Commands) -> None:
     add_models_option(preview)
     preview.add_argument("--seed", type=int, default=0, help="other seeds, other gestures (default: 0)")
     add_stage_one_options(preview)
+    add_frame_marks(preview)
     preview.set_defaults(run=run)
 
 
@@ -51,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     from ..weights import in_models
 
     check_video_output(args.out)
+    frame_marks = frame_marks_of(args)
     if args.poses_out is not None:
         check_output(args.poses_out)
     check_distinct((args.out, args.poses_out))
@@ -90,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
             save_poses(poses, args.poses_out, replace(provenance, source=of_poses))
             wrote(args.poses_out)
         frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
-        write_video(args.out, frames, poses.fps, args.audio, provenance=provenance)
+        write_video(args.out, frames, poses.fps, args.audio, provenance=provenance, frame_marks=frame_marks)
     print(f"done: {args.out}")
 
 

@@ -23,6 +23,7 @@ def add_parser(commands: Commands) -> None:
     read = actions.add_parser("read", help="print a file's marks; exit code 0 if it says it is generated, 3 if not")
     read.add_argument("file", type=Path, metavar="FILE", help="a video, a png, jpg or webp, or a pose file")
     read.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    read.add_argument("--frames", action="store_true", help="look for the invisible mark in the frames, too")
     read.set_defaults(run=run_read)
 
     mark = actions.add_parser("mark", help="copy a video or picture with marks; nothing is encoded anew")
@@ -43,14 +44,21 @@ def add_parser(commands: Commands) -> None:
 
 
 def run_read(args: argparse.Namespace) -> int:
-    from ..media import read_marks
+    from ..media.marking import find_mark_in_frames, read_marks
+    from ..provenance.watermark import NUM_BITS
 
     marks = read_marks(args.file)
+    seen = find_mark_in_frames(args.file) if args.frames else None
     if args.json:
-        print(json.dumps(marks.as_json(), ensure_ascii=False, indent=1))
+        frames = {} if seen is None else {"invisible_mark": {"is_there": seen.is_marked, "bits": seen.num_matching}}
+        print(json.dumps({**marks.as_json(), **frames}, ensure_ascii=False, indent=1))
     else:
         print("\n".join(marks.lines()))
-    return 0 if marks.says_generated else NOT_MARKED
+        if seen is not None:
+            print(
+                f"invisible mark: {'there' if seen.is_marked else 'not found'} ({seen.num_matching} of {NUM_BITS} bits)"
+            )
+    return 0 if marks.says_generated or (seen is not None and seen.is_marked) else NOT_MARKED
 
 
 def run_mark(args: argparse.Namespace) -> None:

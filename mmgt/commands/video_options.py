@@ -16,6 +16,7 @@ VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif"}
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..media import FrameMarks
     from ..mmhaa.presets import Preset
     from ..standalone.video import VideoSettings
 
@@ -51,7 +52,22 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         help="the branch that also acts at the hands: none (the authors' inference), full, face or lips",
     )
     add("--dtype", choices=["auto", "float32", "bfloat16", "float16"], default="auto", help="auto: float16 on a GPU")
+    add_frame_marks(parser)
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (default: auto)")
+
+
+def add_frame_marks(parser: argparse.ArgumentParser) -> None:
+    label = "show TEXT in the first 2 s (without TEXT: AI-generated)"
+    parser.add_argument("--label", nargs="?", const="AI-generated", default="", metavar="TEXT", help=label)
+    invisible = "write an invisible mark into the frames (docs/provenance.md says what it survives)"
+    parser.add_argument("--invisible-mark", action="store_true", help=invisible)
+
+
+def frame_marks_of(args: argparse.Namespace) -> FrameMarks:
+    """Raises InputError."""
+    from ..media import FrameMarks
+
+    return FrameMarks(args.label, args.invisible_mark)
 
 
 def preset_of(args: argparse.Namespace) -> Preset:
@@ -89,6 +105,7 @@ def video_settings_of(args: argparse.Namespace) -> VideoSettings:
         MaskOptions(args.third_mask, args.hands_branch),
         args.device,
         args.dtype,
+        frame_marks_of(args),
     )
 
 

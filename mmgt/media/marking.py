@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from ..output_files import check_output, unfinished_file
 from ..provenance import boxes, pictures, xmp
 from ..provenance.content_credentials import C2PA_UUID, Credentials, read_credentials, sign
 from ..provenance.record import AIGC_TAG, COMMENT_TAG, RECORD_TAG, SOURCE_TYPES, VOCABULARY, XMP_TAG, Provenance
+from ..provenance.watermark import READ_FRAMES, Detection, find_invisible_mark
 from .files import check_file, import_av, local
+from .pictures import read_picture
+from .reading import VideoStream
 
 logger = logging.getLogger("mmgt")
 
@@ -146,6 +150,13 @@ def _tags(path: Path) -> dict[str, str]:
         raise InputError(
             f"{path} is neither a video nor a picture nor a pose file that can be read; give one that plays."
         ) from error
+
+
+def find_mark_in_frames(path: Path) -> Detection:
+    """Look for the invisible mark in a video's first frames, or in a picture. Raises InputError for neither."""
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return find_invisible_mark([read_picture(path)])
+    return find_invisible_mark((frame for _, frame in islice(VideoStream(path), READ_FRAMES)))
 
 
 def check_markable(path: Path, out: Path) -> None:

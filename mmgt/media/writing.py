@@ -17,6 +17,7 @@ from ..provenance import Provenance, boxes, xmp
 from ..provenance.record import XMP_TAG
 from ..speech.recording import Recording
 from .files import import_av, local
+from .frame_marks import FrameMarks
 from .marking import MP4_SUFFIXES
 from .sound import VideoSound, audio_frame, audio_frames, sound_for_aac
 
@@ -69,6 +70,7 @@ def write_video(
     *,
     provenance: Provenance | None = None,
     is_generated: bool = True,
+    frame_marks: FrameMarks = FrameMarks(),
 ) -> int:
     """Write [H, W, 3] uint8 RGB frames as BT.709 video, with ``sound`` as AAC at its own rate and channels.
 
@@ -77,8 +79,9 @@ def write_video(
     picture is cut to it; one that AAC cannot hold is converted (see ``sound_for_aac``). Frames are taken one by one, so
     memory does not grow with length. An odd last row or column is repeated (the codecs need even sizes). metadata:
     texts by any names. provenance: how the frames were made; without one the video says that this pack made it. Only
-    is_generated=False, for parts of a film, leaves it unmarked. The video appears under its name when it is complete
-    and marked (see ``unfinished_file``). Returns the number of frames written.
+    is_generated=False, for parts of a film, leaves it unmarked. frame_marks: in the pictures themselves. The video
+    appears under its name when it is complete and marked (see ``unfinished_file``). Returns the number of frames
+    written.
     """
     check_video_output(path, codec)
     if is_generated:
@@ -89,7 +92,7 @@ def write_video(
     if isinstance(sound, (Recording, Path)):
         sound = sound_for_aac(sound)
     with unfinished_file(path) as unfinished:
-        num_frames = _encode_video(unfinished, frames, fps, sound, codec, metadata)
+        num_frames = _encode_video(unfinished, frame_marks.on(frames, fps), fps, sound, codec, metadata)
         if provenance is not None and path.suffix.lower() in MP4_SUFFIXES:
             boxes.append_xmp(unfinished, xmp.packet(provenance))
     logger.info("wrote %s: %d frames at %g fps%s", path, num_frames, fps, "" if sound is None else ", with sound")

@@ -1,7 +1,8 @@
 """What generated files say of themselves: who made them, how, and that they are generated. See docs/provenance.md.
 
 ``record`` the words, ``xmp`` as XMP, ``boxes`` and ``pictures`` the bytes that hold them in MP4 and in pictures;
-``checksums`` of networks; ``content_credentials`` signed, by C2PA. ``media.marking`` writes and reads whole files.
+``checksums`` of networks; ``content_credentials`` signed, by C2PA;
+``watermark`` in frames. ``media.marking`` writes and reads whole files.
 """
 
 from .record import (

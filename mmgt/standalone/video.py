@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..diffusion import Parametrisation
 from ..errors import InputError
-from ..media import VideoReader, write_video
+from ..media import FrameMarks, VideoReader, write_video
 from ..media.sound import sound_for_aac
 from ..mmhaa.drive import STRENGTHS, Drive
 from ..mmhaa.load import load_mmhaa
@@ -52,6 +52,7 @@ class VideoSettings:
     width_px, height_px: of the video, 32..4096; where one is 0 the photo's aspect decides, where both are, about
     512 x 512 px in area. preset: sampler, steps, guidance and windows. strengths: of the speech in the full, face and
     lip branch. masks: where these act. device: "auto" or a name of torch's; dtype: one of ``devices.DTYPES``.
+    frame_marks: what the pictures themselves say of being generated.
     """
 
     width_px: int = 0
@@ -61,6 +62,7 @@ class VideoSettings:
     masks: MaskOptions = field(default_factory=MaskOptions)
     device: str = "auto"
     dtype: str = "auto"
+    frame_marks: FrameMarks = field(default_factory=FrameMarks)
 
     def __post_init__(self) -> None:
         check_scheduler(self.preset.scheduler, self.preset.num_steps)
@@ -194,7 +196,7 @@ def make_video(
         raise InputError(str(error)) from error
     del run, network, photo
     frames = frames_of(vae, latents, drive.size, progress("decoding"))
-    write_video(out, frames, POSE_FPS, track, provenance=provenance)
+    write_video(out, frames, POSE_FPS, track, provenance=provenance, frame_marks=settings.frame_marks)
 
 
 def _load_and_read(

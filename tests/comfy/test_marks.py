@@ -8,6 +8,7 @@ from graphs import nodes_of, prompt_of, video_of, with_loaders
 
 from mmgt.assets import SPEECH
 from mmgt.media import read_marks, read_recording
+from mmgt.media.marking import find_mark_in_frames
 
 pytestmark = pytest.mark.comfy
 SECONDS = 0.6
@@ -73,6 +74,8 @@ def test_what_core_encodes_anew_is_marked_behind_mark_video_only(server, prompt)
             file="none: the connected video",
             source_type="compositeSynthetic",
             filename_prefix="unused",
+            visible_label=True,
+            invisible_mark=True,
         ),
         "kept": node("SaveVideo", video=["marked", 0], filename_prefix="video/kept", format="auto", codec="auto"),
         "said": node("MMGT_ReadProvenance", video=["marked", 0], file="none: the connected video"),
@@ -86,10 +89,14 @@ def test_what_core_encodes_anew_is_marked_behind_mark_video_only(server, prompt)
     assert any("scale_by" in name and value == 1.5 for name, value in marks.record["settings"].items())
     assert json.dumps(marks.record["id"]) in outputs["said"]["text"][0]
     assert not list((server.base / "output").glob("unused*"))
+    assert find_mark_in_frames(kept).is_marked
+    assert not find_mark_in_frames(bare).is_marked
 
-    name = f"video/{bare.name} [output]"
+    name, plain = f"video/{bare.name} [output]", {"visible_label": False, "invisible_mark": False}
     graph = {
-        "marked": node("MMGT_MarkVideo", file=name, source_type="compositeSynthetic", filename_prefix="video/copy"),
+        "marked": node(
+            "MMGT_MarkVideo", **plain, file=name, source_type="compositeSynthetic", filename_prefix="video/copy"
+        ),
         "said": node("MMGT_ReadProvenance", video=["marked", 0], file="none: the connected video"),
         "again": node("SaveVideo", video=["marked", 0], filename_prefix="video/again", format="auto", codec="auto"),
         "before": node("MMGT_ReadProvenance", file=name),
