@@ -2,8 +2,8 @@
 
 After Cox et al., "Secure spread spectrum watermarking for multimedia" (1997), with the host's share of each bit taken
 into account when it is written (informed embedding). The libraries that need no weights rest since 2023, those that are
-kept up fetch networks. The key is in this file, so that everybody can find the mark, and whoever wants to can remove it:
-it is for files that lost their metadata on the way, not against people. ``mmgt bench provenance`` measures it;
+kept up fetch networks. The key is in this file, so that everybody can find the mark, and whoever wants to can remove
+it: it is for files that lost their metadata on the way, not against people. ``mmgt bench provenance`` measures it;
 docs/provenance.md says what kills it.
 """
 
