@@ -49,6 +49,11 @@ def add_parser(commands: Commands) -> None:
     smga.add_argument("--optimiser", choices=["adan", "adamw"], default="adan", help="default: adan, the authors'")
     smga.add_argument("--warm-up", type=int, default=0, metavar="N", help="steps in which the rate rises (default: 0)")
     smga.set_defaults(run=run_smga)
+    by_heart = train.add_parser("overfit-smga", help="a small SMGA learns eight drawn clips by heart: a proof")
+    by_heart.add_argument(
+        "--out", type=Path, required=True, metavar="RUN", help="the run's folder; a run there goes on"
+    )
+    by_heart.set_defaults(run=run_overfit_smga)
     compare = train.add_parser("compare", help="an SMGA on speech it never heard, beside what needs no learning")
     compare.add_argument("--network", type=Path, required=True, metavar="FILE", help="of SMGA")
     compare.add_argument("--data", type=Path, required=True, metavar="SET", help="whose held-out clips are taken")
@@ -186,6 +191,18 @@ def run_smga(args: argparse.Namespace) -> None:
         train_smga(args.data, args.out, settings, progress=show, team=team, **_writing(args))
     if team.writes:
         print(f"done: {args.out / 'smga.safetensors'}")
+
+
+def run_overfit_smga(args: argparse.Namespace) -> None:
+    from ..training.overfit_smga import NUM_CLIPS, SETTINGS, SIDE_PX, overfit_smga
+    from ..training.team import ALONE
+
+    with shown(SETTINGS.num_steps, ALONE) as show:
+        learned = overfit_smga(args.out, progress=show)
+    print(
+        f"{NUM_CLIPS} clips, on a {SIDE_PX} px picture: sampled poses {learned.error_px:.2f} px from the truth "
+        f"(the first pose held: {learned.still_px:.2f} px)"
+    )
 
 
 def run_compare(args: argparse.Namespace) -> None:

@@ -20,6 +20,9 @@ from ..skeleton import FACE
 from ..smga.model import SMGA, DecoderLayer
 
 POSE_ERROR = 1 / FRAME_PX  # about 0.5 px in normalised units: what a sampled or detected pose is surely off by
+# Of the noisy poses SMGA reads what moves by 10 px or more (half a turn of noise hides the rest until the last steps),
+# in units of 100 px, so that unit noise is not larger than 5 there.
+READ_PX, READ_UNIT_PX = 10, 100
 POSITION_BIAS = 1.5  # in both norms before cross-attention: 2.25 x 32 / sqrt(32) = 12.7 for equal times, heads of 32
 
 
@@ -62,9 +65,8 @@ def begin_aligned(network: SMGA, poses: Tensor) -> None:
 
     The initial pose travels in the first half of the width, as principal components of motion, then of what differs
     between people, each in units of its own deviation (0.5 px at least): a mouth that opens is as large there as an
-    arm that swings. The
-    noisy poses enter the second half, which the output does not read. Both projections stay as they are (frozen); what
-    every block adds begins at zero.
+    arm that swings. The larger motions of the noisy poses enter the second half, which the output does not read. Both
+    projections stay as they are (frozen); what every block adds begins at zero.
     """
     width, num_channels, num_layers = network.config.width, network.config.num_channels, network.config.num_layers
     mean, basis, units = pose_components(poses, width // 2)
@@ -79,8 +81,11 @@ def begin_aligned(network: SMGA, poses: Tensor) -> None:
     share = torch.where(is_face, 1.0, 1 / max(num_bodies, 1))
     into, bias, out = torch.zeros(width, 2 * num_channels), torch.zeros(width), torch.zeros(num_channels, width)
     into[:num_components, num_channels:] = read * share
-    into[width // 2 : width // 2 + num_components, :num_channels] = basis * share
     bias[:num_components] = -(read @ mean) / (1 + num_bodies)
+    moving = (units > READ_PX * 2 / 1000).nonzero()[:, 0]
+    noisy = basis[moving] / units[moving].clamp(min=READ_UNIT_PX * 2 / 1000)[:, None]
+    into[width // 2 + moving, :num_channels] = noisy * share
+    bias[width // 2 + moving] = -(noisy @ mean) / (1 + num_bodies)
     out[:, :num_components] = basis.T * units
     for projection, weight, shift in (
         (network.pose_projection, into, bias),

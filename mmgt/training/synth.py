@@ -38,7 +38,7 @@ def synthesise(num_clips: int, folder: Path, seed: int, progress: Callable[[int,
     for clip_idx in range(num_clips):
         name = f"world_{seed}_{clip_idx:06d}.safetensors"
         entries.append(
-            known[name] if name in known and (folder / name).is_file() else _draw(folder / name, seed, clip_idx)
+            known[name] if name in known and (folder / name).is_file() else draw_clip(folder / name, seed, clip_idx)
         )
         if (clip_idx + 1) % 50 == 0:
             ClipSet.write_index(folder, entries)
@@ -48,7 +48,8 @@ def synthesise(num_clips: int, folder: Path, seed: int, progress: Callable[[int,
     return ClipSet.write_index(folder, entries + others)
 
 
-def _draw(path: Path, seed: int, clip_idx: int) -> ClipEntry:
+def draw_clip(path: Path, seed: int, clip_idx: int) -> ClipEntry:
+    """Write one clip; what it shows depends on (seed, clip_idx) only."""
     rng = np.random.default_rng([seed, clip_idx])
     text = sentences(rng, int(rng.integers(*WORDS)))
     person_seed, voice_seed, gesture_seed = (int(drawn) for drawn in rng.integers(0, 2**31, 3))
