@@ -47,7 +47,7 @@ class LoadAudioEncoder(io.ComfyNode):
                     "wav2vec2",
                     options=[NO_WAV2VEC2, *host.model_files(WAV2VEC2)],
                     default=NO_WAV2VEC2,
-                    tooltip="In models/audio_encoders: wav2vec2-base-960h. The video network listens to it.",
+                    tooltip="In models/audio_encoders: wav2vec2-base-960h. The video network reads its features.",
                 ),
                 io.Combo.Input(
                     "weight_dtype",
@@ -80,7 +80,7 @@ class LoadAudioEncoder(io.ComfyNode):
         if (wavlm, wav2vec2) == (NO_WAVLM, NO_WAV2VEC2):
             raise InputError(
                 "no encoder is chosen; choose a WavLM or a wav2vec2 file, or remove Load Audio Encoder: Encode Speech "
-                "hears hand-crafted features without it."
+                "gives hand-crafted features without it."
             )
         dtype, encoders = host.WEIGHT_DTYPES[weight_dtype], AudioEncoder(None, None)
         if wavlm != NO_WAVLM:

@@ -123,8 +123,8 @@ def video_settings() -> list[io.Input]:
                 default=VideoOptions.window,
                 min=1,
                 max=MAX_FRAMES,
-                tooltip=f"Frames (40 ms) that the network sees at once. It was trained on 12, as the paper says; more "
-                f"may move more steadily, and take more memory. It knows {MAX_FRAMES} places, hence the limit.",
+                tooltip=f"Frames (40 ms) that the network denoises at once. It was trained on 12, as the paper says; "
+                f"more may move more steadily, and take more memory. It knows {MAX_FRAMES} places, hence the limit.",
             ),
             io.Int.Input(
                 "overlap",
@@ -168,7 +168,7 @@ def video_settings() -> list[io.Input]:
                 "third_mask",
                 options=list(get_args(ThirdMask)),
                 default=MaskOptions.third_mask,
-                tooltip="Where the full branch hears. '1 + lips': everywhere, twice at the lips (the authors' "
+                tooltip="Where the full branch acts. '1 + lips': everywhere, twice at the lips (the authors' "
                 "inference). 'hands' or '1 - face + lips': as they trained. Which of them made the published network "
                 "is not known.",
             ),
@@ -176,7 +176,7 @@ def video_settings() -> list[io.Input]:
                 "hands_branch",
                 options=list(get_args(HandsBranch)),
                 default=MaskOptions.hands_branch,
-                tooltip="Which branch also hears at the hands, with its strength. 'none': the authors' inference. "
+                tooltip="Which branch also acts at the hands, with its strength. 'none': the authors' inference. "
                 "'face': their training, and the paper.",
             ),
         ),
@@ -286,7 +286,7 @@ class MMHAAConditioning(io.ComfyNode):
     @classmethod
     def execute(cls, model, **given) -> io.NodeOutput:
         made = _video(model, **given)
-        positive, negative = (host.conditioning(made.video, sees) for sees in (True, False))
+        positive, negative = (host.conditioning(made.video, with_photo) for with_photo in (True, False))
         return io.NodeOutput(model, positive, negative, made.latent)
 
 
@@ -396,7 +396,7 @@ class MMHAAVideoSampler(io.ComfyNode):
                 f"denoise is {denoise:g}, but there is no latent to refine; connect one, or set denoise to 1."
             )
         made = _video(model, **given)
-        positive, negative = (host.conditioning(made.video, sees) for sees in (True, False))
+        positive, negative = (host.conditioning(made.video, with_photo) for with_photo in (True, False))
         if sigmas is None:
             sigmas = host.schedule(model, sampler_name, scheduler, steps, denoise)
         start = made.latent if latent is None else {**made.latent, **latent}

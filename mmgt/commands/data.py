@@ -23,7 +23,7 @@ def add_parser(commands: Commands) -> None:
     prepare.add_argument("--test-share", type=float, default=0.1, metavar="X", help="films held out (default: 0.1)")
     add_models_option(prepare)
     prepare.add_argument("--wavlm", type=Path, metavar="FILE", help="WavLM-Large: 1059 features instead of 35")
-    prepare.add_argument("--wav2vec2", type=Path, metavar="FILE", help="wav2vec2-base: what stage II hears")
+    prepare.add_argument("--wav2vec2", type=Path, metavar="FILE", help="wav2vec2-base: speech features for stage II")
     prepare.add_argument("--device", default="cpu", help="where these two compute: cpu (default), cuda, mps")
     prepare.add_argument("--jobs", type=int, default=1, metavar="N", help="films at a time (default: 1)")
     prepare.set_defaults(run=run_prepare)

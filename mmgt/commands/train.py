@@ -136,7 +136,7 @@ def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument("--from-motion", type=Path, metavar="FILE", help="begin from AnimateDiff's motion modules")
         parser.add_argument("--frames", type=int, default=12, help="of a clip (default: 12)")
         parser.add_argument(
-            "--hearing", choices=["wav2vec2", "handcrafted"], help="default: handcrafted where SIZE is small"
+            "--speech-kind", choices=["wav2vec2", "handcrafted"], help="default: handcrafted where SIZE is small"
         )
         parser.add_argument(
             "--third-mask", choices=get_args(ThirdMask), default="hands", help="of the full branch (default: hands)"
@@ -222,12 +222,12 @@ def run_stage_two(args: argparse.Namespace) -> None:
     from ..training.mmhaa import train_mmhaa
     from ..training.new_networks import NO_CLIP
     from ..training.start import StartFiles
-    from ..training.video_set import VideoSet, open_coder, open_eyes
+    from ..training.video_set import VideoSet, open_coder, open_image_encoder
 
     team = gathered(args)
-    coder, eyes = open_coder(args.vae, team.device), open_eyes(args.clip, team.device)
-    settings = stage_two_settings(args, NO_CLIP if eyes is None else eyes.width)
-    videos = VideoSet(ClipSet(args.data), args.side, coder, eyes, settings.hearing, settings.masks)
+    coder, image_encoder = open_coder(args.vae, team.device), open_image_encoder(args.clip, team.device)
+    settings = stage_two_settings(args, NO_CLIP if image_encoder is None else image_encoder.width)
+    videos = VideoSet(ClipSet(args.data), args.side, coder, image_encoder, settings.speech_kind, settings.masks)
     start = StartFiles(args.from_unet, getattr(args, "from_motion", None), args.from_controlnet, args.from_networks)
     with shown(args.steps, team) as show:
         train_mmhaa(videos, args.out, settings, start=start, progress=show, team=team, **_writing(args))
@@ -258,7 +258,7 @@ def stage_two_settings(args: argparse.Namespace, image_channels: int) -> MMHAATr
     from ..training.mmhaa_loss import MMHAALoss
 
     drops: dict[str, Drops] = {"authors": AUTHORS_DROPS, "paper": PAPER_DROPS, "none": Drops(0, 0, 0, 0)}
-    hearing: Any = getattr(args, "hearing", None) or ("wav2vec2" if args.size == "published" else "handcrafted")
+    speech_kind: Any = getattr(args, "speech_kind", None) or ("wav2vec2" if args.size == "published" else "handcrafted")
     return MMHAATraining(
         process=args.process,
         seed=args.seed,
@@ -273,17 +273,17 @@ def stage_two_settings(args: argparse.Namespace, image_channels: int) -> MMHAATr
         drops=drops[args.drops],
         reference=args.reference,
         masks=MaskOptions(getattr(args, "third_mask", "hands"), "face"),
-        hearing=hearing,
+        speech_kind=speech_kind,
         everything=args.everything,
         average_decay=args.average_decay,
         autocast=args.autocast,
         checkpointing=args.checkpointing,
         eight_bit=args.eight_bit,
-        sizes=stage_two_sizes(args, hearing, image_channels),
+        sizes=stage_two_sizes(args, speech_kind, image_channels),
     )
 
 
-def stage_two_sizes(args: argparse.Namespace, hearing: str, image_channels: int) -> MMHAASizes:
+def stage_two_sizes(args: argparse.Namespace, speech_kind: str, image_channels: int) -> MMHAASizes:
     """The networks' sizes: a named set, other widths, and what the files at hand decide."""
     from dataclasses import replace
 
@@ -292,7 +292,7 @@ def stage_two_sizes(args: argparse.Namespace, hearing: str, image_channels: int)
     sizes = {"published": MMHAASizes(), "small": SMALL, "tiny": TINY}[args.size]
     if args.widths:
         sizes = replace(sizes, widths=tuple(args.widths))
-    if hearing == "wav2vec2":
+    if speech_kind == "wav2vec2":
         sizes = replace(sizes, speech_layers=MMHAASizes.speech_layers, speech_width=MMHAASizes.speech_width)
     else:
         sizes = replace(sizes, speech_layers=SMALL.speech_layers, speech_width=SMALL.speech_width)

@@ -75,7 +75,7 @@ def write_video(
     """Write [H, W, 3] uint8 RGB frames as BT.709 video, with ``sound`` as AAC at its own rate and channels.
 
     path: ends in .mp4, .mov, .m4v or .mkv. sound: a recording, or the file of one, which is read along with the
-    frames; if it fails on the way the video is kept with what was heard, with a warning. A sound longer than the
+    frames; if it fails on the way the video is kept with the sound until then, with a warning. A sound longer than the
     picture is cut to it; one that AAC cannot hold is converted (see ``sound_for_aac``). Frames are taken one by one, so
     memory does not grow with length. An odd last row or column is repeated (the codecs need even sizes). metadata:
     texts by any names. provenance: how the frames were made; without one the video says that this pack made it. Only

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-CONTEXT_FRAMES = 2  # a frame hears two frames (80 ms) before and behind it
+CONTEXT_FRAMES = 2  # a frame reads two frames (80 ms) before and behind it
 
 
 class AudioProjection(nn.Module):
@@ -32,8 +32,8 @@ class AudioProjection(nn.Module):
         return in_width, hidden, state_dict["proj3.weight"].shape[0] // token_width, token_width
 
     def forward(self, layers_around: Tensor) -> Tensor:
-        heard = rearrange(layers_around, "... around layers d -> ... (around layers d)")
-        hidden = F.relu(self.proj2(F.relu(self.proj1(heard))))
+        stacked = rearrange(layers_around, "... around layers d -> ... (around layers d)")
+        hidden = F.relu(self.proj2(F.relu(self.proj1(stacked))))
         return self.norm(rearrange(self.proj3(hidden), "... (tokens d) -> ... tokens d", d=self.token_width))
 
 

@@ -66,7 +66,7 @@ class Drive:
     """All that drives a video besides the photo: small at any length.
 
     pictures(frames) -> pose pictures [F, 3, H, W] of the canvas in 0..1. masks(frames) -> for each level of the
-    network [3 (full, face, lips), F, h w]. speech: wav2vec2 layers [T, layers, D], or None: nothing is heard.
+    network [3 (full, face, lips), F, h w]. speech: wav2vec2 layers [T, layers, D], or None: without speech.
     strengths: of the full, face and lips branch.
     """
 
@@ -106,8 +106,8 @@ def drive_video(
         raise InputError("there is nothing to move by; connect poses (MMGT_POSES or POSE_KEYPOINT) or pose_pictures.")
     if speech is not None and speech.video is None:
         raise InputError(
-            "this speech was encoded without wav2vec2, which the video network listens to; choose a wav2vec2 file in "
-            "Load Audio Encoder and encode again."
+            "this speech was encoded without wav2vec2, whose features the video network reads; choose a wav2vec2 file "
+            "in Load Audio Encoder and encode again."
         )
     if poses is not None and pose_pictures is not None and poses.num_frames != num_frames:
         raise InputError(

@@ -1,7 +1,7 @@
 """Motion masks as MM-HAA's three branches take them: for each level of the network [3 (full, face, lips), F, h w].
 
-Branches hear the same speech, each in its own mask (paper section III-C). ``MaskOptions`` names what the authors' code,
-their training and the paper do not agree on.
+Branches attend to the same speech, each in its own mask (paper section III-C). ``MaskOptions`` names what the authors'
+code, their training and the paper do not agree on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class MaskOptions:
     third_mask: of the full branch. "1 + lips": everywhere, and twice at the lips (the authors' inference); "hands"
     (their training data); "1 - face + lips" (their training on PATS, clamped to 0..1 where theirs wraps around). Which
     of them made the published network is not recorded.
-    hands_branch: the branch that also hears at the hands. "none" (the authors' inference); "face" (their training, and
+    hands_branch: the branch that also acts at the hands. "none" (the authors' inference); "face" (their training, and
     the paper); "lips"; "full": added to the third mask.
     """
 

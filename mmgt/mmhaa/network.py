@@ -48,7 +48,7 @@ class VideoNetwork(UNet):
     ) -> None:
         super().__init__(config, ops=ops, **kw)
         self.pose_guider = PoseGuider(*pose_sizes, ops=ops, **kw)
-        if audio_sizes is not None:  # an image network hears nothing
+        if audio_sizes is not None:  # an image network has no speech
             self.audioproj = AudioProjection(*audio_sizes, ops=ops, **kw)
 
     @property

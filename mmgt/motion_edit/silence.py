@@ -12,7 +12,7 @@ from ..windows import stretches
 
 
 def silent_frames(speech: SpeechFeatures | Recording) -> np.ndarray:
-    """[T] bool, one per video frame at 25 fps: nothing is heard in it.
+    """[T] bool, one per video frame at 25 fps: nobody speaks in it.
 
     Speech features hold short pauses as spoken, so a pause begins 0.16 s later in them than in a recording.
     """

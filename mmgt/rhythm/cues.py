@@ -1,4 +1,4 @@
-"""What the rules hear in a recording: how far and how wide lips open, who speaks when, where syllables set in."""
+"""What the rules take from a recording: how far and how wide lips open, who speaks when, where syllables set in."""
 
 from __future__ import annotations
 

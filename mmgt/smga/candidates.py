@@ -91,9 +91,9 @@ def check_number(num_candidates: int) -> None:
 
 def score_poses(poses: PoseSequence, speech: SpeechFeatures, seed: int) -> Score:
     """Poses at the speech's rate and length, scored against its onsets, beats and loudness."""
-    heard = _handcrafted(speech)
-    audio_beats = np.flatnonzero(heard[:, [ONSET, BEAT]].any(axis=1))
-    return Score(seed, beat_alignment(poses, audio_beats), lip_correlation(poses, feature_loudness(heard[:, MFCC])))
+    features = _handcrafted(speech)
+    audio_beats = np.flatnonzero(features[:, [ONSET, BEAT]].any(axis=1))
+    return Score(seed, beat_alignment(poses, audio_beats), lip_correlation(poses, feature_loudness(features[:, MFCC])))
 
 
 def score_table(scores: Sequence[Score]) -> str:

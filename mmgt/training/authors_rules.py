@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-START_MARGIN = 2  # frames at both ends of a clip that hear beyond themselves (and that their motion frames took)
+START_MARGIN = 2  # frames at both ends of a clip: their speech context reaches beyond it (and motion frames took them)
 PAIR_DISTANCE = 25  # frames that a photo and the picture to learn are apart, where the clip is long enough
 
 

@@ -111,7 +111,7 @@ class ClipSet:
             if "video_features" not in file.keys():
                 raise InputError(
                     f"{self.folder / entry.file} holds no wav2vec2 features; prepare the set with a wav2vec2 file, or "
-                    "train a network that hears the hand-crafted features."
+                    "train on the hand-crafted features."
                 )
             return file.get_slice("video_features")[frames].float()
 

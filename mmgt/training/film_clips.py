@@ -66,7 +66,7 @@ class FilmSettings:
 
 @dataclass(frozen=True)
 class Tools:
-    """What looks and listens. detector: for films without a pose file. wavlm, wav2vec2: where their files are given."""
+    """The detector, for films without a pose file, and the encoders, where their files are given."""
 
     detector: Detector | None = None
     wavlm: WavLM | None = None
@@ -350,7 +350,7 @@ def _write_clip(
     path: Path, poses: PoseSequence, speech: SpeechFeatures, start: int, speaker: str, source: dict[str, Any]
 ) -> ClipEntry:
     rows = slice(start, start + poses.num_frames)
-    heard = None if speech.video is None else speech.video[rows]
+    video_features = None if speech.video is None else speech.video[rows]
     metadata = {"speaker": speaker, "source": json.dumps(source), "film": path.with_suffix(".mp4").name}
-    write_clip(path, poses, speech.gesture[rows], metadata, video_features=heard)
+    write_clip(path, poses, speech.gesture[rows], metadata, video_features=video_features)
     return ClipEntry(path.name, poses.num_frames, speech.gesture.shape[1], speaker, "train")

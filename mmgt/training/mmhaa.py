@@ -35,7 +35,7 @@ from .processes import PROCESSES, trainable, zero_unused
 from .run import Run, is_best, learning, step_generator
 from .start import StartFiles, load_networks, start_networks
 from .team import ALONE, Team
-from .video_set import Hearing, VideoSet
+from .video_set import SpeechKind, VideoSet
 
 ProcessName = Literal["image", "video"]
 Autocast = Literal["no", "bf16", "fp16"]
@@ -90,7 +90,7 @@ class MMHAATraining:
     drops: Drops = AUTHORS_DROPS
     reference: Literal["random", "first"] = "random"
     masks: MaskOptions = AUTHORS_MASKS
-    hearing: Hearing = "wav2vec2"
+    speech_kind: SpeechKind = "wav2vec2"
     everything: bool = False
     average_decay: float = 0.0
     autocast: Autocast = "no"
@@ -191,7 +191,7 @@ class Batches:
         generator, settings = torch.Generator().manual_seed(seed), self.settings
         entry = self.entries[_one_of(range(len(self.entries)), generator)]
         start, photo = self._frames(entry, generator)
-        clip = self.videos.clip(entry, start, settings.frames, photo, hears=settings.process == "video")
+        clip = self.videos.clip(entry, start, settings.frames, photo, with_speech=settings.process == "video")
         drop_image, drop_audio, drop_pose, drop_masks = dropped
         clip = Clip(
             clip.latents,
@@ -361,8 +361,13 @@ def train_mmhaa(
     """
     run = Run(out)
     if team.writes:
-        eyes = None if videos.eyes is None else videos.eyes.name
-        facts = {"data": videos.clips.digest(), "coder": videos.coder.name, "eyes": eyes, "start": start.facts()}
+        image_encoder = None if videos.image_encoder is None else videos.image_encoder.name
+        facts = {
+            "data": videos.clips.digest(),
+            "coder": videos.coder.name,
+            "image_encoder": image_encoder,
+            "start": start.facts(),
+        }
         run.begin({"task": settings.process, **facts, **asdict(settings)})
     team.wait()
     networks = new_mmhaa(settings.sizes, settings.seed, with_video=settings.process == "video")

@@ -34,7 +34,7 @@ def sample_window(
 ) -> Tensor:
     """Latents [F, 4, h, w] of a clip's frames, sampled from noise with a frame of the clip as the photo."""
     network, frames = networks.video_network, range(start, start + num_frames)
-    whole = videos.drive(entry, hears=hasattr(network, "audioproj"))
+    whole = videos.drive(entry, with_speech=hasattr(network, "audioproj"))
     drive = Drive(
         num_frames,
         whole.size,

@@ -26,7 +26,7 @@ class MMHAASizes:
     """Sizes of stage II's networks; the defaults are the published ones.
 
     widths: of the UNets' levels. image_channels: of CLIP's token; ``NO_CLIP`` for a network without CLIP.
-    speech_layers, speech_width: of what is heard in a frame (wav2vec2: 12 layers of 768; hand-crafted: 1 of 35).
+    speech_layers, speech_width: of a frame's speech features (wav2vec2: 12 layers of 768; hand-crafted: 1 of 35).
     speech_hidden, num_tokens, token_width: of the audio projection. pose_widths: of the pose guider.
     """
 
@@ -59,7 +59,7 @@ class MMHAASizes:
         return json.dumps({"num_heads": self.num_heads, "motion_heads": self.motion_heads})
 
 
-# Small networks hear the hand-crafted features and see no CLIP token: 4 and 22 million parameters.
+# Small networks read the hand-crafted features and no CLIP token: 4 and 22 million parameters.
 TINY = MMHAASizes((32, 32, 64, 64), 1, 2, 2, NO_CLIP, 1, NUM_HANDCRAFTED, 64, 4, 32, (8, 16, 16, 32))
 SMALL = MMHAASizes((64, 96, 128, 160), 1, 2, 2, NO_CLIP, 1, NUM_HANDCRAFTED, 128, 8, 64, (16, 24, 32, 64))
 
@@ -92,8 +92,8 @@ def build(sizes: MMHAASizes, with_video: bool, device: str = "cpu") -> MMHAA:
         audio_channels=sizes.token_width if with_video else None,
         motion_heads=sizes.motion_heads if with_video else None,
     )  # fmt: skip
-    heard = (2 * CONTEXT_FRAMES + 1) * sizes.speech_layers * sizes.speech_width
-    audio_sizes = (heard, sizes.speech_hidden, sizes.num_tokens, sizes.token_width) if with_video else None
+    audio_width = (2 * CONTEXT_FRAMES + 1) * sizes.speech_layers * sizes.speech_width
+    audio_sizes = (audio_width, sizes.speech_hidden, sizes.num_tokens, sizes.token_width) if with_video else None
     pose_sizes = (list(sizes.pose_widths), sizes.widths[0])
     return MMHAA(
         UNet(reading, ops=ops, device=device),

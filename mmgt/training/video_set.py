@@ -29,7 +29,7 @@ from .clips import ClipEntry, ClipSet, write_atomically
 from .mmhaa_loss import Clip
 from .new_networks import NO_CLIP
 
-Hearing = Literal["handcrafted", "wav2vec2"]
+SpeechKind = Literal["handcrafted", "wav2vec2"]
 
 
 class Coder(Protocol):
@@ -86,7 +86,7 @@ class VAECoder:
 
 
 @dataclass(frozen=True)
-class Eyes:
+class ImageEncoder:
     """CLIP's image encoder; name: which one it is."""
 
     encoder: Any
@@ -123,15 +123,15 @@ Filmed = Callable[[ClipSet, ClipEntry, Sequence[int], int], np.ndarray]
 class VideoSet:
     """The clips of a set, square and ``side_px`` large.
 
-    eyes: None for a network without CLIP. hearing: what the network hears. masks: which masks its branches take.
-    filmed: where a clip's pictures come from.
+    image_encoder: None for a network without CLIP. speech_kind: the speech features that the network reads. masks:
+    which masks its branches take. filmed: where a clip's pictures come from.
     """
 
     clips: ClipSet
     side_px: int
     coder: Coder = field(default_factory=BlockColours)
-    eyes: Eyes | None = None
-    hearing: Hearing = "handcrafted"
+    image_encoder: ImageEncoder | None = None
+    speech_kind: SpeechKind = "handcrafted"
     masks: MaskOptions = field(default_factory=MaskOptions)
     filmed: Filmed = clip_pictures
 
@@ -154,13 +154,14 @@ class VideoSet:
 
     def tokens(self, entry: ClipEntry, frames: slice) -> Tensor:
         """CLIP's [F, 1, D] float32; zeros without CLIP."""
-        if self.eyes is None:
+        if self.image_encoder is None:
             return torch.zeros(frames.stop - frames.start, 1, NO_CLIP)
-        return self._kept(entry, f"clip-{self.eyes.name}-{self.side_px}", "tokens", frames, self.eyes.tokens)
+        encoder = self.image_encoder
+        return self._kept(entry, f"clip-{encoder.name}-{self.side_px}", "tokens", frames, encoder.tokens)
 
     def dropped_token(self) -> Tensor:
         """[1, 1, D]: in place of a photo that is dropped."""
-        return torch.zeros(1, 1, NO_CLIP) if self.eyes is None else self.eyes.zero_picture().float()
+        return torch.zeros(1, 1, NO_CLIP) if self.image_encoder is None else self.image_encoder.zero_picture().float()
 
     def _kept(
         self, entry: ClipEntry, name: str, part: str, frames: slice, make: Callable[[np.ndarray], Tensor]
@@ -177,12 +178,12 @@ class VideoSet:
             return file.get_slice(part)[frames].float()
 
     def speech(self, entry: ClipEntry) -> Tensor:
-        """[T, layers, D]: what the network hears."""
-        if self.hearing == "handcrafted":
+        """[T, layers, D]: the speech features that the network reads."""
+        if self.speech_kind == "handcrafted":
             return self.clips.features(entry)[:, None, -NUM_HANDCRAFTED:]
         return self.clips.video_features(entry)
 
-    def drive(self, entry: ClipEntry, hears: bool = True) -> Drive:
+    def drive(self, entry: ClipEntry, with_speech: bool = True) -> Drive:
         """All that drives a video of the clip, as for sampling."""
         poses, size = self.clips.poses(entry), self.size
         regions: dict[str, RegionMasks] = {
@@ -194,21 +195,21 @@ class VideoSet:
             size,
             DrawnPoses(poses, size),
             BranchMasks(size, **regions, options=self.masks),
-            self.speech(entry) if hears else None,
+            self.speech(entry) if with_speech else None,
             strengths=(1.0, 1.0, 1.0),
         )
 
-    def clip(self, entry: ClipEntry, start: int, num_frames: int, photo_frame: int, hears: bool = True) -> Clip:
-        """A window of a clip with a photo out of it. hears: False for an image network, which has no masks either."""
+    def clip(self, entry: ClipEntry, start: int, num_frames: int, photo_frame: int, with_speech: bool = True) -> Clip:
+        """A window of a clip with a photo out of it. with_speech: False for an image network: no masks either."""
         frames, photo = slice(start, start + num_frames), slice(photo_frame, photo_frame + 1)
-        drive, numbers = self.drive(entry, hears), range(start, start + num_frames)
+        drive, numbers = self.drive(entry, with_speech), range(start, start + num_frames)
         return Clip(
             latents=self.latents(entry, frames),
             photo_latents=self.latents(entry, photo),
             image_token=self.tokens(entry, photo),
             pose_pictures=drive.pictures(numbers),
             audio=around_each_frame(drive.speech, numbers) if drive.speech is not None else None,
-            masks=drive.masks(numbers) if hears else (),
+            masks=drive.masks(numbers) if with_speech else (),
         )
 
 
@@ -222,10 +223,10 @@ def open_coder(path: Path | None, device: torch.device) -> Coder:
     return VAECoder(load_vae(path, torch.float32).to(device), sha256_of(weights_file(path))[:12])
 
 
-def open_eyes(path: Path | None, device: torch.device) -> Eyes | None:
+def open_image_encoder(path: Path | None, device: torch.device) -> ImageEncoder | None:
     if path is None:
         return None
     from ..standalone.image_encoder import load_image_encoder
     from ..weights.files import sha256_of, weights_file
 
-    return Eyes(load_image_encoder(path).float().to(device), sha256_of(weights_file(path))[:12])
+    return ImageEncoder(load_image_encoder(path).float().to(device), sha256_of(weights_file(path))[:12])

@@ -100,7 +100,7 @@ class NoiseSampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_samp
 
 @dataclass(frozen=True)
 class GivenVideo:
-    """A video as the network is called for it: ``rows`` says of each guidance row whether it sees photo and speech."""
+    """A video as the network is called for it: ``rows`` says of each guidance row whether it has photo and speech."""
 
     video: Video
     rows: tuple[bool, ...]
@@ -243,10 +243,10 @@ def _set_dtype(network: UNet, kind: torch.dtype, cast_to: torch.dtype | None) ->
         parameter.data = parameter.data.to(cast_to if vector else kind)
 
 
-def conditioning(video: Video, sees: bool) -> list:
+def conditioning(video: Video, with_photo: bool) -> list:
     """CONDITIONING of a guidance row: with photo and speech, or without. Its tensor is CLIP's token, or zeros."""
     token = video.photo.image_token
-    return [[token if sees else torch.zeros_like(token), {VIDEO_KEY: GivenVideo(video, (sees,))}]]
+    return [[token if with_photo else torch.zeros_like(token), {VIDEO_KEY: GivenVideo(video, (with_photo,))}]]
 
 
 def trailing_sigmas(model: ModelPatcher, steps: int, denoise: float = 1.0) -> Tensor:

@@ -140,10 +140,10 @@ def before(wavlm: str = WAVLM, wav2vec2: str = WAV2VEC2, *, smga: bool = True, f
     filmed = Node("filmed", "MMGT_DWPosePoseVideo", {"detector": "detector", "frames": "film"}, picture=SMALL)
     speech = "sound.AUDIO" if film and not smga else SPEECH
     return [
-        [given(*more), Group("2 Eyes, ears", [detector(), encoder(wavlm, wav2vec2)])],
+        [given(*more), Group("2 Detect, encode", [detector(), encoder(wavlm, wav2vec2)])],
         [
             Group("3 The person", [initial_pose(picture=SMALL if film else PICTURE), *([filmed] if film else [])]),
-            Group("4 What is heard", [encode(speech), *([LOAD_SMGA] if smga else [])]),
+            Group("4 Encode speech", [encode(speech), *([LOAD_SMGA] if smga else [])]),
         ],
     ]
 
@@ -185,7 +185,7 @@ GRAPHS = {
         "**The grey groups** show what goes on to other nodes: pose pictures, and the poses as a file below "
         "`output/poses`.",
         [
-            [given(), Group("2 Eyes", [detector(files=False)])],
+            [given(), Group("2 Detector", [detector(files=False)])],
             [Group("3 The person", [initial_pose()])],
             [Group("4 Poses from speech", [RHYTHM])],
             [
@@ -229,7 +229,7 @@ GRAPHS = {
         "**Your own photo** needs someone who finds the person in it: DWPose's `yolox_l.onnx` and "
         "`dw-ll_ucoco_384.onnx` in `models/mmgt`, or an installed MediaPipe. The example portrait needs neither.",
         [
-            [given(), Group("2 Eyes", [detector(files=False)])],
+            [given(), Group("2 Detector", [detector(files=False)])],
             [Group("3 The person", [initial_pose()])],
             [Group("4 Saved poses", [Node("poses", "MMGT_LoadPoses", values={"file": "poses.json"})])],
             [Group("5 Preview", [preview("poses")], GREEN)],

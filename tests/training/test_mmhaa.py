@@ -23,7 +23,7 @@ IMAGE = MMHAATraining(
     num_steps=2,
     batch=2,
     side_px=SIDE_PX,
-    hearing="handcrafted",
+    speech_kind="handcrafted",
     learning_rate=1e-3,
     sizes=NARROW,
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-# Heads and quantizers of training, and the stand-in for masked steps: nothing that is heard depends on them.
+# Heads and quantizers of training, and the stand-in for masked steps: no feature depends on them.
 _UNUSED = re.compile(r"(lm_head|quantizer|project_q|project_hid)\.|(masked_spec_embed|mask_emb)$")
 
 # (fairseq's WavLM, transformers); {i} is a layer's number. The first that a key begins with counts.

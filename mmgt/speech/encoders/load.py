@@ -53,7 +53,7 @@ def build_wavlm(
     source: str = "the state dict",
     dtype: torch.dtype = torch.float32,
 ) -> WavLM:
-    """WavLM, ready to listen, from a published state dict. Raises InputError for another model, WavLM-Base included."""
+    """WavLM, ready to encode, from a published state dict. Raises InputError for another model, WavLM-Base included."""
     state = from_published(tensors, "wavlm.")
     if _RELATIVE_POSITIONS not in state:
         raise InputError(f"{source} is {recognise(tensors)}, not WavLM-Large; {WAVLM_ADVICE}.")
@@ -81,7 +81,7 @@ def build_wav2vec2(
     source: str = "the state dict",
     dtype: torch.dtype = torch.float32,
 ) -> Wav2Vec2:
-    """wav2vec2, ready to listen, from a published state dict.
+    """wav2vec2, ready to encode, from a published state dict.
 
     num_heads: by default one for every 64 channels. Raises InputError for another model, wav2vec2-large included.
     """

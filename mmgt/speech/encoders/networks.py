@@ -22,7 +22,7 @@ Layer = Callable[[Tensor], Tensor]
 
 
 class SpeechEncoder(nn.Module, ABC):
-    """A network of transformers (``network``) that listens to speech where its weights are and in their dtype."""
+    """A network of transformers (``network``) that encodes speech where its weights are and in their dtype."""
 
     epsilon: float  # added to the variance of the samples
 
@@ -35,7 +35,7 @@ class SpeechEncoder(nn.Module, ABC):
     def context_frames(self) -> int:
         """How far the convolution that tells positions reaches to either side.
 
-        What is nearer than this to the end of a chunk hears that the chunk ends, and is left to the chunk beside it.
+        What is nearer than this to the end of a chunk depends on where it ends, and is left to the chunk beside it.
         """
 
     @abstractmethod
@@ -81,9 +81,9 @@ class SpeechEncoder(nn.Module, ABC):
         for chunk_idx, weight in enumerate(blend_weights(starts, length, num_frames)):
             start = starts[chunk_idx]
             before = min(start, context)
-            heard = steps[start - before : start + length + context]
-            first, last = int(heard[0]), min(math.ceil(heard[-1]), speech.num_steps - 1)
-            rows = self.rows(self.conv_features(speech, layers, first, last + 1), heard - first)
+            needed = steps[start - before : start + length + context]
+            first, last = int(needed[0]), min(math.ceil(needed[-1]), speech.num_steps - 1)
+            rows = self.rows(self.conv_features(speech, layers, first, last + 1), needed - first)
             rows = rows[before : before + length].float().cpu()
             if chunk_idx == 0:
                 encoded = torch.zeros(num_frames, *rows.shape[1:])
@@ -97,7 +97,7 @@ class SpeechEncoder(nn.Module, ABC):
         return len(self._chunks(num_frames)[0])
 
     def _chunks(self, num_frames: int) -> tuple[list[int], int, int]:
-        """Starts and length of the chunks that are blended, and how much more is heard on either side."""
+        """Starts and length of the chunks that are blended, and how much more is read on either side."""
         if num_frames <= CHUNK_FRAMES:
             return [0], num_frames, 0
         length = CHUNK_FRAMES - 2 * self.context_frames
@@ -145,7 +145,7 @@ class Wav2Vec2(SpeechEncoder):
     def first_layer(self, speech: Speech) -> Layer:
         """Its group norm takes each channel's mean and variance over the whole recording.
 
-        A channel is a weighted sum of the samples that the convolution hears at once: its mean and variance follow
+        A channel is a weighted sum of the samples in the convolution's receptive field: its mean and variance follow
         from the means of these samples and of their products.
         """
         layer = self.network.feature_extractor.conv_layers[0]
@@ -157,9 +157,9 @@ class Wav2Vec2(SpeechEncoder):
         for first in range(0, num_steps, steps_at_once):
             last = min(first + steps_at_once, num_steps) - 1
             samples = speech.read(first * stride, last * stride + kernel, self.epsilon)
-            heard = samples.double().unfold(0, kernel, stride)  # [steps, kernel]
-            samples_mean += heard.sum(dim=0) / num_steps
-            products_mean += heard.T @ heard / num_steps
+            spans = samples.double().unfold(0, kernel, stride)  # [steps, kernel]
+            samples_mean += spans.sum(dim=0) / num_steps
+            products_mean += spans.T @ spans / num_steps
         weights = conv.weight[:, 0].cpu().double()  # [C, kernel]
         mean = weights @ samples_mean
         variance = ((weights @ products_mean) * weights).sum(dim=1) - mean**2

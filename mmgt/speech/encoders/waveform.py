@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..recording import SPEECH_RATE_HZ, Recording
 
-# The convolutions of both networks: a step of theirs is 320 samples (20 ms) and hears 400 (25 ms).
+# The convolutions of both networks: a step of theirs is 320 samples (20 ms) and spans 400 (25 ms).
 CONV_KERNELS = (10, 3, 3, 3, 3, 2, 2)
 CONV_STRIDES = (5, 2, 2, 2, 2, 2, 2)
 STEP_SAMPLES = math.prod(CONV_STRIDES)
@@ -31,7 +31,7 @@ class Speech:
 
     @classmethod
     def of(cls, recording: Recording, num_padding: int = 0) -> Speech:
-        """A recording; it is padded at least to what one step of the convolutions hears."""
+        """A recording; it is padded at least to what one step of the convolutions spans."""
         samples = torch.from_numpy(recording.mono_at(SPEECH_RATE_HZ))
         variance, mean = torch.var_mean(samples, correction=0)
         return cls(samples, mean.item(), variance.item(), max(num_padding, STEP_REACH_SAMPLES - len(samples)))
