@@ -8,6 +8,7 @@ from .preview import bench_preview
 from .provenance import bench_provenance
 from .reuse import bench_reuse
 from .smga import bench_smga
+from .train import bench_train
 from .unet import bench_unet
 from .video import bench_video
 
@@ -19,4 +20,5 @@ BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
     "reuse": bench_reuse,
     "encoders": bench_encoders,
     "provenance": bench_provenance,
+    "train": bench_train,
 }

@@ -155,7 +155,7 @@ def shown(num_steps: int, team: Team) -> Iterator[Callable[[int, int, float], No
 
         def show(step: int, _num_steps: int, loss: float) -> None:
             if bar.n == 0:
-                bar.initial = bar.n = step - 1  # a run that goes on
+                bar.initial = bar.n = bar.last_print_n = step - 1  # a run that goes on
             bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
             bar.update(step - bar.n)
 
