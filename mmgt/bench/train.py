@@ -84,7 +84,7 @@ def _smga_steps(clips: ClipSet) -> tuple[Callable[[], None], Callable[[], None]]
 
 
 def _video_steps(videos: VideoSet, latent: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    settings = MMHAATraining(process="video", batch=1, side_px=8 * latent, hearing="handcrafted", sizes=TINY)
+    settings = MMHAATraining(process="video", batch=1, side_px=8 * latent, speech_kind="handcrafted", sizes=TINY)
     networks = new_mmhaa(TINY, 0, with_video=True)
     trainable(networks, EVERYTHING)
     both = BothNetworks(networks)
