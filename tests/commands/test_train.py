@@ -44,7 +44,7 @@ def test_with_a_vae_and_clip(tmp_path, monkeypatch, capsys):
     assert networks["denoising_unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"].shape[1] == 48
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["coder"] not in (None, "blocks")
-    assert config["eyes"] is not None
+    assert config["image_encoder"] is not None
 
 
 def test_eight_bits_without_cuda_are_refused(tmp_path, capsys):

@@ -25,7 +25,7 @@ from mmgt.training.mmhaa_loss import Clip, MMHAALoss, noise_of, predict
 from mmgt.training.optimisers import adamw
 from mmgt.training.processes import IMAGE, VIDEO, trainable, zero_unused
 from mmgt.training.run import Run, learning
-from mmgt.training.video_set import Eyes
+from mmgt.training.video_set import ImageEncoder
 from mmgt.weights import load_strictly
 
 
@@ -194,7 +194,7 @@ def test_the_defaults_are_the_authors_settings(path, process):
 def test_what_a_dropped_photo_shows_to_clip(path, tmp_path):
     """A picture of the mean colour, which is not a black one."""
     tensors, _ = read(path)
-    eyes = Eyes(load_image_encoder(tiny_file(tmp_path, "clip")), "tiny")
-    np.testing.assert_allclose(eyes.zero_picture()[0], tensors["zero_pixel_values.image_embeds"], atol=1e-5)
-    black = eyes.tokens(np.zeros((1, 64, 64, 3), np.uint8))
+    encoder = ImageEncoder(load_image_encoder(tiny_file(tmp_path, "clip")), "tiny")
+    np.testing.assert_allclose(encoder.zero_picture()[0], tensors["zero_pixel_values.image_embeds"], atol=1e-5)
+    black = encoder.tokens(np.zeros((1, 64, 64, 3), np.uint8))
     np.testing.assert_allclose(black[0], tensors["black_picture.image_embeds"], atol=1e-5)
