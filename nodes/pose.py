@@ -13,7 +13,7 @@ from ..mmgt.media import check_output
 from ..mmgt.people import PersonOrder, initial_pose_of
 from ..mmgt.pose_files import load_poses, save_poses
 from ..mmgt.provenance import digest
-from ..mmgt.weights.catalog import DWPOSE, YOLOX
+from ..mmgt.weights.catalog import DWPOSE, MEDIAPIPE, YOLOX
 from . import host, sockets, tensors
 
 AUTO = "auto"
@@ -55,7 +55,9 @@ class LoadPoseDetector(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, detector=None, pose=None, provider=None):
-        return host.fingerprint((detector, YOLOX), (pose, DWPOSE))  # what an error told to put there is found at once
+        return host.fingerprint(
+            (detector, YOLOX), (pose, DWPOSE), (None, MEDIAPIPE)
+        )  # what an error told to put there is found at once
 
     @classmethod
     def execute(cls, detector, pose, provider) -> io.NodeOutput:

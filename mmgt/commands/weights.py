@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,6 +77,9 @@ def _check(path: Path, file: WeightFile | None = None) -> tuple[str, str]:
         if path.suffix == ".onnx":
             check_file(path, "fetch it again")
             return _check_onnx(path, file)
+        if path.suffix == ".task":
+            check_file(path, "fetch it again")
+            return ("there", "MediaPipe's models") if zipfile.is_zipfile(path) else ("wrong", "no MediaPipe file")
         kind = recognise(open_checkpoint(path, "fetch it again").tensors)
     except InputError as error:
         return "broken", str(error)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..people import Detector
-from ..weights.catalog import DWPOSE, YOLOX
+from ..weights.catalog import DWPOSE, MEDIAPIPE, YOLOX
 from ..weights.places import find, places
 from .dwpose import load_dwpose
 from .example_portrait import ExamplePortrait
@@ -21,7 +21,7 @@ logger = logging.getLogger("mmgt")
 def find_detector(
     folder_paths: Callable[[str], Iterable[str | Path]], providers: Sequence[str] | None = None
 ) -> Detector:
-    """DWPose if its two files are there, else MediaPipe.
+    """DWPose if its two files are there, else MediaPipe (with its own file, where it has no models inside).
 
     folder_paths: where files are looked for, see ``weights.places``. providers: for DWPose, see ``load_dwpose``. Where
     there is neither, a detector that knows the pose of the demo's portrait; for any other picture it raises an
@@ -34,7 +34,7 @@ def find_detector(
         return load_dwpose(detector_path, pose_path, providers)
     missing = " and ".join(name for name, path in found.items() if path is None)
     try:
-        detector = load_mediapipe()
+        detector = load_mediapipe(find(MEDIAPIPE, places(MEDIAPIPE, folder_paths)))
     except InputError as error:
         return ExamplePortrait(
             f"no pose detector: {missing} not found in {' or '.join(map(str, folders))}; put DWPose's {DETECTOR_FILE} "

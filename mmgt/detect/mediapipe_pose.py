@@ -1,18 +1,23 @@
-"""Picture -> keypoints of one person with MediaPipe Holistic: the detector that needs no downloaded weights.
+"""Picture -> keypoints of one person with MediaPipe Holistic.
 
-The last release with its models inside is 0.10.21. Its body points are defined a little differently from DWPose's:
+The last release with its models inside is 0.10.21; newer ones read them from a file, ``holistic_landmarker.task``. Its
+body points are defined a little differently from DWPose's:
 shoulders sit about 8 % of the shoulder width higher and further in.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..errors import InputError
 from ..people import Detection, check_picture
+from ..weights.catalog import MEDIAPIPE, advice
+from ..weights.files import check_file
 from .coco import coco_to_openpose
 
 TWO_LINE_INSTALL = (
@@ -47,17 +52,16 @@ NUM_FACE_POINTS, NUM_HAND_POINTS = 68, 21
 
 @dataclass(frozen=True)
 class MediaPipePose:
-    """MediaPipe Holistic in still-picture mode; sees one person."""
+    """MediaPipe Holistic up to 0.10.21, in still-picture mode; finds one person."""
 
     holistic: Any  # mediapipe.solutions.holistic.Holistic
 
     def detect(self, picture: np.ndarray) -> Detection:
         """picture: [H, W, 3] uint8 RGB -> nobody or one person; points outside of the picture have score 0."""
         check_picture(picture)
-        height_px, width_px = picture.shape[:2]
         found = self.holistic.process(np.ascontiguousarray(picture))
         body, face, left_hand, right_hand = (
-            _pixels(part, height_px, width_px)
+            None if part is None else part.landmark
             for part in (
                 found.pose_landmarks,
                 found.face_landmarks,
@@ -65,29 +69,64 @@ class MediaPipePose:
                 found.right_hand_landmarks,
             )
         )
-        if body is None:
-            return Detection(
-                np.zeros((0, 4)),
-                np.zeros(0),
-                np.zeros((0, 134, 2)),
-                np.zeros((0, 134), np.float32),
-                height_px,
-                width_px,
-            )
-        visibility = np.array([point.visibility for point in found.pose_landmarks.landmark])
-        keypoints, score = landmarks_to_coco(body, visibility, face, left_hand, right_hand)
-        is_inside = ((keypoints >= 0) & (keypoints <= (width_px, height_px))).all(axis=-1)
-        keypoints, score = coco_to_openpose(keypoints, score * is_inside)
-        shown = keypoints[score > 0] if (score > 0).any() else keypoints
-        box = np.concatenate([shown.min(axis=0), shown.max(axis=0)])
-        confidence = visibility.mean()
-        return Detection(
-            box[None], confidence[None], keypoints[None], score[None].astype(np.float32), height_px, width_px
+        return _detection(body, face, left_hand, right_hand, size_px=picture.shape[:2])
+
+
+@dataclass(frozen=True)
+class MediaPipeTask:
+    """The same networks in newer releases, read from their ``.task`` file."""
+
+    landmarker: Any  # mediapipe.tasks.vision.HolisticLandmarker
+    as_image: Any  # [H, W, 3] uint8 RGB -> mediapipe.Image
+
+    def detect(self, picture: np.ndarray) -> Detection:
+        """As ``MediaPipePose.detect``."""
+        check_picture(picture)
+        found = self.landmarker.detect(self.as_image(np.ascontiguousarray(picture)))
+        return _detection(
+            found.pose_landmarks,
+            found.face_landmarks,
+            found.left_hand_landmarks,
+            found.right_hand_landmarks,
+            size_px=picture.shape[:2],
         )
 
 
-def load_mediapipe() -> MediaPipePose:
-    """MediaPipe, ready to detect. Raises InputError if it is missing, too new or does not fit its protobuf."""
+Landmarks: TypeAlias = (
+    "Sequence[Any] | None"  # with x, y as fractions of the picture, those of the body with their visibility
+)
+
+
+def _detection(
+    body: Landmarks, face: Landmarks, left_hand: Landmarks, right_hand: Landmarks, size_px: Sequence[int]
+) -> Detection:
+    """Landmarks, None or empty for parts that were not found -> nobody or one person."""
+    height_px, width_px = size_px
+    if not body:
+        return Detection(
+            np.zeros((0, 4)),
+            np.zeros(0),
+            np.zeros((0, 134, 2)),
+            np.zeros((0, 134), np.float32),
+            height_px,
+            width_px,
+        )
+    visibility = np.array([point.visibility for point in body])
+    places = [_pixels(part, height_px, width_px) if part else None for part in (face, left_hand, right_hand)]
+    keypoints, score = landmarks_to_coco(_pixels(body, height_px, width_px), visibility, *places)
+    is_inside = ((keypoints >= 0) & (keypoints <= (width_px, height_px))).all(axis=-1)
+    keypoints, score = coco_to_openpose(keypoints, score * is_inside)
+    shown = keypoints[score > 0] if (score > 0).any() else keypoints
+    box = np.concatenate([shown.min(axis=0), shown.max(axis=0)])
+    confidence = visibility.mean()
+    return Detection(box[None], confidence[None], keypoints[None], score[None].astype(np.float32), height_px, width_px)
+
+
+def load_mediapipe(task: Path | None = None) -> MediaPipePose | MediaPipeTask:
+    """MediaPipe, ready to detect. task: where ``holistic_landmarker.task`` is, for a release without models inside.
+
+    Raises InputError if MediaPipe is missing, lacks its models or does not fit its protobuf.
+    """
     others = (
         "use DWPose, or give a pose file ('Load Poses', or --poses on the "
         "command line) or a POSE_KEYPOINT of another detector"
@@ -100,10 +139,13 @@ def load_mediapipe() -> MediaPipePose:
             f"MediaPipe cannot be imported ({reason}); run {TWO_LINE_INSTALL} (Python 3.9 to 3.12), or {others}."
         ) from error
     if not hasattr(mediapipe, "solutions"):
+        if task is not None:
+            return _load_task(mediapipe, task)
         version = getattr(mediapipe, "__version__", "of unknown version")
         raise InputError(
-            f"MediaPipe {version} has no `solutions` and no models inside any more; the last one with them is "
-            f"0.10.21: run {TWO_LINE_INSTALL} (Python 3.9 to 3.12), or {others}."
+            f"MediaPipe {version} has no `solutions` and no models inside any more; put {MEDIAPIPE.name}, from "
+            f"{MEDIAPIPE.page}, into models/{MEDIAPIPE.folder} (`mmgt weights get {MEDIAPIPE.key}`), or take the last "
+            f"one with them, 0.10.21: run {TWO_LINE_INSTALL} (Python 3.9 to 3.12), or {others}."
         )
     try:
         holistic = mediapipe.solutions.holistic.Holistic(
@@ -120,11 +162,21 @@ def load_mediapipe() -> MediaPipePose:
     return MediaPipePose(holistic)
 
 
-def _pixels(landmarks: Any, height_px: int, width_px: int) -> np.ndarray | None:
-    """MediaPipe's landmark list (fractions of the picture) -> [N, 2] px; None stays None."""
-    if landmarks is None:
-        return None
-    return np.array([(point.x * width_px, point.y * height_px) for point in landmarks.landmark])
+def _load_task(mediapipe: Any, task: Path) -> MediaPipeTask:
+    check_file(task, advice(MEDIAPIPE))
+    try:
+        landmarker = mediapipe.tasks.vision.HolisticLandmarker.create_from_model_path(str(task))
+    except (RuntimeError, ValueError, OSError, AttributeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"MediaPipe cannot read {task} ({reason}); {advice(MEDIAPIPE)}.") from error
+    return MediaPipeTask(
+        landmarker, lambda picture: mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=picture)
+    )
+
+
+def _pixels(landmarks: Sequence[Any], height_px: int, width_px: int) -> np.ndarray:
+    """Landmarks in fractions of the picture -> [N, 2] px."""
+    return np.array([(point.x * width_px, point.y * height_px) for point in landmarks])
 
 
 def landmarks_to_coco(

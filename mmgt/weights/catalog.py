@@ -166,7 +166,18 @@ DWPOSE = WeightFile(
     size_bytes=134_399_116,
     instead=_OTHER_POSES,
 )
-CATALOG = (SMGA, MMHAA, VAE, CLIP, WAV2VEC2, WAVLM, YOLOX, DWPOSE)
+MEDIAPIPE = WeightFile(
+    key="mediapipe",
+    name="holistic_landmarker.task",
+    folder=OUR_FOLDER,
+    purpose="MediaPipe newer than 0.10.21, instead of DWPose: keypoints of a person",
+    licence="Apache-2.0",
+    published="holistic_landmarker.task",
+    repository="litert-community/MediaPipe-HolisticLandmarker",
+    size_bytes=13_683_609,
+    instead="use DWPose, or MediaPipe 0.10.21, which has its models inside",
+)
+CATALOG = (SMGA, MMHAA, VAE, CLIP, WAV2VEC2, WAVLM, YOLOX, DWPOSE, MEDIAPIPE)
 BY_KEY = {file.key: file for file in CATALOG}
 
 

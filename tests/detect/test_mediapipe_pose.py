@@ -9,11 +9,13 @@ import pytest
 from mmgt import skeleton as sk
 from mmgt.assets import ASTRONAUT, ASTRONAUT_POSE
 from mmgt.detect.coco import coco_to_openpose
+from mmgt.detect.find import find_detector
 from mmgt.detect.mediapipe_pose import MediaPipePose, face_68, landmarks_to_coco, load_mediapipe, spread_evenly
 from mmgt.errors import InputError
 from mmgt.media import read_picture
 from mmgt.people import choose_person, initial_pose_of
 from mmgt.pose_files import load_poses
+from mmgt.weights import in_models
 
 HEIGHT, WIDTH = 100, 200
 
@@ -106,11 +108,54 @@ def test_a_missing_mediapipe_names_the_two_lines(monkeypatch):
     assert "DWPose" in str(error.value)
 
 
+def newer_mediapipe(monkeypatch, create):
+    newer = ModuleType("mediapipe")
+    newer.__version__ = "1.2.3"  # type: ignore[attr-defined]
+    newer.Image = lambda image_format, data: (image_format, data)  # type: ignore[attr-defined]
+    newer.ImageFormat = SimpleNamespace(SRGB="rgb")  # type: ignore[attr-defined]
+    landmarker = SimpleNamespace(create_from_model_path=create)
+    newer.tasks = SimpleNamespace(vision=SimpleNamespace(HolisticLandmarker=landmarker))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mediapipe", newer)
+
+
+def test_a_newer_mediapipe_reads_its_models_from_a_file(tmp_path, monkeypatch):
+    """The same landmarks give the same person as by the older release; parts that were not found are empty lists."""
+    body, hand = landmarks(numbered(33, 1)), landmarks(numbered(21, 2))
+    found = SimpleNamespace(
+        pose_landmarks=body.landmark, face_landmarks=[], left_hand_landmarks=hand.landmark, right_hand_landmarks=[]
+    )
+    asked = []
+    newer_mediapipe(
+        monkeypatch, lambda path: SimpleNamespace(detect=lambda image: asked.append((path, image)) or found)
+    )
+    task = tmp_path / "mmgt" / "holistic_landmarker.task"
+    task.parent.mkdir()
+    task.write_bytes(b"PK")
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    made, expected = find_detector(in_models(tmp_path)).detect(picture), detect(body=body, left=hand)
+    assert asked[0][0] == str(task)
+    assert asked[0][1][0] == "rgb"
+    np.testing.assert_array_equal(made.keypoints_px, expected.keypoints_px)
+    np.testing.assert_array_equal(made.score, expected.score)
+
+
+def test_a_broken_models_file_is_one_sentence(tmp_path, monkeypatch):
+    def broken(path):
+        raise RuntimeError("Unable to open zip archive.\n(more)")
+
+    newer_mediapipe(monkeypatch, broken)
+    task = tmp_path / "holistic_landmarker.task"
+    task.write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"cannot read .*task \(Unable to open zip archive\.\); put") as error:
+        load_mediapipe(task)
+    assert "\n" not in str(error.value)
+
+
 def test_a_newer_mediapipe_without_its_models_is_named(monkeypatch):
     newer = ModuleType("mediapipe")
     newer.__version__ = "1.2.2"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mediapipe", newer)
-    with pytest.raises(InputError, match=r"MediaPipe 1\.2\.2 has no `solutions`"):
+    with pytest.raises(InputError, match=r"MediaPipe 1\.2\.2 has no `solutions`.*holistic_landmarker\.task"):
         load_mediapipe()
 
 

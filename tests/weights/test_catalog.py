@@ -4,6 +4,7 @@ import pytest
 
 from mmgt.detect.sessions import DETECTOR_FILE, POSE_FILE
 from mmgt.weights import CATALOG, MMHAA_FILE, SMGA_FILE, WeightFile, missing_sentence, signatures
+from mmgt.weights.catalog import MEDIAPIPE
 from mmgt.weights.files import human_size
 
 DOCS = Path(__file__).parents[2] / "docs" / "weights.md"
@@ -25,9 +26,11 @@ def test_the_documented_table_is_this_one():
 
 
 def test_names_are_unique_and_say_where_they_belong():
-    assert len({file.key for file in CATALOG}) == len({file.name for file in CATALOG}) == len(CATALOG) == 8
+    assert len({file.key for file in CATALOG}) == len({file.name for file in CATALOG}) == len(CATALOG) == 9
     assert {file.folder for file in CATALOG} == {"mmgt", "vae", "clip_vision", "audio_encoders"}
-    assert {SMGA_FILE, MMHAA_FILE, DETECTOR_FILE, POSE_FILE} == {f.name for f in CATALOG if f.folder == "mmgt"}
+    assert {SMGA_FILE, MMHAA_FILE, DETECTOR_FILE, POSE_FILE, MEDIAPIPE.name} == {
+        f.name for f in CATALOG if f.folder == "mmgt"
+    }
     kinds = [kind for file in CATALOG for kind in file.kinds]
     assert len(set(kinds)) == len(kinds)
     assert {signatures.SMGA, signatures.MMHAA, signatures.WAVLM, signatures.WAV2VEC2} <= set(kinds)
