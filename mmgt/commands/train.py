@@ -54,6 +54,13 @@ def add_parser(commands: Commands) -> None:
         "--out", type=Path, required=True, metavar="RUN", help="the run's folder; a run there goes on"
     )
     by_heart.set_defaults(run=run_overfit_smga)
+    by_heart = train.add_parser(
+        "overfit-video", help="small networks of stage II learn one drawn clip by heart: a proof"
+    )
+    by_heart.add_argument(
+        "--out", type=Path, required=True, metavar="RUN", help="the run's folder; a run there goes on"
+    )
+    by_heart.set_defaults(run=run_overfit_video)
     compare = train.add_parser("compare", help="an SMGA on speech it never heard, beside what needs no learning")
     compare.add_argument("--network", type=Path, required=True, metavar="FILE", help="of SMGA")
     compare.add_argument("--data", type=Path, required=True, metavar="SET", help="whose held-out clips are taken")
@@ -191,6 +198,19 @@ def run_smga(args: argparse.Namespace) -> None:
         train_smga(args.data, args.out, settings, progress=show, team=team, **_writing(args))
     if team.writes:
         print(f"done: {args.out / 'smga.safetensors'}")
+
+
+def run_overfit_video(args: argparse.Namespace) -> None:
+    from ..training.overfit_video import SETTINGS, overfit_video
+    from ..training.team import ALONE
+
+    with shown(SETTINGS.num_steps, ALONE) as show:
+        learned = overfit_video(args.out, progress=show)
+    print(
+        f"loss {learned.loss_before:.4f} -> {learned.loss_after:.4f} ({learned.loss_after / learned.loss_before:.2%}); "
+        f"sampled frames {learned.psnr_db:.1f} dB from the truth (the first frame held: {learned.still_db:.1f} dB), "
+        f"see {args.out / 'sample.png'}"
+    )
 
 
 def run_overfit_smga(args: argparse.Namespace) -> None:
