@@ -11,6 +11,7 @@ from ..mmgt.errors import InputError
 from ..mmgt.mmhaa.drive import STRENGTHS, drive_video
 from ..mmgt.mmhaa.masks import HandsBranch, MaskOptions, ThirdMask
 from ..mmgt.mmhaa.motion import MAX_FRAMES
+from ..mmgt.mmhaa.network import check_speech
 from ..mmgt.mmhaa.pictures import MAX_PX, TRAINED_PX, PictureSize
 from ..mmgt.mmhaa.presets import PRESETS
 from ..mmgt.mmhaa.sample import Video, VideoOptions
@@ -221,6 +222,7 @@ def _video(
     hands=None,
     third_mask=MaskOptions.third_mask,
     hands_branch=MaskOptions.hands_branch,
+    latent=None,
     *,
     width,
     height,
@@ -247,6 +249,10 @@ def _video(
         speech=speech,
         strengths=(full_strength, face_strength, lips_strength),
     )
+    if drive.speech is not None:
+        check_speech(model.model.network, *drive.speech.shape[1:])
+    if latent is not None:
+        drive.check_latents(latent["samples"].shape)
     checked = VideoOptions(**options)
     photo = host.read_photo(model, picture, size, vae, clip_vision)
     empty = torch.zeros(drive.num_frames, 4, *size.latent_shape)
@@ -395,7 +401,7 @@ class MMHAAVideoSampler(io.ComfyNode):
             raise InputError(
                 f"denoise is {denoise:g}, but there is no latent to refine; connect one, or set denoise to 1."
             )
-        made = _video(model, **given)
+        made = _video(model, latent=latent, **given)
         positive, negative = (host.conditioning(made.video, with_photo) for with_photo in (True, False))
         if sigmas is None:
             sigmas = host.schedule(model, sampler_name, scheduler, steps, denoise)

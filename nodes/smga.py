@@ -154,7 +154,7 @@ class SMGAAudio2PoseSampler(io.ComfyNode):
                 sockets.Poses.Output(
                     display_name="poses", tooltip="The best candidate: 25 fps, as long as the speech."
                 ),
-                io.String.Output(display_name="scores", tooltip="A line per candidate: seed, beats, lips, total."),
+                io.String.Output(display_name="scores", tooltip="A line per candidate: seed, total, beats, lips."),
             ],
         )
 
@@ -219,7 +219,7 @@ class SMGAResample(io.ComfyNode):
                 sockets.Poses.Output(
                     display_name="poses", tooltip="The best candidate: 25 fps, as long as the speech."
                 ),
-                io.String.Output(display_name="scores", tooltip="A line per candidate: seed, beats, lips, total."),
+                io.String.Output(display_name="scores", tooltip="A line per candidate: seed, total, beats, lips."),
             ],
         )
 

@@ -68,6 +68,7 @@ class PreviewMotion(io.ComfyNode):
         picture, mask = within(tensors.picture(image), mask, long_side)
         initial_pose = tensors.initial_pose(initial_pose, image)
         height, width, channels = picture.shape
+        host.check_interrupt()
         host.check_batch("the preview", poses.num_frames, height, width, channels, "choose a smaller long_side")
         frames = preview_motion(picture, initial_pose, poses, mask, lambda *_: host.check_interrupt())
         images = tensors.image_batch(host.live(frames, poses.num_frames), poses.num_frames)

@@ -11,6 +11,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 CONTEXT_FRAMES = 2  # a frame reads two frames (80 ms) before and behind it
+NUM_FRAMES_AROUND = 2 * CONTEXT_FRAMES + 1
 
 
 class AudioProjection(nn.Module):

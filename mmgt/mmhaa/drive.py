@@ -17,11 +17,12 @@ from ..motion_mask import face_box, hand_boxes, lip_box
 from ..poses import POSE_FPS, PoseSequence
 from ..speech.features import SpeechFeatures
 from .masks import BoxMasks, BranchMasks, EvenMasks, GivenMasks, MaskOptions, RegionMasks
-from .pictures import PictureSize, picture_for_network
+from .pictures import LATENT_PX, NETWORK_PX, PictureSize, picture_for_network
 
 logger = logging.getLogger("mmgt")
 
 MASK_ASPECT = 0.05  # by which a mask's shape may differ: sizes are rounded to 8 px and the like
+LATENT_CHANNELS = 4  # of Stable Diffusion 1.5's VAE
 STRENGTHS = (1.0, 1.0, 2.0)  # of the full, face and lips branch: the authors' inference
 
 
@@ -76,6 +77,25 @@ class Drive:
     masks: FrameSource
     speech: Tensor | None
     strengths: tuple[float, float, float] = STRENGTHS
+
+    def check_latents(self, shape: Sequence[int]) -> None:
+        """Raise InputError unless latents of a shape [T, 4, h, w] are of this video."""
+        wanted = [self.num_frames, LATENT_CHANNELS, *self.size.latent_shape]
+        if list(shape) == wanted:
+            return
+        advice = "connect the LATENT of MM-HAA Conditioning, or of a video of as many frames"
+        if list(shape[:-2]) == wanted[:-2]:
+            (height_px, width_px), size = (LATENT_PX * cells for cells in shape[-2:]), self.size
+            advice = (
+                f"enlarge them by Upscale Latent to {size.canvas_width_px}x{size.canvas_height_px} px, on which a "
+                f"video of {size.width_px}x{size.height_px} px is made"
+            )
+            if height_px % NETWORK_PX == width_px % NETWORK_PX == 0:
+                advice += f", or set width to {width_px} and height to {height_px}"
+        raise InputError(
+            f"the latents are {list(shape)}, but this video needs {wanted} (frames, channels, height and width in "
+            f"cells of {LATENT_PX} px); {advice}."
+        )
 
 
 def drive_video(

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion import PUBLISHED, Parametrisation
+from ..errors import InputError
 from ..weights.signatures import PREFIXES
-from .audio_proj import AudioProjection
+from .audio_proj import NUM_FRAMES_AROUND, AudioProjection
 from .config import UNetConfig
 from .pose_guider import PoseGuider
 from .unet import UNet
@@ -68,6 +69,17 @@ class MMHAA:
     def read_photo(self, latents: Tensor, image_token: Tensor) -> Photo:
         """latents [1, 4, h, w] (scaled), image_token [1, 1, D] -> the photo's features."""
         return Photo(self.reference_unet.read_photo(latents, image_token), image_token)
+
+
+def check_speech(network: VideoNetwork, num_layers: int, width: int) -> None:
+    """Raise InputError unless so many of wav2vec2's layers, so wide, are what the network reads."""
+    wanted = network.audioproj.proj1.in_features
+    if wanted != NUM_FRAMES_AROUND * num_layers * width:
+        raise InputError(
+            f"wav2vec2 gives {num_layers} layers of {width} per frame, but this video network reads {wanted} numbers "
+            f"of {NUM_FRAMES_AROUND} frames; take the wav2vec2 that it was trained with (the published one: "
+            "wav2vec2-base-960h)."
+        )
 
 
 def network_states(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

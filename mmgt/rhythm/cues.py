@@ -9,6 +9,7 @@ import numpy as np
 from ..poses import POSE_FPS
 from ..speech.loudness import frame_rms, voice_loudness
 from ..speech.recording import FRAME_SAMPLES, SPEECH_RATE_HZ, Recording, fit_length
+from ..speech.spectra import by_librosa
 
 HOP_SAMPLES = FRAME_SAMPLES // 2  # 20 ms: every second spectrum is centred on a video frame
 LIP_SMOOTHING_S = 0.036  # Gaussian sigma cut at 3 frames: lips close 120 ms after the sound, as muscles do
@@ -33,6 +34,7 @@ class SpeechCues:
     onset_strength: np.ndarray
 
 
+@by_librosa()
 def hear_speech(recording: Recording) -> SpeechCues:
     """The cues of a recording, one per video frame, all centred on their frame (no lag)."""
     import librosa

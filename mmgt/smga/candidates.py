@@ -22,6 +22,12 @@ MAX_CANDIDATES = 16
 WAVLM_WIDTH = 1024
 
 
+SCORE_LEGEND = (
+    "Higher is better; the first number is the mean of the two. beats, 0 to 1: how close head and arms stop to onsets "
+    "and beats of the speech. lips, -1 to 1: how well the mouth's opening follows the loudness."
+)
+
+
 @dataclass(frozen=True)
 class Score:
     """How a candidate moves with the speech.
@@ -97,13 +103,14 @@ def score_poses(poses: PoseSequence, speech: SpeechFeatures, seed: int) -> Score
 
 
 def score_table(scores: Sequence[Score]) -> str:
-    """One line per candidate under a heading; the best is marked."""
+    """One line per candidate, the best marked, and what the numbers mean; readable in any font."""
     best = max(scores, key=_total)
-    lines = [f"{'seed':>20}  {'beats':>5}  {'lips':>6}  {'total':>6}"]
-    for s in scores:
-        mark = "  best" if s is best else ""
-        lines.append(f"{s.seed:>20}  {s.beat_alignment:>5.3f}  {s.lip_correlation:>6.3f}  {s.total:>6.3f}{mark}")
-    return "\n".join(lines)
+    lines = [
+        f"seed {s.seed}: {s.total:.3f} (beats {s.beat_alignment:.3f}, lips {s.lip_correlation:.3f})"
+        f"{' - the best' if s is best and len(scores) > 1 else ''}"
+        for s in scores
+    ]
+    return "\n".join([*lines, "", SCORE_LEGEND])
 
 
 def _total(score: Score) -> float:

@@ -21,6 +21,7 @@ from ..errors import InputError
 from ..lips import close_lips_in_silence
 from ..pose_vector import TrainingFrame
 from ..poses import PoseSequence
+from ..speech.features import NUM_HANDCRAFTED
 from ..windows import blend_weights, blend_windows, cut_windows, window_starts
 from .keep import KeptTrack
 from .model import SMGA, Conditions, SpeechTokens
@@ -118,16 +119,24 @@ class GuidedWindows:
 def check_features(model: SMGA, features: Tensor) -> None:
     """Raise InputError unless features are [T, audio_channels] of this model."""
     wanted = model.config.audio_channels
-    if features.ndim != 2 or features.shape[1] != wanted:
+    given = features.shape[1] if features.ndim == 2 else None
+    if given == wanted:
+        return
+    if wanted <= NUM_HANDCRAFTED:
+        advice = "it was trained without WavLM: choose no WavLM file in Load Audio Encoder"
+    elif given == NUM_HANDCRAFTED:
         advice = (
             "it was trained with WavLM: load a WavLM file in Load Audio Encoder, or use Rhythm Audio2Pose, which "
             "needs no weights"
-            if wanted > 35
-            else "use the hand-crafted features only"
         )
-        raise InputError(
-            f"this SMGA reads {wanted} speech features per frame, but {list(features.shape)[1:]} were given; {advice}."
+    else:
+        advice = (
+            f"it was trained with an encoder that gives {wanted - NUM_HANDCRAFTED}: load that one in Load Audio "
+            "Encoder (WavLM-Large gives 1024)"
         )
+    raise InputError(
+        f"this SMGA reads {wanted} speech features per frame, but {list(features.shape)[1:]} were given; {advice}."
+    )
 
 
 @torch.inference_mode()

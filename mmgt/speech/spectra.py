@@ -6,10 +6,12 @@ A waveform comes in blocks [n] of any sizes, float32. Frames are 512 samples apa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 
 import numpy as np
 
+from ..errors import InputError
 from .recording import HOP_SAMPLES
 
 PIECE_FRAMES = 500
@@ -20,6 +22,21 @@ CONSTANT_Q_CONTEXT_FRAMES = 100  # 4 s: its longest filter lasts 1.6 s, and octa
 TEMPO_WINDOW_S = 8.0  # librosa's default
 
 
+@contextmanager
+def by_librosa() -> Iterator[None]:
+    """Around what calls librosa: an InputError where numba finds no folder for the code that it compiles for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        raise InputError(
+            "librosa cannot keep the code that it compiles, neither in its own folder nor in the home folder; set the "
+            "environment variable NUMBA_CACHE_DIR to a folder that can be written, and start again."
+        ) from error
+
+
+@by_librosa()
 def mel_db(blocks: Iterable[np.ndarray], num_frames: int, rate_hz: int) -> np.ndarray:
     """[128, num_frames] float32: the level of Slaney mel bands in dB, cut 80 dB below the loudest."""
     import librosa
@@ -31,6 +48,7 @@ def mel_db(blocks: Iterable[np.ndarray], num_frames: int, rate_hz: int) -> np.nd
     return librosa.power_to_db(power)
 
 
+@by_librosa()
 def tuning(blocks: Iterable[np.ndarray], num_frames: int, rate_hz: int) -> float:
     """How far the voice's tones lie from a scale on A440, in bins of the constant-Q spectrum: -0.5 .. 0.5."""
     import librosa
@@ -47,6 +65,7 @@ def tuning(blocks: Iterable[np.ndarray], num_frames: int, rate_hz: int) -> float
     return librosa.pitch_tuning(pitch[magnitude >= np.median(magnitude)], bins_per_octave=BINS_PER_OCTAVE)
 
 
+@by_librosa()
 def constant_q(blocks: Iterable[np.ndarray], num_frames: int, rate_hz: int, tuned: float) -> np.ndarray:
     """[252, num_frames] float32: magnitudes of the constant-Q spectrum that librosa's chroma_cens begins with.
 
@@ -70,6 +89,7 @@ def constant_q(blocks: Iterable[np.ndarray], num_frames: int, rate_hz: int, tune
     return magnitudes
 
 
+@by_librosa()
 def tempo_bpm(onset_envelope: np.ndarray, rate_hz: int, start_bpm: float = 120.0) -> float:
     """The tempo of an onset envelope [F], by the mean of its local autocorrelations and a prior around start_bpm."""
     import librosa

@@ -24,7 +24,7 @@ from ..media.sound import sound_for_aac
 from ..mmhaa.drive import STRENGTHS, Drive
 from ..mmhaa.load import load_mmhaa
 from ..mmhaa.masks import EvenMasks, MaskOptions
-from ..mmhaa.network import MMHAA, Photo, VideoNetwork
+from ..mmhaa.network import MMHAA, Photo, VideoNetwork, check_speech
 from ..mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
 from ..mmhaa.presets import PRESETS, Preset
 from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
@@ -127,16 +127,6 @@ def _check_token(network: VideoNetwork, width: int) -> None:
         raise InputError(
             f"the image encoder's token is {width} wide, but this video network reads {wanted}; take the image encoder "
             "that belongs to it."
-        )
-
-
-def check_speech(network: VideoNetwork, num_layers: int, width: int) -> None:
-    """Raise InputError unless so many of wav2vec2's layers, so wide, are what the network reads."""
-    wanted = network.audioproj.proj1.in_features
-    if wanted != 5 * num_layers * width:
-        raise InputError(
-            f"wav2vec2 gives {num_layers} layers of {width} per frame, but this video network reads {wanted} numbers "
-            "of five frames; take wav2vec2-base-960h."
         )
 
 

@@ -156,13 +156,7 @@ class VideoModel(comfy.model_base.BaseModel):
                 "Context Windows changes this MODEL, but the MM-HAA video network cuts a video into windows itself, "
                 "with their poses; take that node away and set window and overlap in MM-HAA Conditioning."
             )
-        drive = given.video.drive
-        wanted = [drive.num_frames, self.latent_format.latent_channels, *drive.size.latent_shape]
-        if list(noise.shape) != wanted:
-            raise InputError(
-                f"the latents are {list(noise.shape)}, but the video that MM-HAA Conditioning describes needs {wanted} "
-                "(frames, channels, height, width); connect the LATENT of the same node."
-            )
+        given.video.drive.check_latents(noise.shape)
         token = condition.get("cross_attn")
         if token is not None and not token.any():  # zeroed out by a node in between: the unconditional row
             given = replace(given, rows=(False,))

@@ -41,7 +41,11 @@ speech = tensors.audio(read_recording(SPEECH))
 features = audio.EncodeSpeech.execute(audio=speech).args[0]
 margins = dict.fromkeys(("face_margin", "lips_margin", "hands_margin"), 0.0)
 warp = {"image": photo, "poses": poses, "initial_pose": still}
-filmed = {"detector": find_detector([], None), "frames": photo.expand(NUM_FRAMES, -1, -1, -1), "fps": 25.0}
+filmed = {
+    "detector": find_detector(lambda folder: [Path(folder)]),
+    "frames": photo.expand(NUM_FRAMES, -1, -1, -1),
+    "fps": 25.0,
+}
 sampling = {"seed": 0, "steps": NUM_STEPS, "guidance": 2.0, "candidates": 1, "window_overlap": 20, "eta": 1.0}
 sampling |= {"solver": "ddim", "spacing": "linspace", "close_lips": True}
 latent = {"latent": {"samples": torch.zeros(NUM_FRAMES, 4, 8, 8)}, "vae": SmallVAE(), "fps": 25.0}

@@ -22,7 +22,7 @@ PYTHON = os.environ.get("COMFYUI_PYTHON", sys.executable)
 if os.sep in PYTHON:
     PYTHON = str(Path(PYTHON).absolute())  # it is started in another folder; a link to a python names its environment
 ARGUMENTS = ["--cpu", *shlex.split(os.environ.get("COMFYUI_ARGS", ""))]
-START_SECONDS, RUN_SECONDS = 300, 300
+START_SECONDS, RUN_SECONDS = 300, 900  # on a busy machine
 
 
 def can_run() -> bool:

@@ -192,7 +192,7 @@ GRAPHS = {
                 Group("5 Preview", [preview("gestures")], GREEN),
                 Group(
                     "Poses as pictures",
-                    [Node("drawn", "MMGT_DrawPoses", {"poses": "gestures"}, picture=SMALL)],
+                    [Node("drawn", "MMGT_DrawPoses", {"poses": "gestures"}, picture=PICTURE)],
                     GREY,
                 ),
             ],

@@ -23,7 +23,7 @@ def facts(tmp_path_factory):
     script = Path(__file__).with_name("cancelling.py")
     command = [PYTHON, str(script), str(COMFYUI), str(REPOSITORY), str(base / "smga.safetensors"), *ARGUMENTS]
     command += ["--base-directory", str(base)]
-    done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 

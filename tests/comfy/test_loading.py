@@ -24,7 +24,7 @@ def facts(tmp_path_factory):
         save_file(tensors, paths[-1], {"config": json.dumps(heads)})
     script = Path(__file__).with_name("loading.py")
     command = [PYTHON, str(script), str(COMFYUI), str(REPOSITORY), *map(str, paths)]
-    done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -26,7 +26,7 @@ def facts(tmp_path_factory):
     golden = golden_folder("stage2") if (golden_folder("stage2") / "net_tiny.json").is_file() else "-"
     script = Path(__file__).with_name("inside.py")
     command = [PYTHON, str(script), str(COMFYUI), str(REPOSITORY), str(checkpoint), str(golden), *ARGUMENTS]
-    done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 

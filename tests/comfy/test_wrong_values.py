@@ -64,6 +64,9 @@ SAID = {
         **dict.fromkeys(("masks", "drawn"), "the size is 7x7 px; both sides must be at least 16 px, or 0"),
         "preview": "the picture is 7x7 px; .* or a larger long_side",
         "sample": "the video's height is 7 px; it must be 32 to 4096 px",
+        "second pass": r"enlarge them by Upscale Latent to 64x64 px, on which a video of 64x64 px is made\.",
+        "second pass in whole canvases": "or set width to 128 and height to 128",
+        "speech of another wav2vec2": "wav2vec2 gives 12 layers of 768 per frame, but this video network reads 180",
     },
     "length": {
         "one frame of poses": "there is one frame of poses, but the speech has 8; connect a pose sequence",
@@ -113,7 +116,7 @@ def said(tmp_path_factory):
     script = Path(__file__).with_name("wrong_values.py")
     command = [PYTHON, str(script), str(COMFYUI), str(REPOSITORY), str(checkpoint), *ARGUMENTS]
     command += ["--base-directory", str(base)]
-    done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -34,7 +34,7 @@ photo = tensors.image(read_picture(ASTRONAUT)[None])
 still = load_poses(ASTRONAUT_POSE)
 poses = still.at([0] * NUM_FRAMES)
 speech = tensors.audio(read_recording(SPEECH))
-detector = find_detector([], None)
+detector = find_detector(lambda folder: [Path(folder)])
 
 
 def said(node, **given):
@@ -173,6 +173,9 @@ facts = {
         "drawn": said(pose.DrawPoses, poses=poses, width=7, height=7),
         "preview": preview(long_side=7),
         "sample": sample(width=7, height=7),
+        "second pass": sample(latent={"samples": torch.zeros(NUM_FRAMES, 4, 12, 12)}, denoise=0.5),
+        "second pass in whole canvases": sample(latent={"samples": torch.zeros(NUM_FRAMES, 4, 16, 16)}, denoise=0.5),
+        "speech of another wav2vec2": sample(speech=features(NUM_FRAMES)),
     },
     "length": {
         "one frame of poses": sample(poses=still, speech=features(8)),

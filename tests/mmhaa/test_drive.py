@@ -133,3 +133,21 @@ def test_a_size_beyond_the_limit():
     for size in ((0, 4097), (7, 7), (0, 31)):
         with pytest.raises(InputError, match="32 to 4096 px"):
             PictureSize.of_photo(10, 1000, *size)
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ((6, 16, 16, 8), "connect the LATENT of MM-HAA Conditioning, or of a video of as many frames"),
+        ((5, 4, 16, 8), "or of a video of as many frames"),
+        ((6, 4, 24, 12), r"by Upscale Latent to 64x128 px, on which a video of 56x72 px is made\.$"),
+        ((6, 4, 24, 16), "of 56x72 px is made, or set width to 128 and height to 192"),
+    ],
+)
+def test_latents_of_another_video_are_told_what_would_fit(shape, says):
+    """A size that is no multiple of 64 px can be reached by no width and height: then only the enlarging helps."""
+    drive = drive_video(SIZE, poses=poses())
+    drive.check_latents((6, 4, 16, 8))
+    with pytest.raises(InputError, match=says) as error:
+        drive.check_latents(shape)
+    assert str(list(shape)) in str(error.value)

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +8,7 @@ import torch
 from mmgt.errors import InputError
 from mmgt.poses import PoseSequence
 from mmgt.skeleton import FACE, LEGS, LOWER_INNER_LIP, UPPER_INNER_LIP
-from mmgt.smga.sample import SamplerSettings, sample_poses
+from mmgt.smga.sample import SamplerSettings, check_features, sample_poses
 from mmgt.windows import window_starts
 
 FEW_STEPS = SamplerSettings(num_steps=8)
@@ -97,9 +100,18 @@ def test_lips_close_where_nobody_speaks(model):
     assert gap.max() < 1e-3
 
 
-def test_features_of_another_width_are_one_sentence(model):
-    with pytest.raises(InputError, match="reads 35 speech features per frame, but"):
-        sample_poses(model, torch.zeros(80, 1059), person(), seed=0)
+@pytest.mark.parametrize(
+    ("wanted", "given", "says"),
+    [
+        (35, 1059, "reads 35 .* were given; it was trained without WavLM"),
+        (1059, 35, "reads 1059 .* were given; it was trained with WavLM: load a WavLM file"),
+        (1059, 803, r"\[803\] were given; it was trained with an encoder that gives 1024"),
+    ],
+)
+def test_features_of_another_width_are_one_sentence(model, wanted, given, says):
+    config = replace(model.config, audio_channels=wanted)
+    with pytest.raises(InputError, match=says):
+        check_features(SimpleNamespace(config=config), torch.zeros(80, given))
 
 
 @pytest.mark.parametrize("settings", [{"num_steps": 0}, {"overlap": 0}, {"overlap": 61}, {"eta": 1.5}])

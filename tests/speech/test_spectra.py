@@ -1,5 +1,8 @@
 """mmgt/speech/spectra.py: spectra made in pieces, against librosa's of the whole."""
 
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
@@ -55,3 +58,28 @@ def test_tempo(speech):
 
 def test_silence_has_no_tuning():
     assert spectra.tuning(blocks(np.zeros(50000, np.float32)), 98, RATE_HZ) == 0
+
+
+WHERE_NOTHING_IS_WRITTEN = """
+from numba.core import caching
+for locator in caching.CacheImpl._locator_classes:
+    locator.from_function = classmethod(lambda cls, function, file: None)  # of a user who may write nowhere
+import numpy as np
+from mmgt.errors import InputError
+from mmgt.rhythm.cues import hear_speech
+from mmgt.speech.recording import Recording
+from mmgt.speech.spectra import mel_db
+noise = np.random.default_rng(0).normal(size=16000).astype(np.float32)
+for hears in (lambda: mel_db([noise], 25, 16000), lambda: hear_speech(Recording(noise[None], 16000))):
+    try:
+        hears()
+    except InputError as error:
+        assert "NUMBA_CACHE_DIR" in str(error)
+        print("said")
+"""
+
+
+def test_where_compiled_code_cannot_be_kept_the_variable_to_set_is_said():
+    """In a process of its own: librosa compiles when it is first used."""
+    done = subprocess.run([sys.executable, "-c", WHERE_NOTHING_IS_WRITTEN], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["said", "said"], done.stderr
