@@ -9,7 +9,8 @@ import torch
 
 from ..poses import PoseSequence
 from ..smga.sample import SamplerSettings, sample_poses
-from .clips import ClipEntry, ClipSet, write_clip
+from ..speech.features import NUM_HANDCRAFTED
+from .clips import ClipEntry, ClipSet
 from .loop import Progress
 from .smga import SMGATraining, train_smga
 from .smga_loss import SMGALoss
@@ -62,17 +63,12 @@ def overfit_smga(out: Path, settings: SMGATraining = SETTINGS, progress: Progres
 def eight_clips(folder: Path) -> ClipSet:
     """Of one window each; drawn once."""
     folder.mkdir(parents=True, exist_ok=True)
-    entries = []
-    for idx in range(NUM_CLIPS):
-        name = f"clip_{idx}.safetensors"
-        if not (folder / name).is_file():
-            whole = draw_clip(folder / "whole.safetensors", 0, idx)
-            clips = ClipSet.write_index(folder, [whole])
-            frames, metadata = slice(FIRST_FRAME, FIRST_FRAME + NUM_FRAMES), clips.metadata(whole)
-            kept = {key: metadata[key] for key in ("speaker", "source")}
-            write_clip(folder / name, clips.poses(whole, frames), clips.features(whole, frames), kept)
-            (folder / whole.file).unlink()
-        entries.append(ClipEntry(name, NUM_FRAMES, 35, "drawn", "train"))
+    entries = [
+        ClipEntry(f"clip_{idx}.safetensors", NUM_FRAMES, NUM_HANDCRAFTED, "drawn", "train") for idx in range(NUM_CLIPS)
+    ]
+    for idx, entry in enumerate(entries):
+        if not (folder / entry.file).is_file():
+            draw_clip(folder / entry.file, 0, idx, range(FIRST_FRAME, FIRST_FRAME + NUM_FRAMES))
     return ClipSet.write_index(folder, entries)
 
 

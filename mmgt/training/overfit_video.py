@@ -17,7 +17,7 @@ from ..diffusion import NUM_TRAIN_STEPS
 from ..mmhaa.load import load_mmhaa
 from ..mmhaa.network import MMHAA
 from ..speech.features import NUM_HANDCRAFTED
-from .clips import ClipEntry, ClipSet, write_clip
+from .clips import ClipEntry, ClipSet
 from .loop import Progress
 from .mmhaa import AUTHORS_MASKS, NET, Batch, BothNetworks, Drops, MMHAARun, MMHAATraining, train_mmhaa
 from .mmhaa_loss import MMHAALoss
@@ -83,18 +83,12 @@ def overfit_video(out: Path, settings: MMHAATraining = SETTINGS, progress: Progr
 
 
 def one_clip(folder: Path) -> ClipSet:
-    """A set of the one clip, to learn from."""
+    """A set of the one clip, to learn from; drawn once."""
     name = "clip.safetensors"
     if not (folder / name).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        whole = draw_clip(folder / "whole.safetensors", CLIP_SEED, CLIP_IDX)
-        clips = ClipSet.write_index(folder, [whole])
-        frames, metadata = slice(FIRST_FRAME, FIRST_FRAME + NUM_FRAMES), clips.metadata(whole)
-        kept = {key: metadata[key] for key in ("speaker", "source")}
-        write_clip(folder / name, clips.poses(whole, frames), clips.features(whole, frames), kept)
-        (folder / whole.file).unlink()
-    entry = ClipEntry(name, NUM_FRAMES, NUM_HANDCRAFTED, "drawn", "train")
-    return ClipSet.write_index(folder, [entry])
+        draw_clip(folder / name, CLIP_SEED, CLIP_IDX, range(FIRST_FRAME, FIRST_FRAME + NUM_FRAMES))
+    return ClipSet.write_index(folder, [ClipEntry(name, NUM_FRAMES, NUM_HANDCRAFTED, "drawn", "train")])
 
 
 @torch.no_grad()

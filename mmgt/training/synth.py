@@ -48,8 +48,8 @@ def synthesise(num_clips: int, folder: Path, seed: int, progress: Callable[[int,
     return ClipSet.write_index(folder, entries + others)
 
 
-def draw_clip(path: Path, seed: int, clip_idx: int) -> ClipEntry:
-    """Write one clip; what it shows depends on (seed, clip_idx) only."""
+def draw_clip(path: Path, seed: int, clip_idx: int, frames: range | None = None) -> ClipEntry:
+    """Write one clip, or some frames of it; what it shows depends on (seed, clip_idx) only."""
     rng = np.random.default_rng([seed, clip_idx])
     text = sentences(rng, int(rng.integers(*WORDS)))
     person_seed, voice_seed, gesture_seed = (int(drawn) for drawn in rng.integers(0, 2**31, 3))
@@ -57,6 +57,8 @@ def draw_clip(path: Path, seed: int, clip_idx: int) -> ClipEntry:
     recording = spoken(text, voice_seed)
     poses: PoseSequence = rhythm_poses(recording, presenter(person_seed), seed=gesture_seed, amplitudes=STYLES[style])
     features = handcrafted(recording).table(poses.num_frames)
+    if frames is not None:
+        poses, features = poses.frames(frames.start, frames.stop), features[frames.start : frames.stop]
     source = {"text": text, "style": style, "seeds": [person_seed, voice_seed, gesture_seed]}
     write_clip(path, poses, features, {"speaker": style, "source": json.dumps(source)})
     split = "test" if clip_idx % round(1 / TEST_SHARE) == 0 else "train"

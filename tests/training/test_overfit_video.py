@@ -12,10 +12,9 @@ from mmgt.training.overfit_video import SETTINGS, overfit_video, psnr_db
 def test_the_proof_runs_and_measures(tmp_path, monkeypatch):
     """Two steps of it, at a quarter of the size: the loss falls on the same draws, and a sample is drawn."""
 
-    def sways(path, _seed, _clip_idx):
-        (entry,) = swaying_set(tmp_path / "whole", num_clips=1, num_frames=300).entries
-        shutil.copy(tmp_path / "whole" / entry.file, path)
-        return replace(entry, file=path.name)
+    def sways(path, _seed, _clip_idx, frames):
+        (entry,) = swaying_set(tmp_path / "swaying", num_clips=1, num_frames=len(frames)).entries
+        shutil.copy(tmp_path / "swaying" / entry.file, path)
 
     monkeypatch.setattr(module, "draw_clip", sways)  # needs no voice
     monkeypatch.setattr(module, "NUM_DRAWS", 3)
