@@ -23,7 +23,7 @@ from mmgt.training.team import ALONE, CPU, Team
 from mmgt.training.video_set import VideoSet
 
 SIDE_PX = 128  # at 64 px two numbers are normalised at a time, and rounding grows
-SMGA = SMGATraining(num_steps=2, batch=1, width=16, feed_forward_width=32, num_layers=1, num_heads=2)
+SMGA = SMGATraining(num_steps=2, dropout=0.0, batch=1, width=16, feed_forward_width=32, num_layers=1, num_heads=2)
 IMAGE = MMHAATraining(num_steps=1, batch=1, side_px=SIDE_PX, speech_kind="handcrafted", everything=True, sizes=NARROW)
 TRAININGS = {"smga": SMGA, "image": IMAGE, "video": replace(IMAGE, process="video", num_frames=2)}
 
