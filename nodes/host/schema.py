@@ -8,12 +8,16 @@ from typing import Any
 
 from comfy_api.latest import io
 
-_HAS_ALIASES = any(field.name == "search_aliases" for field in fields(io.Schema))
+_KNOWN = {field.name for field in fields(io.Schema)}
 
 
 def schema(*, search_aliases: Iterable[str] = (), **given: Any) -> io.Schema:
-    """A node's schema; the node is also found by search_aliases where ComfyUI's search knows them."""
-    return io.Schema(**given, **({"search_aliases": list(search_aliases)} if _HAS_ALIASES else {}))
+    """A node's schema; the node is also found by search_aliases where ComfyUI's search knows them.
+
+    Newer cores send what a cached node shows, to a page that was opened anew, only where the schema asks for it.
+    """
+    newer = {"search_aliases": list(search_aliases), "has_intermediate_output": True}
+    return io.Schema(**given, **{name: value for name, value in newer.items() if name in _KNOWN})
 
 
 def advanced(*inputs: io.Input) -> list[io.Input]:
