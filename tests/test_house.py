@@ -21,8 +21,8 @@ FLOORS = (
     ("poses", "memory", "seeds", "diffusion", "output_files"),
     ("weights",),
     ("speech", "people", "pose_vector", "lips", "draw", "provenance"),  # which takes checksums of networks
-    ("media", "openpose", "motion_mask", "motion_edit", "evaluation"),
-    ("pose_files", "rhythm", "preview", "world"),
+    ("media", "openpose", "motion_mask", "motion_edit"),
+    ("pose_files", "rhythm", "preview", "world", "evaluation"),
     ("detect", "smga", "contextual_gesture", "mmhaa"),  # the networks never import each other
     ("pose_video", "standalone"),
     ("training", "batch"),

@@ -32,19 +32,37 @@ def beat_alignment(poses: PoseSequence, audio_beats: np.ndarray) -> float:
     BAS of AIST++ (Li et al. 2021). Motion beats are the local minima of the summed speed of head, shoulders, elbows and
     wrists, smoothed by a Gaussian of 0.083 s as there. audio_beats: frame indices. 0 without a beat on either side.
     """
+    return _nearness(motion_beats(poses), audio_beats, poses.fps)
+
+
+def beat_consistency(poses: PoseSequence, audio_beats: np.ndarray) -> float:
+    """The other direction: the mean over audio beats, d from the nearest motion beat. BC of HA2G (Liu et al. 2022).
+
+    The same motion beats and sigma as ``beat_alignment``. Motion without beats for many of the sounds scores low here,
+    motion with beats where no sound is scores low there.
+    """
+    return _nearness(audio_beats, motion_beats(poses), poses.fps)
+
+
+def _nearness(beats: np.ndarray, others: np.ndarray, fps: float) -> float:
+    """Mean over beats (frames) of exp(-d^2 / 2 sigma^2), d s from the nearest of the others; 0 without any."""
+    if not len(beats) or not len(others):
+        return 0.0
+    distance_s = np.abs(beats[:, None] - others[None]).min(axis=1) / fps
+    return float(np.exp(-(distance_s**2) / (2 * BEAT_SIGMA_S**2)).mean())
+
+
+def motion_beats(poses: PoseSequence) -> np.ndarray:
+    """[N] frames, in halves: the local minima of the summed, smoothed speed of ``MOVING_JOINTS``."""
     from scipy.ndimage import gaussian_filter1d
 
-    if poses.num_frames < 4 or not len(audio_beats):
-        return 0.0
+    if poses.num_frames < 4:
+        return np.empty(0)
     xy, shown = poses.pixels[:, MOVING_JOINTS].cpu().double(), poses.visible[:, MOVING_JOINTS].cpu()
     speed = (xy.diff(dim=0).norm(dim=-1) * (shown[1:] & shown[:-1])).sum(dim=1).numpy()  # [T - 1]
     speed = gaussian_filter1d(speed, SPEED_SIGMA_S * poses.fps)
     is_minimum = (speed[1:-1] < speed[:-2]) & (speed[1:-1] < speed[2:])
-    motion_beats = np.flatnonzero(is_minimum) + 1.5  # speed[i] lies between frames i and i + 1
-    if not len(motion_beats):
-        return 0.0
-    distance_s = np.abs(motion_beats[:, None] - audio_beats[None]).min(axis=1) / poses.fps
-    return float(np.exp(-(distance_s**2) / (2 * BEAT_SIGMA_S**2)).mean())
+    return np.flatnonzero(is_minimum) + 1.5  # speed[i] lies between frames i and i + 1
 
 
 def lip_opening(poses: PoseSequence) -> np.ndarray:

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
-from mmgt.evaluation.speech_motion import beat_alignment, feature_loudness, lip_correlation, lip_lag
+from mmgt.evaluation.speech_motion import (
+    beat_alignment,
+    beat_consistency,
+    feature_loudness,
+    lip_correlation,
+    lip_lag,
+    motion_beats,
+)
 from mmgt.media import read_recording
 from mmgt.pose_files import load_poses
 from mmgt.poses import PoseSequence
@@ -42,6 +49,16 @@ def test_beat_alignment_is_the_mean_over_motion_beats():
     assert 0.6 < score < 2 / 3
     assert beat_alignment(waving([20]), np.array([], int)) == 0
     assert beat_alignment(PERSON.at([0] * 50), np.array([20])) == 0
+
+
+def test_beat_consistency_is_the_other_direction():
+    """Sounds that nobody moves on cost here, stops without a sound do not."""
+    poses = waving([20, 45, 70])
+    np.testing.assert_allclose(motion_beats(poses), [20, 45, 70], atol=0.5)
+    assert beat_consistency(poses, np.array([20, 45, 70])) > 0.9
+    assert beat_consistency(poses, np.array([20, 70])) > 0.9
+    assert 0.6 < beat_consistency(poses, np.array([20, 70, 95])) < 2 / 3
+    assert beat_consistency(poses, np.array([], int)) == beat_consistency(PERSON.at([0] * 50), np.array([20])) == 0
 
 
 def test_hidden_joints_do_not_count():

@@ -1,0 +1,249 @@
+"""Numbers of motion: errors against a reference motion, and how much and how differently a person moves.
+
+Lengths are in shoulder widths, so they do not depend on the picture's size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..poses import PoseSequence
+from ..skeleton import BODY, FACE, LEFT_HAND, LEFT_SHOULDER, LEGS, RIGHT_HAND, RIGHT_SHOULDER
+from .measured import Measured
+
+POINTS = [*(point for point in BODY if point not in LEGS), *FACE, *LEFT_HAND, *RIGHT_HAND]  # of a talking portrait
+THRESHOLDS = (0.05, 0.1)  # of the shoulders' width
+NUM_PCA, MIN_COMPONENT = 32, 1e-3
+MIN_FRECHET_FRAMES = 2 * NUM_PCA  # so that each half of them spans the space
+DERIVATIVES = ("velocity", "acceleration", "jerk")
+
+
+def shoulder_width_px(poses: PoseSequence) -> float:
+    """The median over the frames that show both shoulders. Raises InputError where none does."""
+    shoulders = [LEFT_SHOULDER, RIGHT_SHOULDER]
+    shown = poses.visible[:, shoulders].all(dim=1)
+    across = poses.pixels[shown][:, shoulders].double().diff(dim=1).norm(dim=-1)
+    if not len(across) or not across.median() > 0:
+        raise InputError("no frame of the poses shows both shoulders, which lengths are measured by; give other poses.")
+    return float(np.median(across.numpy()))
+
+
+def in_step(poses: PoseSequence, reference: PoseSequence) -> tuple[PoseSequence, PoseSequence]:
+    """Two motions frame by frame: the reference at the other's rate and picture size, both as long as the shorter.
+
+    Raises InputError where the pictures' aspects differ by more than 1 %.
+    """
+    sides = poses.width_px * reference.height_px, poses.height_px * reference.width_px
+    if abs(sides[0] - sides[1]) > 0.01 * max(sides):
+        raise InputError(
+            f"the poses are of a picture of {poses.width_px}x{poses.height_px} px, the reference poses of "
+            f"{reference.width_px}x{reference.height_px} px; they must have the same aspect."
+        )
+    reference = reference.at_fps(poses.fps).sized(poses.height_px, poses.width_px)
+    num_frames = min(poses.num_frames, reference.num_frames)
+    return poses.frames(0, num_frames), reference.frames(0, num_frames)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two motions in step. xy, reference: [T, K, 2] float64 in shoulder widths of the reference. seen: [T, K] bool, in
+    both. wanted: in the reference."""
+
+    xy: np.ndarray
+    reference: np.ndarray
+    seen: np.ndarray
+    wanted: np.ndarray
+    fps: float
+
+
+def _pair(poses: PoseSequence, reference: PoseSequence) -> _Pair:
+    poses, reference = in_step(poses, reference)
+    unit = shoulder_width_px(reference)
+    xy, other = (each.pixels[:, POINTS].double().numpy() / unit for each in (poses, reference))
+    wanted = reference.visible[:, POINTS].numpy()
+    return _Pair(xy, other, wanted & poses.visible[:, POINTS].numpy(), wanted, poses.fps)
+
+
+def position_error(poses: PoseSequence, reference: PoseSequence) -> tuple[float, int]:
+    """Mean distance of the points that both show, in shoulder widths, and of how many; nan where there are none."""
+    return derivative_error(poses, reference, 0)
+
+
+def derivative_error(poses: PoseSequence, reference: PoseSequence, order: int) -> tuple[float, int]:
+    """Mean distance of the order-th time derivatives, shoulder widths / s^order, and of how many points.
+
+    Only points that both show in all order + 1 frames count. nan where there are none.
+    """
+    pair = _pair(poses, reference)
+    distance = np.linalg.norm(np.diff(pair.xy - pair.reference, n=order, axis=0), axis=-1) * pair.fps**order
+    seen = pair.seen
+    for _ in range(order):
+        seen = seen[1:] & seen[:-1]
+    return (float(distance[seen].mean()), int(seen.sum())) if seen.any() else (float("nan"), 0)
+
+
+def correct_keypoints(poses: PoseSequence, reference: PoseSequence, threshold: float) -> tuple[float, int]:
+    """PCK 0..1: the share of the reference's visible points that are nearer than threshold (shoulder widths), and of
+    how many; a point that the poses hide is not correct."""
+    pair = _pair(poses, reference)
+    near = (np.linalg.norm(pair.xy - pair.reference, axis=-1) < threshold) & pair.seen
+    return (float(near[pair.wanted].mean()), int(pair.wanted.sum())) if pair.wanted.any() else (float("nan"), 0)
+
+
+def correct_parameters(poses: PoseSequence, reference: PoseSequence, threshold: float) -> tuple[float, int]:
+    """PCM 0..1: as ``correct_keypoints``, but each coordinate is counted by itself (DiffSHEG's motion parameters)."""
+    pair = _pair(poses, reference)
+    near = (np.abs(pair.xy - pair.reference) < threshold) & pair.seen[..., None]
+    return (float(near[pair.wanted].mean()), 2 * int(pair.wanted.sum())) if pair.wanted.any() else (float("nan"), 0)
+
+
+def range_of_motion(poses: PoseSequence) -> tuple[float, int]:
+    """Mean over the points that are ever seen of the diagonal of the box that each moves in, in shoulder widths."""
+    xy = poses.pixels[:, POINTS].double().numpy() / shoulder_width_px(poses)
+    seen = poses.visible[:, POINTS].numpy()
+    boxes = [np.ptp(xy[seen[:, k], k], axis=0) for k in range(len(POINTS)) if seen[:, k].any()]
+    return float(np.linalg.norm(boxes, axis=-1).mean()), len(boxes)
+
+
+def pose_vectors(*motions: PoseSequence) -> list[np.ndarray]:
+    """Each motion as [T, D] float64 in shoulder widths of its own from the middle of its shoulders (their medians).
+
+    The points that every motion shows in half of its frames or more; where one is hidden it moves linearly. A person
+    elsewhere in the picture, or of another size, has the same vectors.
+    """
+    shown = np.all([motion.visible[:, POINTS].double().mean(dim=0).numpy() >= 0.5 for motion in motions], axis=0)
+    if not shown.any():
+        raise InputError("no point is seen in half of the frames of all the poses; give poses of the same body parts.")
+    points = np.array(POINTS)[shown]
+    return [_vectors(motion, points) for motion in motions]
+
+
+def _vectors(motion: PoseSequence, points: np.ndarray) -> np.ndarray:
+    xy, seen = motion.pixels.double().numpy(), motion.visible.numpy()
+    shoulders = [LEFT_SHOULDER, RIGHT_SHOULDER]
+    unit = shoulder_width_px(motion)
+    middle = np.median(xy[seen[:, shoulders].all(axis=1)][:, shoulders].mean(axis=1), axis=0)
+    times = np.arange(motion.num_frames)
+    columns = [np.interp(times, times[seen[:, k]], xy[seen[:, k], k, axis]) for k in points for axis in (0, 1)]
+    return (np.stack(columns, axis=1) - np.tile(middle, len(points))) / unit
+
+
+def diversity(samples: np.ndarray) -> float:
+    """Mean absolute difference of two different samples [N, D], over all pairs and all D; nan for a single one.
+
+    What Div of HA2G (Liu et al. 2022) draws pairs for at random, over all of them: no draw, and the same in any order.
+    """
+    num = len(samples)
+    if num < 2:
+        return float("nan")
+    weights = 2 * np.arange(num) - num + 1.0  # how often a sorted value is the larger of two, less the smaller
+    return float((weights @ np.sort(samples, axis=0)).mean() / (num * (num - 1) / 2))
+
+
+def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Frechet distance (squared, as in FID) of the normal distributions of two sets of samples [N, D] and [M, D].
+
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^.5) (Dowson and Landau 1982). Symmetric, 0 or more. Raises InputError for
+    fewer than two samples.
+    """
+    if min(len(first), len(second)) < 2:
+        raise InputError(f"a Frechet distance needs two samples on each side, got {len(first)} and {len(second)}.")
+    roots = [_root(np.cov(samples, rowvar=False).reshape(samples.shape[1], -1)) for samples in (first, second)]
+    # The singular values of the roots' product are the roots of the eigenvalues of C1 C2.
+    shared = np.linalg.svd(roots[0] @ roots[1], compute_uv=False).sum()
+    means = ((first.mean(axis=0) - second.mean(axis=0)) ** 2).sum()
+    return max(0.0, float(means + (roots[0] ** 2).sum() + (roots[1] ** 2).sum() - 2 * shared))
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """The symmetric square root."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+
+
+def principal(reference: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """The samples [N, D], and others, in the reference's first principal components: [N, 32] each.
+
+    Fewer where the reference has no more: a component of less than a thousandth of the first is rounding.
+    """
+    middle = reference.mean(axis=0)
+    _, sizes, axes = np.linalg.svd(reference - middle, full_matrices=False)
+    axes = axes[:NUM_PCA][sizes[:NUM_PCA] > MIN_COMPONENT * sizes[0]]
+    return [(samples - middle) @ axes.T for samples in (reference, *others)]
+
+
+def pose_frechet(poses: PoseSequence, reference: PoseSequence, seed: int = 0) -> tuple[float, float]:
+    """Frechet distance of the single poses in the reference's 32 principal components, and that of two halves of the
+    reference's frames, drawn by the seed: what equal distributions come to with so few frames."""
+    vectors = pose_vectors(reference, poses)
+    own, other = principal(*vectors)
+    order = np.random.default_rng(seed).permutation(len(own))
+    halves = own[order[: len(own) // 2]], own[order[len(own) // 2 :]]
+    return frechet_distance(other, own), frechet_distance(*halves)
+
+
+def motion_measures(poses: PoseSequence, reference: PoseSequence | None = None) -> list[Measured]:
+    """All of this module's numbers; those with errors where there is a reference motion."""
+    moved, num_points = range_of_motion(poses)
+    single = diversity(pose_vectors(poses)[0])
+    width = "shoulder widths"
+    rows = [
+        Measured("range of motion", moved, num_points, width, "none", "mean diagonal of each point's box",
+                 "how far the points move; compare with the reference's, more is not better by itself"),
+    ]  # fmt: skip
+    if poses.num_frames > 1:
+        rows.append(
+            Measured("diversity of poses", single, poses.num_frames, width, "none", "Div of HA2G, in pose space",
+                     "how much single poses differ; 0 is a still. Compare with the reference's")
+        )  # fmt: skip
+    return rows if reference is None else [*rows, *_against(poses, reference)]
+
+
+def _against(poses: PoseSequence, reference: PoseSequence) -> list[Measured]:
+    width = "shoulder widths"
+    moved, num_points = range_of_motion(reference)
+    rows = [
+        Measured("range of motion of the reference", moved, num_points, width, "none",
+                 "mean diagonal of each point's box", "what the range of motion is to be compared with"),
+    ]  # fmt: skip
+    if reference.num_frames > 1:
+        rows.append(
+            Measured("diversity of the reference's poses", diversity(pose_vectors(reference)[0]), reference.num_frames,
+                     width, "none", "Div of HA2G, in pose space", "what the diversity is to be compared with")
+        )  # fmt: skip
+    error, num = position_error(poses, reference)
+    if num:
+        rows.append(
+            Measured("position error", error, num, width, "lower", "mean distance of the points",
+                     "how far points lie from the reference's at the same time")
+        )  # fmt: skip
+    for name, score, what in (("PCK", correct_keypoints, "points"), ("PCM", correct_parameters, "coordinates")):
+        for threshold in THRESHOLDS:
+            share, num = score(poses, reference, threshold)
+            if num:
+                rows.append(
+                    Measured(f"{name}@{threshold:g}", share, num, "0..1", "higher", f"{name} at {threshold:g} {width}",
+                             f"the share of {what} that lie within {threshold:g} {width} of the reference's")
+                )  # fmt: skip
+    for order, name in enumerate(DERIVATIVES, 1):
+        error, num = derivative_error(poses, reference, order)
+        if num:
+            power = "" if order == 1 else f"^{order}"
+            rows.append(
+                Measured(f"{name} error", error, num, f"{width}/s{power}", "lower", f"mean distance of the {name}",
+                         f"how much the points' {name} differs from the reference's at the same time")
+            )  # fmt: skip
+    moves = diversity(pose_vectors(reference)[0]) > 0
+    if moves and min(poses.num_frames, reference.num_frames) >= MIN_FRECHET_FRAMES:
+        distance, baseline = pose_frechet(poses, reference)
+        source = f"Frechet distance of poses in {NUM_PCA} principal components of the reference"
+        rows += [
+            Measured("pose Frechet distance", distance, poses.num_frames, "shoulder widths^2", "lower", source,
+                     "how differently poses are distributed; not comparable with FGD through an auto-encoder"),
+            Measured("pose Frechet distance of two halves of the reference", baseline, reference.num_frames // 2,
+                     "shoulder widths^2", "none", source, "what equal distributions come to with so few frames"),
+        ]  # fmt: skip
+    return rows
