@@ -133,6 +133,10 @@ class FrameMeasures:
         if photo is not None and self._background is not None:
             self._still = resized(photo, height_px, width_px, "the photo")[self._background].astype(np.float64)
 
+    @property
+    def has_background(self) -> bool:
+        return self._background is not None
+
     def add(self, frame: np.ndarray, reference: np.ndarray | None = None) -> None:
         """The next frame, [H, W, 3] uint8 RGB, and the reference's of the same size at the same time."""
         if reference is not None:

@@ -17,8 +17,11 @@ from ..skeleton import (
     RIGHT_WRIST,
     UPPER_INNER_LIP,
 )
-from ..speech.loudness import LOUDNESS_POWER
+from ..speech.loudness import LOUDNESS_POWER, frame_rms, speaking, voice_loudness
+from ..speech.recording import SPEECH_RATE_HZ, Recording
 from ..speech.spectra import NUM_MELS
+from .measured import Measured
+from .poses import shoulder_width_px
 
 MOVING_JOINTS = [NOSE, NECK, RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST, LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST]
 BEAT_SIGMA_S = 3 / 60  # AIST++ (Li et al. 2021): 3 frames at 60 fps
@@ -108,3 +111,41 @@ def feature_loudness(mfcc: np.ndarray) -> np.ndarray:
     bands_db = idct(mfcc.astype(np.float64), n=NUM_MELS, norm="ortho", axis=1)
     loudness = (10 ** (bands_db / 10)).sum(axis=1) ** (LOUDNESS_POWER / 2)  # of the power's root
     return (loudness + np.append(loudness[1:], loudness[-1:])) / 2  # MFCCs lie at the frames' beginnings
+
+
+def speech_measures(poses: PoseSequence, recording: Recording) -> list[Measured]:
+    """Beats and lips of poses at 25 frames a second against the recording, over what both last.
+
+    Audio beats are the recording's onsets and beats by librosa, as the hand-crafted features have them.
+    """
+    from ..speech.encode import handcrafted
+
+    num_frames = min(poses.num_frames, recording.num_frames(poses.fps))
+    poses = poses.frames(0, num_frames)
+    waveform = recording.mono_at(SPEECH_RATE_HZ)
+    heard = handcrafted(recording)
+    audio_beats = np.union1d(heard.onset_frames, heard.beat_frames)
+    audio_beats = audio_beats[audio_beats < num_frames]
+    loudness, voice = voice_loudness(frame_rms(waveform, num_frames)), speaking(waveform, num_frames)
+    moves = motion_beats(poses)
+    beats = f"sigma {BEAT_SIGMA_S:g} s; {len(moves)} beats of the motion, {len(audio_beats)} of the sound"
+    rows = [
+        Measured("beat alignment (BAS)", beat_alignment(poses, audio_beats), len(moves), "0..1", "higher",
+                 f"AIST++ (Li et al. 2021), {beats}", "how near the moments where the motion stops lie to beats of the "
+                 "sound"),
+        Measured("beat consistency (BC)", beat_consistency(poses, audio_beats), len(audio_beats), "0..1", "higher",
+                 f"HA2G (Liu et al. 2022), {beats}", "how near the beats of the sound lie to moments where the motion "
+                 "stops"),
+        Measured("lip correlation", lip_correlation(poses, loudness), num_frames, "-1..1", "higher",
+                 "Pearson's, of the inner lips' distance and the loudness", "how well the mouth opens with the voice"),
+        Measured("lip lag", lip_lag(poses, loudness), num_frames, "frames", "none",
+                 "shift of the best lip correlation, to 0.6 s", "0 is best; above 0 the lips come late, below early"),
+    ]  # fmt: skip
+    silent = voice == 0
+    if silent.any():
+        opening = lip_opening(poses)[silent].mean() / shoulder_width_px(poses)
+        rows.append(
+            Measured("lip opening in silence", float(opening), int(silent.sum()), "shoulder widths", "lower",
+                     "mean distance of the inner lips", "how far the mouth stands open while nobody speaks")
+        )  # fmt: skip
+    return rows

@@ -1,0 +1,138 @@
+"""A video's numbers: its frames, its motion, and both against a reference and the speech."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import InputError
+from ..poses import POSE_FPS, PoseSequence
+from ..speech.recording import Recording
+from .frames import FrameMeasures, resized
+from .measured import Measured
+from .poses import motion_measures
+from .speech_motion import speech_measures
+
+
+class Frames(Protocol):
+    """The frames of a video at 25 a second, read when they are asked for: ``media.VideoReader``."""
+
+    num_frames: int
+
+    def __call__(self, frames: Sequence[int]) -> list[np.ndarray]:
+        """The frames of these places, [H, W, 3] uint8 RGB."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """rows: the numbers. notes: one sentence for each rule that was applied and each number that could not be had."""
+
+    rows: tuple[Measured, ...]
+    notes: tuple[str, ...]
+
+
+def evaluate_video(
+    video: Frames,
+    *,
+    reference: Frames | None = None,
+    recording: Recording | None = None,
+    poses: PoseSequence | None = None,
+    reference_poses: PoseSequence | None = None,
+    photo: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """All numbers that the inputs allow, frame by frame at 25 a second; memory does not grow with the video's length.
+
+    poses, reference_poses: of the video and of the reference, at any rate. photo: [H, W, 3] uint8, what the background
+    should stay like. What is longer is cut to the shorter, a reference of another size is resized to the video's; each
+    is a note. progress(frame, num_frames). Raises InputError for pictures and poses of another aspect than the video,
+    and where there is nothing to compare with.
+    """
+    if reference is None and poses is None:
+        raise InputError("there is nothing to compare the video with; give a reference video, or its poses, or both.")
+    if poses is None and (photo is not None or reference_poses is not None):
+        raise InputError("a photo and reference poses are compared by the video's own poses; give these, too.")
+    height, width = video([0])[0].shape[:2]
+    if reference_poses is not None:
+        reference_poses = reference_poses.at_fps(POSE_FPS)
+    if poses is not None:
+        poses = poses.at_fps(POSE_FPS)
+        _check_aspect(poses, height, width)
+    notes = []
+    if reference is not None:
+        first = reference([0])[0]
+        resized(first, height, width, "the reference video")
+        if first.shape[:2] != (height, width):
+            size = f"{first.shape[1]}x{first.shape[0]} px"
+            notes.append(f"The reference video was resized from {size} to the video's {width}x{height} px.")
+    lengths = {
+        "the video": video.num_frames,
+        "the reference video": None if reference is None else reference.num_frames,
+        "the poses": None if poses is None else poses.num_frames,
+    }
+    num_frames = _compared("Frames", lengths, notes)
+    rows = list(motion_measures(poses, reference_poses)) if poses is not None else []  # which may refuse the poses
+    if poses is not None and reference_poses is not None:
+        _compared("Poses", {"the poses": poses.num_frames, "the reference poses": reference_poses.num_frames}, notes)
+    frames = FrameMeasures(height, width, poses, photo)
+    for t in range(num_frames):
+        own = resized(video([t])[0], height, width, "a later frame of the video")
+        other = None
+        if reference is not None:
+            other = resized(reference([t])[0], height, width, "a later frame of the reference video")
+        frames.add(own, other)
+        if progress is not None:
+            progress(t + 1, num_frames)
+    rows = [*frames.measured(), *rows]
+    if recording is not None:
+        seconds = recording.seconds - video.num_frames / POSE_FPS
+        rows.append(
+            Measured("sound minus picture", seconds, 1, "s", "none", "difference of the lengths",
+                     "how much longer the sound lasts than the picture; within 0.04 s of 0 is right")
+        )  # fmt: skip
+        if poses is not None:
+            rows += speech_measures(poses, recording)
+    return Report(tuple(rows), (*notes, *_missing(frames, reference, recording, poses, reference_poses)))
+
+
+def _check_aspect(poses: PoseSequence, height: int, width: int) -> None:
+    if abs(poses.width_px * height - poses.height_px * width) > 0.01 * poses.width_px * height:
+        raise InputError(
+            f"the poses are of a picture of {poses.width_px}x{poses.height_px} px, the video has {width}x{height} px; "
+            "give the poses of this video."
+        )
+
+
+def _compared(what: str, lengths: dict[str, int | None], notes: list[str]) -> int:
+    """The shortest of the lengths in frames, and a note where they differ."""
+    there = {name: length for name, length in lengths.items() if length is not None}
+    shortest = min(there.values())
+    if max(there.values()) > shortest:
+        listed = ", ".join(f"{name} {length}" for name, length in there.items())
+        notes.append(f"{what} are compared up to frame {shortest} at {POSE_FPS} a second ({listed}).")
+    return shortest
+
+
+def _missing(
+    frames: FrameMeasures,
+    reference: Frames | None,
+    recording: Recording | None,
+    poses: PoseSequence | None,
+    reference_poses: PoseSequence | None,
+) -> list[str]:
+    """What could not be measured, and what it needs."""
+    missing = []
+    if reference is None:
+        missing.append("No reference video: no PSNR and SSIM of the frames.")
+    if poses is None:
+        missing.append("No poses: nothing of face, lips, hands, background, motion, and lips with speech.")
+    elif not frames.has_background:
+        missing.append("The person fills the picture: nothing of the background.")
+    if poses is not None and reference_poses is None:
+        missing.append("No reference poses: no errors of the motion.")
+    if recording is None:
+        missing.append("No sound: nothing of beats, and of lips with speech.")
+    return missing

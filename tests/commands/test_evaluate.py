@@ -1,0 +1,77 @@
+"""``mmgt evaluate`` from files to a report."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmgt.assets import ASTRONAUT_POSE, SPEECH
+from mmgt.cli import main
+from mmgt.media import write_video
+from mmgt.pose_files import load_poses, save_poses
+
+NUM_FRAMES = 30
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    picture = np.random.default_rng(0).integers(0, 255, (8, 8, 3), np.uint8)
+    picture = np.asarray(Image.fromarray(picture).resize((96, 96)))
+    write_video(tmp_path / "v.mp4", [picture] * NUM_FRAMES, 25)
+    write_video(tmp_path / "r.mp4", [np.roll(picture, t, axis=1) for t in range(NUM_FRAMES - 5)], 25)
+    Image.fromarray(picture).save(tmp_path / "photo.png")
+    save_poses(load_poses(ASTRONAUT_POSE).at([0] * NUM_FRAMES), tmp_path / "p.json")
+    return tmp_path
+
+
+def evaluate(*words):
+    return main(["evaluate", "--pred", "v.mp4", *words])
+
+
+def test_all_inputs_make_three_files_that_agree(folder, capsys):
+    words = ["--ref", "r.mp4", "--audio", str(SPEECH), "--poses", "p.json", "--ref-poses", "p.json"]
+    assert evaluate(*words, "--image", "photo.png", "--out", "report.json") == 0
+    said = capsys.readouterr().out
+    assert "evaluate 100 % (25/25)" in said
+    data = json.loads((folder / "report.json").read_text())
+    rows = {row["name"]: row for row in data["rows"]}
+    assert rows["position error"]["value"] == 0
+    assert rows["PCK@0.05"]["value"] == 1
+    assert rows["background flicker"]["value"] < 1 < rows["background PSNR"]["value"]
+    assert rows["PSNR whole 96x96"]["n"] == 25
+    assert rows["sound minus picture"]["value"] == pytest.approx(7.44 - NUM_FRAMES / 25, abs=0.05)
+    assert rows["lip correlation"]["value"] == rows["lip lag"]["value"] == 0  # these lips never move
+    assert {"beat alignment (BAS)", "beat consistency (BC)"} <= rows.keys()
+    assert data["inputs"]["poses"] == "p.json"
+    with open(folder / "report.csv", newline="") as file:
+        assert {row["name"] for row in csv.DictReader(file)} == rows.keys()
+    table = (folder / "report.md").read_text()
+    assert table in said
+    assert all(f"| {name} | " in table for name in rows)
+
+    assert evaluate(*words, "--out", "report") == 2  # nothing is overwritten
+    assert "report.json exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "nothing to compare the video with"),
+        (["--ref", "none.mp4"], "there is no video none.mp4"),
+        (["--ref", "p.json"], "p.json cannot be read as a video"),
+        (["--poses", "v.mp4"], "v.mp4 is not JSON"),
+        (["--ref", "r.mp4", "--audio", "p.json"], "p.json"),
+        (["--ref", "r.mp4", "--image", "photo.png"], "give these, too"),
+        (["--ref", "r.mp4", "--out", "no/report"], "there is no folder no"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(folder, capsys, words, says):
+    before = sorted(folder.iterdir())
+    assert evaluate("--out", "report", *words) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mmgt: error: ")]
+    assert len(errors) == 1
+    assert says in errors[0]
+    assert sorted(folder.iterdir()) == before
