@@ -12,7 +12,7 @@ from typing import Any
 from .measured import Measured
 from .video import Report
 
-GOOD = {"higher": "higher is better", "lower": "lower is better", "none": "neither"}
+GOOD = {"higher": "higher is better", "lower": "lower is better", "none": "neither by itself"}
 
 
 def report_json(report: Report, inputs: dict[str, str]) -> str:

@@ -91,7 +91,7 @@ def evaluate_video(
         seconds = recording.seconds - video.num_frames / POSE_FPS
         rows.append(
             Measured("sound minus picture", seconds, 1, "s", "none", "difference of the lengths",
-                     "how much longer the sound lasts than the picture; within 0.04 s of 0 is right")
+                     "how much longer the sound lasts than the picture; 0 is best, and AAC may add 0.05 s")
         )  # fmt: skip
         if poses is not None:
             rows += speech_measures(poses, recording)
