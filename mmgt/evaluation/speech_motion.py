@@ -39,9 +39,10 @@ def beat_alignment(poses: PoseSequence, audio_beats: np.ndarray) -> float:
 
 
 def beat_consistency(poses: PoseSequence, audio_beats: np.ndarray) -> float:
-    """The other direction: the mean over audio beats, d from the nearest motion beat. BC of HA2G (Liu et al. 2022).
+    """The other direction: the mean over audio beats, d from the nearest motion beat, as BC of HA2G (Liu et al. 2022).
 
-    The same motion beats and sigma as ``beat_alignment``. Motion without beats for many of the sounds scores low here,
+    The same motion beats and sigma as ``beat_alignment``, so that the two differ by direction only; HA2G takes beats of
+    joint angles and 0.1 s, so its numbers are others. Motion without beats for many of the sounds scores low here,
     motion with beats where no sound is scores low there.
     """
     return _nearness(audio_beats, motion_beats(poses), poses.fps)
@@ -134,7 +135,7 @@ def speech_measures(poses: PoseSequence, recording: Recording) -> list[Measured]
                  f"AIST++ (Li et al. 2021), {beats}", "how near the moments where the motion stops lie to beats of the "
                  "sound"),
         Measured("beat consistency (BC)", beat_consistency(poses, audio_beats), len(audio_beats), "0..1", "higher",
-                 f"HA2G (Liu et al. 2022), {beats}", "how near the beats of the sound lie to moments where the motion "
+                 f"direction of HA2G (Liu et al. 2022), beats as in BAS, {beats}", "how near the beats of the sound lie to moments where the motion "
                  "stops"),
         Measured("lip correlation", lip_correlation(poses, loudness), num_frames, "-1..1", "higher",
                  "Pearson's, of the inner lips' distance and the loudness", "how well the mouth opens with the voice"),
