@@ -135,8 +135,8 @@ def speech_measures(poses: PoseSequence, recording: Recording) -> list[Measured]
                  f"AIST++ (Li et al. 2021), {beats}", "how near the moments where the motion stops lie to beats of the "
                  "sound"),
         Measured("beat consistency (BC)", beat_consistency(poses, audio_beats), len(audio_beats), "0..1", "higher",
-                 f"direction of HA2G (Liu et al. 2022), beats as in BAS, {beats}", "how near the beats of the sound lie to moments where the motion "
-                 "stops"),
+                 f"direction of HA2G (Liu et al. 2022), beats as in BAS, {beats}",
+                 "how near the beats of the sound lie to moments where the motion stops"),
         Measured("lip correlation", lip_correlation(poses, loudness), num_frames, "-1..1", "higher",
                  "Pearson's, of the inner lips' distance and the loudness", "how well the mouth opens with the voice"),
         Measured("lip lag", lip_lag(poses, loudness), num_frames, "frames", "none",
