@@ -14,7 +14,7 @@ def add_parser(commands: Commands) -> None:
     evaluate = commands.add_parser(
         "evaluate",
         help="a video's numbers: likeness to a reference, motion, beats, lips",
-        description="Measure a video: its frames against a reference (PSNR, SSIM), the peace of its background, its "
+        description="Measure a video: its frames against a reference (PSNR, SSIM), its background's stillness, its "
         "motion against a reference motion, beats and lips against the speech. Whatever is not given is left out, and "
         "the report says so. Everything is taken at 25 frames a second; what is longer is compared up to the end of "
         "the shorter, a reference of another size is resized to the video's.",

@@ -1,4 +1,4 @@
-"""Numbers of frames: likeness to a reference, whole and in the regions of the motion masks, and a background's peace.
+"""Numbers of frames: likeness to a reference (whole, and in the motion masks' regions), stillness of the background.
 
 Everything is computed in float64. (Differences of uint8 pictures wrap around, which lifts the PSNR of any two pictures
 to about 28 dB: tables made so cannot be compared with these.)
