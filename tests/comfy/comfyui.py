@@ -49,14 +49,20 @@ class Server:
             return json.load(answer)
 
     def queue(self, prompt: dict) -> str:
-        """Queue an API-format prompt; returns its id. A refused prompt raises RuntimeError with the server's words."""
+        """Queue an API-format prompt; returns its id.
+
+        A prompt of which something is refused raises RuntimeError with the server's words; the rest of it may run.
+        """
         body = json.dumps({"prompt": prompt}).encode()
         request = urllib.request.Request(f"{self.url}/prompt", body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)["prompt_id"]
+                queued = json.load(answer)
         except urllib.error.HTTPError as error:
             raise RuntimeError(error.read().decode()) from error
+        if queued.get("node_errors"):
+            raise RuntimeError(json.dumps(queued["node_errors"]))
+        return queued["prompt_id"]
 
     def cancel(self) -> None:
         """Interrupt what runs now, as the page's button does."""
