@@ -74,8 +74,6 @@ def test_released_inputs_are_append_only(server):
 
     A new input goes to the end; then write the snapshot anew with MMGT_WRITE_SNAPSHOT=1.
     """
-    import os
-
     now = {
         name: {"inputs": list(inputs_of(info).items()), "outputs": info["output"]}
         for name, info in our_nodes(server).items()
@@ -272,16 +270,11 @@ def test_import_is_quiet(server):
     assert "IMPORT FAILED" not in server.log
 
 
-def test_import_is_cheap(server, tmp_path):
-    """No library that ComfyUI had not loaded, and little time at the second start: at the first python compiles it."""
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+def test_import_is_cheap(server):
+    """No library that ComfyUI had not loaded."""
     command = [PYTHON, str(Path(__file__).with_name("importing.py")), str(COMFYUI), str(REPOSITORY)]
-    for _ in range(2):
-        done = subprocess.run(command, cwd=COMFYUI, env=environment, capture_output=True, text=True, check=True)
-    seconds, loaded = json.loads(done.stdout.splitlines()[-1])
-    assert loaded == []
-    assert seconds < 1  # 0.05 s on a machine that does nothing else
+    done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
 def test_results_are_seen_on_their_nodes(server):
