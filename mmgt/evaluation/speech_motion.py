@@ -41,8 +41,8 @@ def beat_alignment(poses: PoseSequence, audio_beats: np.ndarray) -> float:
 def beat_consistency(poses: PoseSequence, audio_beats: np.ndarray) -> float:
     """The other direction: the mean over audio beats, d from the nearest motion beat, as BC of HA2G (Liu et al. 2022).
 
-    The same motion beats and sigma as ``beat_alignment``, so that the two differ by direction only; HA2G takes beats of
-    joint angles and 0.1 s, so its numbers are others. Motion without beats for many of the sounds scores low here,
+    The same motion beats and sigma as ``beat_alignment``, so that the two differ by direction only; other
+    implementations differ in both, so their numbers are others. Motion without beats for many of the sounds scores low here,
     motion with beats where no sound is scores low there.
     """
     return _nearness(audio_beats, motion_beats(poses), poses.fps)
