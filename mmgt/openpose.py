@@ -17,7 +17,7 @@ from .errors import InputError
 from .people import Detection
 from .people.tracking import follow
 from .poses import MAX_SIDE_PX, POSE_FPS, PoseSequence
-from .skeleton import (
+from .poses.skeleton import (
     BODY,
     FACE,
     FEET,

@@ -12,9 +12,9 @@ from .errors import InputError
 from .media import unfinished_file
 from .openpose import is_openpose, poses_from_openpose
 from .poses import POSE_FPS, PoseSequence
+from .poses.skeleton import NUM_KEYPOINTS
 from .provenance import Provenance
 from .provenance.record import AIGC_TAG, RECORD_TAG
-from .skeleton import NUM_KEYPOINTS
 
 
 def poses_to_json(poses: PoseSequence) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..mmgt.motion_mask import REGIONS, Margins, masks_seen, motion_masks
+from ..mmgt.poses.motion_mask import REGIONS, Margins, masks_seen, motion_masks
 from . import host, sockets, tensors
 
 NUM_MASKS = len(REGIONS) + 1  # and the background

@@ -7,11 +7,11 @@ from typing import get_args
 from comfy_api.latest import io, ui
 
 from ..mmgt import detect, openpose
-from ..mmgt.draw import STYLES, draw_pose, draw_poses, over
 from ..mmgt.errors import InputError
 from ..mmgt.media import check_output
 from ..mmgt.people import PersonOrder, initial_pose_of
 from ..mmgt.pose_files import load_poses, save_poses
+from ..mmgt.poses.draw import STYLES, draw_pose, draw_poses, over
 from ..mmgt.provenance import digest
 from ..mmgt.weights.catalog import DWPOSE, MEDIAPIPE, YOLOX
 from . import host, sockets, tensors

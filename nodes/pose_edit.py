@@ -6,10 +6,10 @@ from typing import get_args
 
 from comfy_api.latest import io
 
-from ..mmgt.draw import draw_poses
 from ..mmgt.motion_edit.combine import MAX_FADE_S, CombineSettings, combine_poses
 from ..mmgt.motion_edit.edit import MAX_AMPLITUDE, MAX_SMOOTHING_S, TEMPO_RANGE, EditRegion, RegionEdit, edit_poses
 from ..mmgt.poses import PoseSequence
+from ..mmgt.poses.draw import draw_poses
 from ..mmgt.speech.features import SpeechFeatures
 from ..mmgt.speech.recording import Recording
 from . import host, sockets, tensors

@@ -6,10 +6,10 @@ from typing import get_args
 
 from comfy_api.latest import io
 
-from ..mmgt.draw import draw_poses
 from ..mmgt.people import PersonOrder
 from ..mmgt.pose_video import PoseVideoSettings, poses_of_video
 from ..mmgt.poses import PoseSequence
+from ..mmgt.poses.draw import draw_poses
 from . import host, sockets, tensors
 
 PREVIEW_FRAMES, PREVIEW_SHORT_SIDE_PX = 250, 256  # an IMAGE of a whole film would not fit into memory

@@ -67,7 +67,7 @@ def test_a_demo_that_is_broken_off_can_be_given_again(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("mmgt.draw.draw_poses", interrupted)
+        patch.setattr("mmgt.poses.draw.draw_poses", interrupted)
         patch.setattr("mmgt.preview.preview_motion", lambda *_, **__: [np.zeros((64, 64, 3), np.uint8)])
         assert main(["demo", "--out", str(tmp_path)]) == 130
     assert list(tmp_path.iterdir()) == []

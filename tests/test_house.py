@@ -17,11 +17,11 @@ MAX_LINES = 500
 # The rooms of mmgt/, ground floor first. A room (a folder, or a module beside the folders) imports from floors below
 # its own and from nobody beside it, inside functions and for type checkers too.
 FLOORS = (
-    ("version", "errors", "skeleton", "ops", "windows", "assets"),
+    ("version", "errors", "ops", "windows", "assets"),
     ("poses", "memory", "seeds", "diffusion", "output_files"),
     ("weights",),
-    ("speech", "people", "pose_vector", "lips", "draw", "provenance"),  # which takes checksums of networks
-    ("media", "openpose", "motion_mask", "motion_edit"),
+    ("speech", "people", "provenance"),  # which takes checksums of networks
+    ("media", "openpose", "motion_edit"),
     ("pose_files", "rhythm", "preview", "world", "evaluation"),
     ("detect", "smga", "contextual_gesture", "mmhaa"),  # the networks never import each other
     ("pose_video", "standalone"),
@@ -275,14 +275,14 @@ def test_no_path_of_one_machine():
 def test_ranges_of_the_skeleton_are_not_retyped():
     ranges = {
         tuple(end.value for end in node.args)
-        for function, node in calls("mmgt/skeleton.py")
+        for function, node in calls("mmgt/poses/skeleton.py")
         if function == "range" and len(node.args) == 2 and all(isinstance(end, ast.Constant) for end in node.args)
     }
     assert (24, 92) in ranges
     retyped = [
         f"{name}:{node.lineno}"
         for name in MODULES
-        if name != "mmgt/skeleton.py"
+        if name != "mmgt/poses/skeleton.py"
         for node in ast.walk(tree_of(name))
         if bounds(node) in ranges
     ]

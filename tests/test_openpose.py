@@ -7,7 +7,7 @@ import torch
 from mmgt.errors import InputError
 from mmgt.openpose import poses_from_openpose, poses_to_openpose
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import FACE, FEET, LEFT_HAND, RIGHT_HAND
+from mmgt.poses.skeleton import FACE, FEET, LEFT_HAND, RIGHT_HAND
 
 WIDTH, HEIGHT = 640, 480
 

@@ -29,9 +29,9 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ..assets import ASTRONAUT, ASTRONAUT_POSE, SPEECH
-    from ..draw import draw_poses
     from ..media import all_or_none, check_output, contact_sheet, read_picture, read_recording, write_png, write_video
     from ..pose_files import load_poses, save_poses
+    from ..poses.draw import draw_poses
     from ..preview import preview_motion
     from ..provenance import ALGORITHMIC, COMPOSITE_SYNTHETIC, Provenance, digest
     from ..rhythm import rhythm_poses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import is_visible
+from ..poses.skeleton import is_visible
 
 NUM_COCO_KEYPOINTS = 133
 COCO_LEFT_SHOULDER, COCO_RIGHT_SHOULDER = 5, 6

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..motion_mask import REGIONS, Box, region_box
 from ..poses import PoseSequence
+from ..poses.motion_mask import REGIONS, Box, region_box
 from .measured import Measured
 from .poses import shoulder_width_px
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..poses import PoseSequence
-from ..skeleton import BODY, FACE, LEFT_HAND, LEFT_SHOULDER, LEGS, RIGHT_HAND, RIGHT_SHOULDER
+from ..poses.skeleton import BODY, FACE, LEFT_HAND, LEFT_SHOULDER, LEGS, RIGHT_HAND, RIGHT_SHOULDER
 from .measured import Measured
 
 POINTS = [*(point for point in BODY if point not in LEGS), *FACE, *LEFT_HAND, *RIGHT_HAND]  # of a talking portrait

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..poses import PoseSequence
-from ..skeleton import (
+from ..poses.skeleton import (
     LEFT_ELBOW,
     LEFT_SHOULDER,
     LEFT_WRIST,
@@ -42,8 +42,8 @@ def beat_consistency(poses: PoseSequence, audio_beats: np.ndarray) -> float:
     """The other direction: the mean over audio beats, d from the nearest motion beat, as BC of HA2G (Liu et al. 2022).
 
     The same motion beats and sigma as ``beat_alignment``, so that the two differ by direction only; other
-    implementations differ in both, so their numbers are others. Motion without beats for many of the sounds scores low here,
-    motion with beats where no sound is scores low there.
+    implementations differ in both, so their numbers are others. Motion without beats for many of the sounds scores low
+    here, motion with beats where no sound is scores low there.
     """
     return _nearness(audio_beats, motion_beats(poses), poses.fps)
 

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..draw import draw_pose
 from ..errors import InputError
-from ..motion_mask import face_box, hand_boxes, lip_box
 from ..poses import POSE_FPS, PoseSequence
+from ..poses.draw import draw_pose
+from ..poses.motion_mask import face_box, hand_boxes, lip_box
 from ..speech.features import SpeechFeatures
 from .masks import BoxMasks, BranchMasks, EvenMasks, GivenMasks, MaskOptions, RegionMasks
 from .pictures import LATENT_PX, NETWORK_PX, PictureSize, picture_for_network

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..motion_mask import Box
 from ..poses import PoseSequence
+from ..poses.motion_mask import Box
 from .pictures import NETWORK_PX, PictureSize
 
 NUM_MASK_LEVELS = 3  # audio modules live at 1, 1/2 and 1/4 of the latent size

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..poses import POSE_FPS, PoseSequence
-from ..skeleton import LEFT_SHOULDER, LIPS, RIGHT_SHOULDER
+from ..poses.skeleton import LEFT_SHOULDER, LIPS, RIGHT_SHOULDER
 from ..speech.features import SpeechFeatures
 from ..speech.recording import Recording
 from .local import LocalPoses, replaced_where_moved, to_local

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..poses import PoseSequence
-from ..skeleton import FACE, NECK, NUM_KEYPOINTS
+from ..poses.skeleton import FACE, NECK, NUM_KEYPOINTS
 from .tree import (
     ARM_BONES,
     CHILDREN,

@@ -14,7 +14,7 @@ import torch
 
 from ..errors import InputError
 from ..poses import PoseSequence
-from ..skeleton import (
+from ..poses.skeleton import (
     FACE,
     LEFT_ANKLE,
     LEFT_EAR,

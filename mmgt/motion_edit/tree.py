@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..lips import move_lips_together
 from ..poses import PoseSequence
-from ..skeleton import (
+from ..poses.lips import move_lips_together
+from ..poses.skeleton import (
     BODY,
     BROWS,
     FACE,

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..errors import InputError
-from ..skeleton import BODY, is_visible
+from ..poses.skeleton import BODY, is_visible
 from .detections import Detection, PersonOrder, check_person_order, people_in_order
 
 NOT_SEEN = -1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..skeleton import BODY, NUM_KEYPOINTS, is_visible
+from ..poses.skeleton import BODY, NUM_KEYPOINTS, is_visible
 
 SEEN, INTERPOLATED, HELD = range(3)
 

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..people import Detection, Detector, PersonOrder, check_person_order
 from ..people.tracking import NOT_SEEN, first_choice, follow
 from ..poses import POSE_FPS, PoseSequence
-from ..skeleton import LIPS, NUM_KEYPOINTS
+from ..poses.skeleton import LIPS, NUM_KEYPOINTS
 from ..windows import stretches
 from .gaps import HELD, INTERPOLATED, Sightings, fill, shown_at
 from .shots import shot_numbers, thumbnail

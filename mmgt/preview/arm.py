@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..skeleton import HAND_EDGES, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, is_visible
+from ..poses.skeleton import HAND_EDGES, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, is_visible
 from .bands import Between, go_on
 from .geometry import as_complex, as_points, similarity
 from .matte import clean_colours, soften, with_alpha

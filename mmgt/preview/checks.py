@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from ..skeleton import (
+from ..poses.skeleton import (
     BROWS,
     CHIN,
     FACE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import (
+from ..poses.skeleton import (
     BROWS,
     CHIN,
     FACE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import BROWS, CHIN
+from ..poses.skeleton import BROWS, CHIN
 
 
 def as_complex(xy: np.ndarray) -> np.ndarray:

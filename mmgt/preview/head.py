@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import BROWS, CHIN, FACE, LEFT_BROW, RIGHT_BROW
+from ..poses.skeleton import BROWS, CHIN, FACE, LEFT_BROW, RIGHT_BROW
 from .face import EYES
 from .geometry import face_height
 

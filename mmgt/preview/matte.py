@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import BROWS, CHIN, FACE, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, is_visible
+from ..poses.skeleton import BROWS, CHIN, FACE, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER, is_visible
 from .bands import Between, as_large, as_shape, by_rows, go_on
 from .geometry import face_height
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import BROWS, CHIN, FACE, in_face
+from ..poses.skeleton import BROWS, CHIN, FACE, in_face
 from .bands import Between, go_on
 
 BODY_GRID, FACE_GRID = 32, 48  # cells of the backward maps: 16 px at 512; the face's is fine enough for eyelids

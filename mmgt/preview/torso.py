@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..skeleton import LEFT_ELBOW, LEFT_HIP, LEFT_SHOULDER, RIGHT_ELBOW, RIGHT_HIP, RIGHT_SHOULDER, is_visible
+from ..poses.skeleton import LEFT_ELBOW, LEFT_HIP, LEFT_SHOULDER, RIGHT_ELBOW, RIGHT_HIP, RIGHT_SHOULDER, is_visible
 
 
 def torso_controls(rest_px: np.ndarray, score: np.ndarray, height_px: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..poses import PoseSequence
-from ..skeleton import FACE
+from ..poses.skeleton import FACE
 from .arm import ArmLayer, arm_mask, arm_motion_px, make_arm, place_arm, visible_arms
 from .bands import Between, by_rows, go_on
 from .checks import checked_mask, checked_picture, face_problem, matte_problem, shoulder_problem, within_reach

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..poses import POSE_FPS
-from ..skeleton import (
+from ..poses.skeleton import (
     LEFT_ELBOW,
     LEFT_HAND,
     LEFT_SHOULDER,

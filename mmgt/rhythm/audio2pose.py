@@ -9,8 +9,8 @@ import torch
 
 from ..errors import InputError
 from ..poses import POSE_FPS, PoseSequence
+from ..poses.skeleton import FACE, NOSE, NUM_KEYPOINTS
 from ..seeds import check_seed
-from ..skeleton import FACE, NOSE, NUM_KEYPOINTS
 from ..speech.recording import Recording
 from .arms import move_arms
 from .cues import hear_speech

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..lips import LIP_COLUMNS, OUTER_LIP_FOLLOWS
 from ..poses import POSE_FPS
-from ..skeleton import BROWS, JAW, LEFT_EYE, LIPS, NUM_KEYPOINTS, RIGHT_EYE
+from ..poses.lips import LIP_COLUMNS, OUTER_LIP_FOLLOWS
+from ..poses.skeleton import BROWS, JAW, LEFT_EYE, LIPS, NUM_KEYPOINTS, RIGHT_EYE
 from .cues import SpeechCues
 from .timing import choose_beats, ease_in, pulses, times
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..poses import POSE_FPS
-from ..skeleton import FACE, LEFT_EAR, LEFT_EYE_CENTRE, NOSE, NOSE_LINE, RIGHT_EAR, RIGHT_EYE_CENTRE
+from ..poses.skeleton import FACE, LEFT_EAR, LEFT_EYE_CENTRE, NOSE, NOSE_LINE, RIGHT_EAR, RIGHT_EYE_CENTRE
 from .cues import SpeechCues
 from .timing import choose_beats, ease_in, pulses, sway
 

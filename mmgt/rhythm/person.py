@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..poses import PoseSequence
-from ..skeleton import (
+from ..poses.skeleton import (
     FACE,
     LEFT_EYE,
     LEFT_EYE_CENTRE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..poses import POSE_FPS
-from ..skeleton import BODY, FACE, LEFT_HIP, NECK, NUM_KEYPOINTS, RIGHT_EYE_CENTRE, RIGHT_HIP
+from ..poses.skeleton import BODY, FACE, LEFT_HIP, NECK, NUM_KEYPOINTS, RIGHT_EYE_CENTRE, RIGHT_HIP
 from .arms import ARMS, rotate
 from .head import HEAD_POINTS
 from .person import Person

@@ -29,9 +29,8 @@ from ..motion_edit.tree import (
     similarity,
     to_complex,
 )
-from ..pose_vector import TrainingFrame
 from ..poses import POSE_FPS, PoseSequence
-from ..skeleton import (
+from ..poses.skeleton import (
     FACE,
     LEFT_EAR,
     LEFT_EYE_CENTRE,
@@ -44,6 +43,7 @@ from ..skeleton import (
     RIGHT_EYE_CENTRE,
     RIGHT_WRIST,
 )
+from ..poses.vector import TrainingFrame
 from ..windows import stretches
 
 logger = logging.getLogger("mmgt")

@@ -18,7 +18,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..ops import Layers, attend_of
-from ..skeleton import FACE
+from ..poses.skeleton import FACE
 from .config import SMGAConfig
 
 NUM_TIME_TOKENS = 2

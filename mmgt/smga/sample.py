@@ -18,9 +18,9 @@ from torch import Tensor
 
 from ..diffusion import SPACINGS, cosine_alpha_bar, ddim, dpmpp_2m, spaced_times
 from ..errors import InputError
-from ..lips import close_lips_in_silence
-from ..pose_vector import TrainingFrame
 from ..poses import PoseSequence
+from ..poses.lips import close_lips_in_silence
+from ..poses.vector import TrainingFrame
 from ..speech.features import NUM_HANDCRAFTED
 from ..windows import blend_weights, blend_windows, cut_windows, window_starts
 from .keep import KeptTrack

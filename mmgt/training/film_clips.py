@@ -25,7 +25,7 @@ from ..pose_files import load_poses
 from ..pose_video import poses_of_video
 from ..pose_video.shots import shot_numbers, thumbnail
 from ..poses import POSE_FPS, PoseSequence
-from ..skeleton import BODY, BROWS, FACE, FEET, JAW, LEGS
+from ..poses.skeleton import BODY, BROWS, FACE, FEET, JAW, LEGS
 from ..speech.encode import encode_speech
 from ..speech.encoders import Wav2Vec2, WavLM
 from ..speech.features import SpeechFeatures

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..draw import draw_poses
 from ..media import contact_sheet
 from ..poses import POSE_FPS
+from ..poses.draw import draw_poses
 from .clip_pictures import clip_pictures
 from .clips import ClipEntry, ClipSet
 from .pose_statistics import PoseStatistics, pose_statistics, table

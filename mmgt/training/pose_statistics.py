@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..poses import PoseSequence
-from ..skeleton import (
+from ..poses.skeleton import (
     FACE,
     LEFT_EYE,
     LEFT_HAND,

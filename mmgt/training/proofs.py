@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..evaluation.speech_motion import beat_alignment, feature_loudness, lip_correlation, lip_lag
-from ..pose_vector import TrainingFrame
 from ..poses import PoseSequence
-from ..skeleton import LEFT_WRIST, RIGHT_WRIST
+from ..poses.skeleton import LEFT_WRIST, RIGHT_WRIST
+from ..poses.vector import TrainingFrame
 from ..smga.model import SMGA
 from ..smga.sample import SamplerSettings, check_features, sample_poses
 from ..speech.features import BEAT, MFCC, NUM_HANDCRAFTED, ONSET

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion import NUM_TRAIN_STEPS, add_noise, cosine_alpha_bar
-from ..draw import draw_poses
 from ..errors import InputError
-from ..pose_vector import FRAME_PX, TrainingFrame, mask_legs
 from ..poses import PoseSequence
+from ..poses.draw import draw_poses
+from ..poses.vector import FRAME_PX, TrainingFrame, mask_legs
 from ..smga.config import SMGAConfig, StartPose
 from ..smga.keys import to_authors
 from ..smga.model import SMGA

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..skeleton import FACE, LIPS, NUM_KEYPOINTS
+from ..poses.skeleton import FACE, LIPS, NUM_KEYPOINTS
 
 FACE_CHANNELS = slice(3 * FACE.start, 3 * FACE.stop)
 TERMS = ("position", "velocity", "acceleration")

@@ -15,8 +15,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..pose_vector import FRAME_PX, mask_legs
-from ..skeleton import FACE
+from ..poses.skeleton import FACE
+from ..poses.vector import FRAME_PX, mask_legs
 from ..smga.model import SMGA, DecoderLayer
 
 POSE_ERROR = 1 / FRAME_PX  # about 0.5 px in normalised units: what a sampled or detected pose is surely off by

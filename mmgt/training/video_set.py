@@ -22,7 +22,7 @@ from ..mmhaa.audio_proj import around_each_frame
 from ..mmhaa.drive import DrawnPoses, Drive
 from ..mmhaa.masks import BoxMasks, BranchMasks, MaskOptions, RegionMasks
 from ..mmhaa.pictures import LATENT_PX, PictureSize
-from ..motion_mask import face_box, hand_boxes, lip_box
+from ..poses.motion_mask import face_box, hand_boxes, lip_box
 from ..speech.features import NUM_HANDCRAFTED
 from .clip_pictures import clip_pictures
 from .clips import ClipEntry, ClipSet, write_atomically

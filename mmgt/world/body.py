@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..skeleton import (
+from ..poses.skeleton import (
     LEFT_HIP,
     LEFT_SHOULDER,
     NECK,

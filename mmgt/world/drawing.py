@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..poses import PoseSequence
-from ..skeleton import (
+from ..poses.skeleton import (
     LEFT_ELBOW,
     LEFT_HAND,
     LEFT_SHOULDER,

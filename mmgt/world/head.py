@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..skeleton import (
+from ..poses.skeleton import (
     INNER_LIPS,
     JAW,
     LEFT_BROW,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..poses import PoseSequence
-from ..skeleton import FACE, LEFT_HAND, NUM_KEYPOINTS, RIGHT_HAND
+from ..poses.skeleton import FACE, LEFT_HAND, NUM_KEYPOINTS, RIGHT_HAND
 
 SIDE_PX = 512
 # A flat hand's points in shares of its length: along from the wrist, across towards the thumb.

@@ -15,9 +15,9 @@ from graphs import GRAPHS, WIDGETS, inputs_of, our_nodes, prompt_of, video_of, w
 from tiny_smga import save_tiny_smga, tiny_smga_state
 
 from mmgt.assets import ASTRONAUT_POSE
-from mmgt.lips import LIP_COLUMNS
 from mmgt.media import read_picture, write_video
 from mmgt.pose_files import load_poses
+from mmgt.poses.lips import LIP_COLUMNS
 
 pytestmark = pytest.mark.comfy
 

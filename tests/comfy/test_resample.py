@@ -8,7 +8,7 @@ from tiny_smga import save_tiny_smga, tiny_smga_state
 
 from mmgt.motion_edit.tree import REGIONS
 from mmgt.pose_files import load_poses
-from mmgt.skeleton import LEGS
+from mmgt.poses.skeleton import LEGS
 
 pytestmark = pytest.mark.comfy
 

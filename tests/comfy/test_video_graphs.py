@@ -9,10 +9,10 @@ import torch
 from graphs import decoded, nodes_of, prompt_of, saved_poses, saving_poses, video_of, with_loaders, without
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
-from mmgt.draw import OPENPOSE_STYLE, draw_poses
 from mmgt.media import read_marks, read_picture, read_recording, write_video
 from mmgt.pose_files import load_poses
-from mmgt.skeleton import BODY, LIPS
+from mmgt.poses.draw import OPENPOSE_STYLE, draw_poses
+from mmgt.poses.skeleton import BODY, LIPS
 
 pytestmark = pytest.mark.comfy
 

@@ -6,7 +6,6 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from mmgt import skeleton as sk
 from mmgt.assets import ASTRONAUT, ASTRONAUT_POSE
 from mmgt.detect.coco import coco_to_openpose
 from mmgt.detect.find import find_detector
@@ -15,6 +14,7 @@ from mmgt.errors import InputError
 from mmgt.media import read_picture
 from mmgt.people import choose_person, initial_pose_of
 from mmgt.pose_files import load_poses
+from mmgt.poses import skeleton as sk
 from mmgt.weights import in_models
 
 HEIGHT, WIDTH = 100, 200

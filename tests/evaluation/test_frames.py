@@ -11,9 +11,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.errors import InputError
 from mmgt.evaluation.frames import FrameMeasures, person_box, psnr, resized, squared_error, ssim, ssim_map
-from mmgt.motion_mask import motion_masks
 from mmgt.pose_files import load_poses
-from mmgt.skeleton import LEFT_HAND, RIGHT_HAND
+from mmgt.poses.motion_mask import motion_masks
+from mmgt.poses.skeleton import LEFT_HAND, RIGHT_HAND
 
 HEIGHT, WIDTH = 160, 160
 

@@ -24,7 +24,7 @@ from mmgt.evaluation.poses import (
 )
 from mmgt.pose_files import load_poses
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER
+from mmgt.poses.skeleton import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER
 
 PERSON = load_poses(ASTRONAUT_POSE)
 NUM_FRAMES = 80

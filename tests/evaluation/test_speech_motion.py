@@ -16,7 +16,7 @@ from mmgt.evaluation.speech_motion import (
 from mmgt.media import read_recording
 from mmgt.pose_files import load_poses
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import LOWER_INNER_LIP, UPPER_INNER_LIP
+from mmgt.poses.skeleton import LOWER_INNER_LIP, UPPER_INNER_LIP
 from mmgt.speech.encode import encode_speech
 from mmgt.speech.features import MFCC
 from mmgt.speech.loudness import frame_rms, voice_loudness

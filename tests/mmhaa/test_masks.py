@@ -9,9 +9,9 @@ from mmgt.errors import InputError
 from mmgt.mmhaa.drive import drive_video
 from mmgt.mmhaa.masks import FACE_BLUR, BranchMasks, GivenMasks, MaskOptions, mask_pyramid, network_masks
 from mmgt.mmhaa.pictures import PictureSize
-from mmgt.motion_mask import motion_masks
 from mmgt.pose_files import load_poses
 from mmgt.poses import PoseSequence
+from mmgt.poses.motion_mask import motion_masks
 
 SIZE = PictureSize(128, 128)
 SIDE = 16

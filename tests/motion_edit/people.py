@@ -7,7 +7,7 @@ from mmgt.assets import ASTRONAUT_POSE
 from mmgt.motion_edit.tree import PARENT, from_bones, from_complex, to_bones, to_complex
 from mmgt.pose_files import load_poses
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import FACE, LEFT_HAND, RIGHT_HAND
+from mmgt.poses.skeleton import FACE, LEFT_HAND, RIGHT_HAND
 
 ARMS = [3, 4, 6, 7]
 HEAD = [0, 14, 15, 16, 17, *FACE]

@@ -9,10 +9,10 @@ import pytest
 import torch
 from golden import golden_files, read
 
-from mmgt.draw import draw_pose
-from mmgt.motion_mask import motion_masks
-from mmgt.pose_vector import FRAME_PX, denormalise
 from mmgt.poses import PoseSequence
+from mmgt.poses.draw import draw_pose
+from mmgt.poses.motion_mask import motion_masks
+from mmgt.poses.vector import FRAME_PX, denormalise
 
 # OpenCV 4.12 and later draw polygons that reach far outside of the canvas differently (up to 461 pixels of a frame).
 SAME_POLYGONS = tuple(int(n) for n in cv2.__version__.split(".")[:2]) <= (4, 11)

@@ -14,7 +14,7 @@ from mmgt.detect.boxes import decode_yolox, letterbox, person_boxes, suppress_ov
 from mmgt.detect.dwpose import detect_people, prepare_picture
 from mmgt.detect.keypoints import centre_and_scale, crop_person, decode_simcc
 from mmgt.media import read_picture
-from mmgt.pose_vector import mask_legs, normalise
+from mmgt.poses.vector import mask_legs, normalise
 
 NETWORK_SIZE_PX = 640, 640  # YOLOX's canvas
 CROP_SIZE_PX = 384, 288

@@ -11,8 +11,8 @@ from golden import golden_files, golden_folder, read
 
 from mmgt.mmhaa.audio_proj import around_each_frame
 from mmgt.mmhaa.masks import FACE_BLUR, LIP_BLUR, blurred_mask, mask_pyramid, network_masks
-from mmgt.pose_vector import denormalise, normalise
-from mmgt.skeleton import LEGS, NUM_KEYPOINTS
+from mmgt.poses.skeleton import LEGS, NUM_KEYPOINTS
+from mmgt.poses.vector import denormalise, normalise
 from mmgt.speech.features import NUM_HANDCRAFTED
 from mmgt.training.authors_rules import start_range, target_range
 from mmgt.training.mmhaa import AUTHORS_MASKS

@@ -5,7 +5,7 @@ import numpy as np
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.people import Detection
 from mmgt.pose_files import load_poses
-from mmgt.skeleton import is_visible
+from mmgt.poses.skeleton import is_visible
 
 HEIGHT, WIDTH = 480, 640
 

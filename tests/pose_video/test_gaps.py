@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmgt.pose_video.gaps import HELD, INTERPOLATED, SEEN, Sightings, fill
-from mmgt.skeleton import LEFT_HAND
+from mmgt.poses.skeleton import LEFT_HAND
 
 FPS = 25
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import FACE, LEFT_HAND, NUM_KEYPOINTS, RIGHT_HAND
+from mmgt.poses.skeleton import FACE, LEFT_HAND, NUM_KEYPOINTS, RIGHT_HAND
 
 SIDE_PX = 320
 SKIN, SLEEVE, SHIRT, HAIR = (225, 180, 150), (190, 70, 60), (60, 90, 160), (60, 40, 30)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from drawn_person import SKIN, as_pose, open_mouth, turned
 
+from mmgt.poses.skeleton import FACE, LOWER_INNER_LIP, UPPER_INNER_LIP
 from mmgt.preview import prepare_preview, render_frame
 from mmgt.preview.face import eye_closing, face_targets
-from mmgt.skeleton import FACE, LOWER_INNER_LIP, UPPER_INNER_LIP
 
 
 def test_mouth_opens_dark_and_no_wider_than_a_mouth(person):

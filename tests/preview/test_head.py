@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mmgt.poses.skeleton import FACE
 from mmgt.preview.geometry import face_height
 from mmgt.preview.head import attached_head, head_ring
-from mmgt.skeleton import FACE
 
 
 def test_the_ring_lies_where_the_matte_ends(person):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmgt.poses.skeleton import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
 from mmgt.preview.torso import body_shifts, torso_controls, torso_polygon
-from mmgt.skeleton import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
 
 
 def test_the_whole_torso_goes_with_its_joints(person):

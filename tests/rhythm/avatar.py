@@ -7,8 +7,8 @@ import math
 import numpy as np
 import torch
 
-from mmgt import skeleton as sk
 from mmgt.poses import PoseSequence
+from mmgt.poses import skeleton as sk
 from mmgt.speech.recording import Recording
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from avatar import avatar_pose, click, lip_gap_px, silence, syllables
 
-from mmgt import skeleton as sk
 from mmgt.errors import InputError
+from mmgt.poses import skeleton as sk
 from mmgt.rhythm import Amplitudes, rhythm_poses
 from mmgt.speech.recording import Recording
 

@@ -3,7 +3,7 @@
 import numpy as np
 from avatar import avatar_pose, silence, syllables
 
-from mmgt import skeleton as sk
+from mmgt.poses import skeleton as sk
 from mmgt.rhythm import Amplitudes, rhythm_poses
 
 

@@ -7,9 +7,9 @@ from people import moving, still
 
 from mmgt.errors import InputError
 from mmgt.motion_edit.tree import FIRM_HEAD, HANDS, REGIONS, similarity, to_complex
-from mmgt.pose_vector import TrainingFrame
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import LEGS, LIPS
+from mmgt.poses.skeleton import LEGS, LIPS
+from mmgt.poses.vector import TrainingFrame
 from mmgt.smga.keep import FADE_FRAMES, KEPT_POINTS, kept_track, parse_spans
 from mmgt.smga.sample import SamplerSettings, sample_poses, sample_track, seeded_noise
 

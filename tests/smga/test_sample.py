@@ -7,7 +7,7 @@ import torch
 
 from mmgt.errors import InputError
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import FACE, LEGS, LOWER_INNER_LIP, UPPER_INNER_LIP
+from mmgt.poses.skeleton import FACE, LEGS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from mmgt.smga.sample import SamplerSettings, check_features, sample_poses
 from mmgt.windows import window_starts
 

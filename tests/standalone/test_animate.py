@@ -236,8 +236,8 @@ def test_every_scheduler_runs(inputs, pose_file, name):
 
 def test_a_pose_video_drives_too(inputs, tmp_path, pose_file):
     drawn = tmp_path / "drawn.mp4"
-    from mmgt.draw import draw_poses
     from mmgt.media import write_video
+    from mmgt.poses.draw import draw_poses
 
     write_video(drawn, draw_poses(load_poses(pose_file), 96, 96), 25)
     assert run("pose2video", inputs, poses=drawn) == 0  # 14 frames, speech of 13

@@ -16,7 +16,7 @@ from turned import turned
 from mmgt.errors import InputError
 from mmgt.media import read_recording
 from mmgt.pose_files import save_poses
-from mmgt.skeleton import LIPS
+from mmgt.poses.skeleton import LIPS
 from mmgt.training import prepare as module
 from mmgt.training.clip_pictures import clip_pictures
 from mmgt.training.clips import ClipSet

@@ -11,8 +11,8 @@ from killing import Killed, killed_at
 from safetensors.torch import load_file
 
 from mmgt.errors import InputError
-from mmgt.pose_vector import TrainingFrame
-from mmgt.skeleton import FACE, LIPS
+from mmgt.poses.skeleton import FACE, LIPS
+from mmgt.poses.vector import TrainingFrame
 from mmgt.smga.load import load_smga
 from mmgt.smga.sample import SamplerSettings, sample_poses
 from mmgt.training.clips import ClipSet

@@ -7,7 +7,7 @@ import torch
 from clip_sets import swaying_set
 
 from mmgt.errors import InputError
-from mmgt.pose_vector import mask_legs
+from mmgt.poses.vector import mask_legs
 from mmgt.smga.model import Rotary
 from mmgt.training.smga import PoseWindows, SMGATraining, new_network
 from mmgt.training.smga_start import SpeechScale, begin_aligned, pose_components

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmgt.skeleton import LEFT_HAND, LOWER_INNER_LIP, NUM_KEYPOINTS, RIGHT_HAND, UPPER_INNER_LIP
+from mmgt.poses.skeleton import LEFT_HAND, LOWER_INNER_LIP, NUM_KEYPOINTS, RIGHT_HAND, UPPER_INNER_LIP
 from mmgt.world.canvas import Canvas, smooth
 from mmgt.world.drawing import draw_frames, draw_presenter, portrait
 from mmgt.world.head import MOUTH, TEETH, TONGUE

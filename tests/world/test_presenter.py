@@ -1,7 +1,7 @@
 import torch
 
-from mmgt.motion_mask import face_box, hand_boxes, lip_box
-from mmgt.skeleton import FACE, LEFT_HAND, RIGHT_HAND
+from mmgt.poses.motion_mask import face_box, hand_boxes, lip_box
+from mmgt.poses.skeleton import FACE, LEFT_HAND, RIGHT_HAND
 from mmgt.world.presenter import presenter
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import InputError
-from .poses import PoseSequence
+from ..errors import InputError
+from . import PoseSequence
 
 # Upper inner, lower inner, and the outer points next to them; lips meet column by column, the corners stay.
 LIP_COLUMNS = ((85, 91, 74, 82), (86, 90, 75, 81), (87, 89, 76, 80))

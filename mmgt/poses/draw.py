@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .poses import PoseSequence
+from . import PoseSequence
 from .skeleton import (
     BODY,
     BODY_COLOURS,

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from mmgt.errors import InputError
-from mmgt.lips import close_lips_in_silence
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import INNER_LIPS, LIPS, LOWER_INNER_LIP, UPPER_INNER_LIP
+from mmgt.poses.lips import close_lips_in_silence
+from mmgt.poses.skeleton import INNER_LIPS, LIPS, LOWER_INNER_LIP, UPPER_INNER_LIP
 
 
 def talking(num_frames):

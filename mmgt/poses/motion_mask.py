@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import InputError
+from . import PoseSequence
 from .draw import draw_poses, pixel_points
-from .errors import InputError
-from .poses import PoseSequence
 from .skeleton import FACE, LEFT_HAND, LIPS, RIGHT_HAND
 
 SEEN_SHARE = 0.45  # of a region's colour where its mask is seen on a picture

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .poses import POSE_FPS, PoseSequence
+from . import POSE_FPS, PoseSequence
 from .skeleton import LEFT_SHOULDER, LEGS, NECK, NOSE, NUM_KEYPOINTS, RIGHT_SHOULDER
 
 NUM_CHANNELS = 3 * NUM_KEYPOINTS

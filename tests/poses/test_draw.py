@@ -4,11 +4,21 @@ import numpy as np
 import torch
 
 from mmgt.assets import ASTRONAUT_POSE
-from mmgt.draw import OPENPOSE_STYLE, draw_pose, draw_poses, over
 from mmgt.media import read_picture
 from mmgt.pose_files import load_poses
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import FACE, FACE_COLOUR, LEFT_HAND, LEFT_HIP, LEFT_KNEE, LEGS, RIGHT_ANKLE, RIGHT_HIP, RIGHT_KNEE
+from mmgt.poses.draw import OPENPOSE_STYLE, draw_pose, draw_poses, over
+from mmgt.poses.skeleton import (
+    FACE,
+    FACE_COLOUR,
+    LEFT_HAND,
+    LEFT_HIP,
+    LEFT_KNEE,
+    LEGS,
+    RIGHT_ANKLE,
+    RIGHT_HIP,
+    RIGHT_KNEE,
+)
 
 
 def blank_pose():

@@ -1,4 +1,5 @@
-"""The value that crosses stages: a pose track."""
+"""The value that crosses stages, a pose track; beside it the table of its points, and what is made of tracks alone:
+pose pictures, masks of face, lips and hands, closed lips, SMGA's vectors."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .errors import InputError
+from ..errors import InputError
 from .skeleton import NUM_KEYPOINTS, is_visible
 
 POSE_FPS = 25  # both networks run at 25 video frames a second

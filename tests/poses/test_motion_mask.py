@@ -4,10 +4,10 @@ import torch
 
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.errors import InputError
-from mmgt.motion_mask import REGIONS, SEEN_SHARE, Margins, masks_seen, motion_masks
 from mmgt.pose_files import load_poses
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import FACE, LEFT_HAND, LIPS, RIGHT_HAND
+from mmgt.poses.motion_mask import REGIONS, SEEN_SHARE, Margins, masks_seen, motion_masks
+from mmgt.poses.skeleton import FACE, LEFT_HAND, LIPS, RIGHT_HAND
 
 
 def random_poses(num_frames=4, height_px=120, width_px=200):

@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from mmgt.pose_vector import TrainingFrame, denormalise, mask_legs, normalise
 from mmgt.poses import PoseSequence
-from mmgt.skeleton import LEGS
+from mmgt.poses.skeleton import LEGS
+from mmgt.poses.vector import TrainingFrame, denormalise, mask_legs, normalise
 
 
 def test_the_affine_map_and_its_inverse():
