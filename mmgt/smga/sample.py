@@ -209,7 +209,7 @@ def sample_track(
         track = blend_windows(x0, starts, weights, num_frames)
         if replaced is not None:
             track = replaced(track)
-        initial_poses[1:] = track[torch.tensor(starts[1:], dtype=torch.long) - model.config.target_offset]
+        initial_poses[1:] = track[[start - model.config.target_offset for start in starts[1:]]]
         return track
 
     def draw(draw_idx: int) -> Tensor:

@@ -18,7 +18,7 @@ from ..poses import POSE_FPS
 from .features import NUM_CHROMA, NUM_MFCC, SpeechFeatures
 from .loudness import speaking
 from .recording import FEATURE_RATE_HZ, HOP_SAMPLES, TEMPO_RATE_HZ, Recording, as_long_as
-from .spectra import constant_q, mel_db, tempo_bpm, tuning
+from .spectra import by_librosa, constant_q, mel_db, tempo_bpm, tuning
 
 if TYPE_CHECKING:
     from .encoders import Wav2Vec2, WavLM
@@ -52,6 +52,7 @@ class HandcraftedFeatures:
         return torch.from_numpy(np.ascontiguousarray(rows[:num_frames], dtype=np.float32))
 
 
+@by_librosa()
 def handcrafted(
     recording: Recording, progress: Callable[[int, int], None] | None = None, min_seconds: float = MIN_SECONDS
 ) -> HandcraftedFeatures:

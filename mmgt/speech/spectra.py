@@ -5,14 +5,18 @@ A waveform comes in blocks [n] of any sizes, float32. Frames are 512 samples apa
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
-from .recording import HOP_SAMPLES
+from .recording import HOP_SAMPLES, TEMPO_RATE_HZ
 
 PIECE_FRAMES = 500
 NUM_FFT = 2048  # samples of a spectrum, librosa's default
@@ -24,8 +28,12 @@ TEMPO_WINDOW_S = 8.0  # librosa's default
 
 @contextmanager
 def by_librosa() -> Iterator[None]:
-    """Around what calls librosa: an InputError where numba finds no folder for the code that it compiles for it."""
+    """Around what calls librosa: its code is compiled, by one process at a time.
+
+    Raises InputError where numba finds no folder for the code that it compiles.
+    """
     try:
+        _compile()
         yield
     except RuntimeError as error:
         if "no locator available" not in str(error):
@@ -34,6 +42,25 @@ def by_librosa() -> Iterator[None]:
             "librosa cannot keep the code that it compiles, neither in its own folder nor in the home folder; set the "
             "environment variable NUMBA_CACHE_DIR to a folder that can be written, and start again."
         ) from error
+
+
+@cache
+def _compile() -> None:
+    """Once in a process: have numba compile what librosa needs, or load it, while no other process does.
+
+    Two that compile at once spoil numba's cache, and then every later process dies of a segmentation fault.
+    """
+    from filelock import FileLock
+
+    owner = os.getuid() if hasattr(os, "getuid") else ""
+    noise = np.random.default_rng(0).standard_normal(2 * TEMPO_RATE_HZ).astype(np.float32)
+    with FileLock(Path(tempfile.gettempdir()) / f"mmgt-librosa-{owner}.lock"):
+        import librosa
+
+        librosa.onset.onset_detect(y=noise, sr=TEMPO_RATE_HZ)
+        librosa.beat.beat_track(y=noise, sr=TEMPO_RATE_HZ)
+        librosa.piptrack(y=noise, sr=TEMPO_RATE_HZ)
+        librosa.feature.chroma_cens(y=noise, sr=TEMPO_RATE_HZ)
 
 
 @by_librosa()

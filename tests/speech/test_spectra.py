@@ -1,5 +1,6 @@
 """mmgt/speech/spectra.py: spectra made in pieces, against librosa's of the whole."""
 
+import os
 import subprocess
 import sys
 
@@ -58,6 +59,18 @@ def test_tempo(speech):
 
 def test_silence_has_no_tuning():
     assert spectra.tuning(blocks(np.zeros(50000, np.float32)), 98, RATE_HZ) == 0
+
+
+def test_processes_that_compile_at_once_do_not_spoil_the_cache(tmp_path):
+    """Two first runs beside each other, and one after them: without the lock one of three dies by a signal."""
+    code = (
+        "import numpy as np\nfrom mmgt.speech.encode import handcrafted\nfrom mmgt.speech.recording import Recording\n"
+        "handcrafted(Recording(np.random.default_rng(0).normal(size=(1, 32000)).astype(np.float32), 16000))"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    runs = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
+    assert [run.wait() for run in runs] == [0, 0]
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 
 
 WHERE_NOTHING_IS_WRITTEN = """

@@ -77,7 +77,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
 
 
 def test_a_set_without_pictures_says_so(tmp_path, capsys):
-    clips = swaying_set(tmp_path / "set")
+    clips = swaying_set(tmp_path / "set", source="test")
     assert main(["data", "inspect", str(clips.folder)]) == 0
     assert "test: 1 clips, 4 s" in capsys.readouterr().out
     assert main(["data", "inspect", str(clips.folder), "--sheet", str(tmp_path / "sheet.png")]) == 2
