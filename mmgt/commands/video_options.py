@@ -29,8 +29,7 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     add("--size", metavar="WxH", help="in px; 0 for one side: by the photo's aspect (default: 512x512 in area)")
     add("--seed", type=int, default=0, help="other seeds, other videos (default: 0)")
     add("--preset", choices=["authors", "fast"], default="authors", help="values of what follows (default: authors)")
-    names = "ddim, dpmpp_2m, dpmpp_2m_sde, euler, euler_a, unipc or lcm"
-    add("--scheduler", metavar="NAME", help=f"{names} (authors: ddim)")
+    add("--scheduler", metavar="NAME", help="the sampler; an unknown name is answered with their list (authors: ddim)")
     add("--steps", type=int, metavar="N", help="denoising steps (authors: 30)")
     add("--cfg", type=float, metavar="X", help="guidance; 1 = none, at half the cost (authors: 3.5)")
     add("--window", type=int, metavar="N", help="frames that are denoised together (authors: 12)")
