@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from . import POSE_FPS, PoseSequence
-from .skeleton import LEFT_SHOULDER, LEGS, NECK, NOSE, NUM_KEYPOINTS, RIGHT_SHOULDER
+from .skeleton import FACE, LEFT_SHOULDER, LEGS, NECK, NOSE, NUM_KEYPOINTS, RIGHT_SHOULDER
 
 NUM_CHANNELS = 3 * NUM_KEYPOINTS
 FRAME_PX = 512  # side of the square picture that the keypoints were trained in
 _OFFSET, _RANGE = 200.0, 1000.0
+PX = 2 / _RANGE  # a pixel of that picture in normalised units
 
 
 def normalise(points_px: Any) -> Any:
@@ -27,6 +28,13 @@ def normalise(points_px: Any) -> Any:
 def denormalise(vector: Any) -> Any:
     """[..., 402] -> [..., 134, 3] (x px, y px, score); the operation order is the authors' (float32 exact)."""
     return ((vector + 1) / 2 * _RANGE - _OFFSET).reshape(*vector.shape[:-1], NUM_KEYPOINTS, 3)
+
+
+def is_face(device: torch.device | str | None = None) -> Tensor:
+    """[402] bool: the face's channels."""
+    channels = torch.zeros(NUM_CHANNELS, dtype=torch.bool, device=device)
+    channels[3 * FACE.start : 3 * FACE.stop] = True
+    return channels
 
 
 def mask_legs(vector: Any) -> Any:

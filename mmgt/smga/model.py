@@ -18,7 +18,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..ops import Layers, attend_of
-from ..poses.skeleton import FACE
+from ..poses.vector import is_face
 from .config import SMGAConfig
 
 NUM_TIME_TOKENS = 2
@@ -248,11 +248,10 @@ class SMGA(nn.Module):
         """Noisy poses [..., L, 402] and initial poses [..., 402] -> hidden frames [..., L, D] of the clean poses."""
         rotary = self.rotary(x.device)
         start = initial_pose.unsqueeze(-2).expand_as(x)
-        is_face = torch.zeros(self.config.num_channels, dtype=torch.bool, device=x.device)
-        is_face[3 * FACE.start : 3 * FACE.stop] = True
         if self.config.two_branches:
-            face = self.embed_poses(x * is_face, start * is_face)
-            body = self.embed_poses(x * ~is_face, start * ~is_face)
+            of_face = is_face(x.device)
+            face = self.embed_poses(x * of_face, start * of_face)
+            body = self.embed_poses(x * ~of_face, start * ~of_face)
         else:
             face = body = self.embed_poses(x, start)
         for layer, condition in zip(self.layers, conditions, strict=True):

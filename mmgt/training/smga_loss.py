@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..poses.skeleton import FACE, LIPS, NUM_KEYPOINTS
+from ..poses.vector import is_face
 
-FACE_CHANNELS = slice(3 * FACE.start, 3 * FACE.stop)
 TERMS = ("position", "velocity", "acceleration")
 LossKind = Literal["authors", "paper"]
 
@@ -41,11 +41,10 @@ class SMGALoss:
     def parts(self, predicted: Tensor, truth: Tensor) -> Tensor:
         """[B, T, 402] twice -> [B, 6]: position, velocity, acceleration of the first region, then of the face."""
         channels = torch.arange(predicted.shape[-1], device=predicted.device)
-        is_face = torch.zeros(3 * NUM_KEYPOINTS, dtype=torch.bool, device=predicted.device)
-        is_face[FACE_CHANNELS] = True
-        counts = torch.ones_like(is_face) if self.score_channels else channels % 3 != 2
-        first = counts if self.kind == "authors" else counts & ~is_face
-        return torch.cat([_motion_errors((predicted - truth)[..., some]) for some in (first, counts & is_face)], dim=-1)
+        of_face = is_face(predicted.device)
+        counts = torch.ones_like(of_face) if self.score_channels else channels % 3 != 2
+        first = counts if self.kind == "authors" else counts & ~of_face
+        return torch.cat([_motion_errors((predicted - truth)[..., some]) for some in (first, counts & of_face)], dim=-1)
 
     def terms(self, predicted: Tensor, truth: Tensor) -> Tensor:
         """[6]: the parts' means over the batch, the face's with their weight."""

@@ -8,20 +8,17 @@ Both are weights of the published architecture, in its key layout; nothing of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ..poses.skeleton import FACE
-from ..poses.vector import FRAME_PX, mask_legs
-from ..smga.model import SMGA, DecoderLayer
+from ..poses.vector import FRAME_PX, PX, is_face, mask_legs
+from ..smga.model import SMGA
 
-POSE_ERROR = 1 / FRAME_PX  # about 0.5 px in normalised units: what a sampled or detected pose is surely off by
-# Of the noisy poses SMGA reads what moves by 10 px or more (half a turn of noise hides the rest until the last steps),
-# in units of 100 px, so that unit noise is not larger than 5 there.
+POSE_ERROR = 1 / FRAME_PX  # in normalised units, where a pixel is 1 / 500: what a sampled or detected pose is off by
+# Of the noisy poses SMGA reads what moves by 10 px or more (noise hides the rest until the last steps), in units of
+# 100 px, so that unit noise is not larger than 5 there.
 READ_PX, READ_UNIT_PX = 10, 100
 POSITION_BIAS = 1.5  # in both norms before cross-attention: 2.25 x 32 / sqrt(32) = 12.7 for equal times, heads of 32
 
@@ -64,7 +61,7 @@ def begin_aligned(network: SMGA, poses: Tensor) -> None:
     """Write such weights into an untrained network, in place. poses: windows [N, L, 402] of the training set.
 
     The initial pose travels in the first half of the width, as principal components of motion, then of what differs
-    between people, each in units of its own deviation (0.5 px at least): a mouth that opens is as large there as an
+    between people, each in units of its own deviation (a pixel at least): a mouth that opens is as large there as an
     arm that swings. The larger motions of the noisy poses enter the second half, which the output does not read. Both
     projections stay as they are (frozen); what every block adds begins at zero.
     """
@@ -74,16 +71,14 @@ def begin_aligned(network: SMGA, poses: Tensor) -> None:
     num_components = len(basis)
     units = units.clamp(min=POSE_ERROR)
     read = components_of_shown(basis, deviations) / units[:, None]  # [K, 402]
-    is_face = torch.zeros(num_channels, dtype=torch.bool)
-    is_face[3 * FACE.start : 3 * FACE.stop] = True
     # the body's stream is added anew by every layer, the face's runs through all of them
     num_bodies = num_layers if network.config.two_branches else 0
-    share = torch.where(is_face, 1.0, 1 / max(num_bodies, 1))
+    share = torch.where(is_face(), 1.0, 1 / max(num_bodies, 1))
     into, bias, out = torch.zeros(width, 2 * num_channels), torch.zeros(width), torch.zeros(num_channels, width)
     into[:num_components, num_channels:] = read * share
     bias[:num_components] = -(read @ mean) / (1 + num_bodies)
-    moving = (units > READ_PX * 2 / 1000).nonzero()[:, 0]
-    noisy = basis[moving] / units[moving].clamp(min=READ_UNIT_PX * 2 / 1000)[:, None]
+    moving = (units > READ_PX * PX).nonzero()[:, 0]
+    noisy = basis[moving] / units[moving].clamp(min=READ_UNIT_PX * PX)[:, None]
     into[width // 2 + moving, :num_channels] = noisy * share
     bias[width // 2 + moving] = -(noisy @ mean) / (1 + num_bodies)
     out[:, :num_components] = basis.T * units
@@ -95,7 +90,7 @@ def begin_aligned(network: SMGA, poses: Tensor) -> None:
         projection.bias.copy_(shift)
         projection.requires_grad_(False)
     network.memory_norm.bias.fill_(POSITION_BIAS)
-    for layer in cast(Iterable[DecoderLayer], network.layers):
+    for layer in network.layers:
         for branch in layer.branches:
             branch.norm_2.bias.fill_(POSITION_BIAS)
             for projection in (branch.cross_attention.query, branch.cross_attention.key):
@@ -126,10 +121,11 @@ def components_of_shown(basis: Tensor, deviations: Tensor) -> Tensor:
     Each shown number is off by POSE_ERROR (a ridge estimate), so that components below it are not made up of rounding:
     a window that goes on from a sampled pose would be misled by them.
     """
-    shown = basis.double()[:, mask_legs(torch.ones(basis.shape[1])) > 0]
+    is_shown = mask_legs(torch.ones(basis.shape[1])) > 0
+    shown = basis.double()[:, is_shown]
     precision = shown @ shown.T / POSE_ERROR**2 + torch.diag(deviations.double() ** -2)
     read = torch.zeros_like(basis)
-    read[:, mask_legs(torch.ones(basis.shape[1])) > 0] = torch.linalg.solve(precision, shown / POSE_ERROR**2).float()
+    read[:, is_shown] = torch.linalg.solve(precision, shown / POSE_ERROR**2).float()
     return read
 
 
