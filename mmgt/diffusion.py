@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import InputError
+from .errors import check_choice
 
 NUM_TRAIN_STEPS = 1000
 Prediction = Literal["v", "epsilon"]
@@ -47,12 +47,8 @@ class Parametrisation:
     schedule: Schedule = "linear"
 
     def __post_init__(self) -> None:
-        for name, value, allowed in (
-            ("prediction", self.prediction, get_args(Prediction)),
-            ("schedule", self.schedule, get_args(Schedule)),
-        ):
-            if value not in allowed:
-                raise InputError(f"the {name} is {value!r}; it must be one of {', '.join(allowed)}.")
+        check_choice("the prediction", self.prediction, get_args(Prediction))
+        check_choice("the schedule", self.schedule, get_args(Schedule))
 
     @property
     def alpha_bar(self) -> Tensor:

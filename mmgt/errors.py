@@ -1,5 +1,7 @@
 """The one exception that is meant for the person at the keyboard."""
 
+from collections.abc import Collection
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
@@ -10,3 +12,9 @@ class InputError(ValueError):
 
     # A pack's modules are named by their path in ComfyUI, which prints this before the message.
     __module__ = "mmgt.errors"
+
+
+def check_choice(what: str, value: object, allowed: Collection[str]) -> None:
+    """Raise InputError unless a value is one of those that are allowed. what: "the codec", "SMGA's solver"."""
+    if value not in allowed:
+        raise InputError(f"{what} is {value!r}; it must be one of {', '.join(allowed)}.")

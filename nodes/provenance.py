@@ -10,14 +10,13 @@ from comfy_api.latest import InputImpl, io, ui
 
 from ..mmgt.errors import InputError
 from ..mmgt.media import FrameMarks, Marks, mark_file, read_marks
-from ..mmgt.media.frame_marks import LABEL
+from ..mmgt.media.marking import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from ..mmgt.provenance import SOURCE_TYPES, Provenance
 from ..mmgt.weights.files import sha256_of
 from . import host, sockets, tensors
 
 NO_FILE = "none: the connected video"
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm")
-MARKED_SUFFIXES = (*VIDEO_SUFFIXES, ".png", ".jpg", ".jpeg", ".webp", ".json")
+MARKED_SUFFIXES = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, ".json")
 
 
 def video_or_file(suffixes: tuple[str, ...], what: str) -> list[io.Input]:
@@ -90,7 +89,7 @@ class MarkVideo(io.ComfyNode):
         cls, file, source_type, filename_prefix, visible_label=False, invisible_mark=False, video=None
     ) -> io.NodeOutput:
         path = chosen(file, video is not None)
-        frame_marks = FrameMarks(LABEL if visible_label else "", invisible_mark)
+        frame_marks = sockets.frame_marks(visible_label, invisible_mark)
         if path is None:
             made = host.how_marked(cls, source_type, host.digest_of_video(video))
             return io.NodeOutput(host.MarkedVideo(_with_marked_frames(video, frame_marks, made), made))

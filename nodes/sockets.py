@@ -2,6 +2,8 @@
 
 from comfy_api.latest import io
 
+from ..mmgt.media import FrameMarks
+from ..mmgt.media.frame_marks import LABEL
 from ..mmgt.poses import MAX_SIDE_PX
 from ..mmgt.seeds import NUM_SEEDS
 
@@ -63,3 +65,8 @@ def frame_mark_inputs() -> list[io.Input]:
             "scaling; cropping and turning kill it. Off: frames as they are.",
         ),
     ]
+
+
+def frame_marks(visible_label: bool, invisible_mark: bool) -> FrameMarks:
+    """What ``frame_mark_inputs`` were set to."""
+    return FrameMarks(LABEL if visible_label else "", invisible_mark)

@@ -6,8 +6,7 @@ from comfy_api.latest import InputImpl, io, ui
 from torch import Tensor
 
 from ..mmgt.errors import InputError
-from ..mmgt.media import CODECS, FrameMarks, check_video_output, write_video
-from ..mmgt.media.frame_marks import LABEL
+from ..mmgt.media import CODECS, check_video_output, write_video
 from ..mmgt.poses import POSE_FPS
 from ..mmgt.provenance import digest
 from . import host, sockets, tensors
@@ -72,7 +71,7 @@ class PreviewMotion(io.ComfyNode):
         host.check_batch("the preview", poses.num_frames, height, width, channels, "choose a smaller long_side")
         frames = preview_motion(picture, initial_pose, poses, mask, lambda *_: host.check_interrupt())
         images = tensors.image_batch(host.live(frames, poses.num_frames), poses.num_frames)
-        made = host.how_video_was_made(cls, digest(images, audio), is_decoded=False)
+        made = host.how_video_was_made(cls, digest(picture, initial_pose, poses, mask, audio), is_decoded=False)
         shown = host.result(tensors.pictures(images), poses.num_frames, poses.fps, sound, made)
         return io.NodeOutput(images, tensors.video(images, poses.fps, audio, made), ui=shown)
 
@@ -133,7 +132,7 @@ class DecodeVideo(io.ComfyNode):
         if audio is not None:
             tensors.recording(audio)  # what is no sound is said before the pictures are made
         images = tensors.joined(decoded(vae, latent), len(latent["samples"]))
-        made = host.how_video_was_made(cls, digest(images, audio))
+        made = host.how_video_was_made(cls, digest(latent["samples"], audio))
         return io.NodeOutput(images, tensors.video(images, fps, audio, made))
 
 
@@ -180,7 +179,7 @@ class DecodeVideoToFile(io.ComfyNode):
         sound = None if audio is None else tensors.recording(audio)
         frames = (tensors.picture(frame[None]) for chunk in decoded(vae, latent) for frame in chunk)
         made = host.how_video_was_made(cls, digest(latent["samples"], audio))
-        marks = FrameMarks(LABEL if visible_label else "", invisible_mark)
+        marks = sockets.frame_marks(visible_label, invisible_mark)
         write_video(path, frames, fps, sound, codec, provenance=made, frame_marks=marks)
         saved = ui.SavedResult(path.name, host.output_subfolder(path), io.FolderType.output)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([saved]))

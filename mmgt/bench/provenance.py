@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..assets import ASTRONAUT, ASTRONAUT_POSE, SPEECH
+from ..evaluation.frames import psnr
 from ..media import read_picture, read_recording
 from ..media.files import import_av
 from ..pose_files import load_poses
@@ -35,7 +36,7 @@ def bench_provenance(num_runs: int = 100) -> dict[str, Any]:
     for clip in _clips(num_runs):
         marked = list(with_invisible_mark(clip))
         error = np.mean([(a.astype(np.float32) - b) ** 2 for a, b in zip(marked, clip, strict=True)])
-        psnr_db.append(float(10 * np.log10(255**2 / error)))
+        psnr_db.append(psnr(float(error)))
         for name, change in _AFTERWARDS.items():
             found = find_invisible_mark(change(marked))
             wrong[name].append(1 - found.num_matching / NUM_BITS)

@@ -49,18 +49,15 @@ def add_parser(commands: Commands) -> None:
     smga.add_argument("--optimiser", choices=["adan", "adamw"], default="adan", help="default: adan, the authors'")
     smga.add_argument("--warm-up", type=int, default=0, metavar="N", help="steps in which the rate rises (default: 0)")
     smga.set_defaults(run=run_smga)
-    by_heart = train.add_parser("overfit-smga", help="a small SMGA learns eight drawn clips by heart: a proof")
-    by_heart.add_argument(
-        "--out", type=Path, required=True, metavar="RUN", help="the run's folder; a run there goes on"
-    )
-    by_heart.set_defaults(run=run_overfit_smga)
-    by_heart = train.add_parser(
-        "overfit-video", help="small networks of stage II learn one drawn clip by heart: a proof"
-    )
-    by_heart.add_argument(
-        "--out", type=Path, required=True, metavar="RUN", help="the run's folder; a run there goes on"
-    )
-    by_heart.set_defaults(run=run_overfit_video)
+    for name, help_text, run in (
+        ("overfit-smga", "a small SMGA learns eight drawn clips by heart: a proof", run_overfit_smga),
+        ("overfit-video", "small networks of stage II learn one drawn clip by heart: a proof", run_overfit_video),
+    ):
+        proof = train.add_parser(name, help=help_text)
+        proof.add_argument(
+            "--out", type=Path, required=True, metavar="RUN", help="the run's folder; a run there goes on"
+        )
+        proof.set_defaults(run=run)
     compare = train.add_parser("compare", help="an SMGA on speech it never heard, beside what needs no learning")
     compare.add_argument("--network", type=Path, required=True, metavar="FILE", help="of SMGA")
     compare.add_argument("--data", type=Path, required=True, metavar="SET", help="whose held-out clips are taken")

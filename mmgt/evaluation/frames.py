@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..poses import PoseSequence
+from ..poses import PoseSequence, same_aspect
 from ..poses.motion_mask import REGIONS, Box, region_box
 from .measured import Measured
 from .poses import shoulder_width_px
@@ -154,24 +154,19 @@ class FrameMeasures:
         rim = SSIM_WINDOW_PX // 2
         self._errors.setdefault(("whole", size.label), _Mean()).add(error)
         self._similarities.setdefault(("whole", size.label), _Mean()).add(similarity[rim:-rim, rim:-rim])
-        for name in REGIONS:
-            inside = self._inside(name, size)
-            if inside is not None:
-                self._errors.setdefault((name, size.label), _Mean()).add(error[inside])
-                self._similarities.setdefault((name, size.label), _Mean()).add(similarity[inside])
-
-    def _inside(self, name: str, size: _Size) -> np.ndarray | None:
-        """[H, W] bool: the boxes of a region in this frame."""
         if self._poses is None or self._t >= self._poses.num_frames:
-            return None
+            return
         pose = self._poses.frames(self._t, self._t + 1).sized(size.height_px, size.width_px)
-        inside = np.zeros((size.height_px, size.width_px), bool)
-        for points in REGIONS[name].points:
-            box = region_box(points, pose.pixels[0].numpy(), pose.score[0].numpy(), size.height_px, size.width_px)
-            if box is not None:
-                x0, y0, x1, y1 = box
-                inside[y0:y1, x0:x1] = True
-        return inside
+        xy_px, score = pose.pixels[0].numpy(), pose.score[0].numpy()
+        for name, region in REGIONS.items():
+            inside = np.zeros((size.height_px, size.width_px), bool)
+            for points in region.points:
+                box = region_box(points, xy_px, score, size.height_px, size.width_px)
+                if box is not None:
+                    x0, y0, x1, y1 = box
+                    inside[y0:y1, x0:x1] = True
+            self._errors.setdefault((name, size.label), _Mean()).add(error[inside])
+            self._similarities.setdefault((name, size.label), _Mean()).add(similarity[inside])
 
     def _watch(self, outside: np.ndarray) -> None:
         """outside: [N, 3] float64, the background of the next frame."""
@@ -221,7 +216,7 @@ class FrameMeasures:
 def resized(picture: np.ndarray, height_px: int, width_px: int, name: str) -> np.ndarray:
     """A picture [H, W, 3] uint8 at another size. Raises InputError where its aspect is another (by more than 1 %)."""
     height, width = picture.shape[:2]
-    if abs(width * height_px - height * width_px) > 0.01 * width * height_px:
+    if not same_aspect(height, width, height_px, width_px):
         raise InputError(
             f"{name} has {width}x{height} px, the evaluated video {width_px}x{height_px} px; they must have the same "
             "aspect: cut one of them to the other's."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..poses import PoseSequence
+from ..poses import PoseSequence, same_aspect
 from ..poses.skeleton import BODY, FACE, LEFT_HAND, LEFT_SHOULDER, LEGS, RIGHT_HAND, RIGHT_SHOULDER
 from .measured import Measured
 
@@ -36,8 +36,7 @@ def in_step(poses: PoseSequence, reference: PoseSequence) -> tuple[PoseSequence,
 
     Raises InputError where the pictures' aspects differ by more than 1 %.
     """
-    sides = poses.width_px * reference.height_px, poses.height_px * reference.width_px
-    if abs(sides[0] - sides[1]) > 0.01 * max(sides):
+    if not same_aspect(poses.height_px, poses.width_px, reference.height_px, reference.width_px):
         raise InputError(
             f"the poses are of a picture of {poses.width_px}x{poses.height_px} px, the reference poses of "
             f"{reference.width_px}x{reference.height_px} px; they must have the same aspect."
@@ -205,14 +204,15 @@ def motion_measures(poses: PoseSequence, reference: PoseSequence | None = None) 
 def _against(poses: PoseSequence, reference: PoseSequence) -> list[Measured]:
     width = "shoulder widths"
     moved, num_points = range_of_motion(reference)
+    differ = diversity(pose_vectors(reference)[0])
     rows = [
         Measured("range of motion of the reference", moved, num_points, width, "none",
                  "mean diagonal of each point's box", "what the range of motion is to be compared with"),
     ]  # fmt: skip
     if reference.num_frames > 1:
         rows.append(
-            Measured("diversity of the reference's poses", diversity(pose_vectors(reference)[0]), reference.num_frames,
-                     width, "none", "Div of HA2G, in pose space", "what the diversity is to be compared with")
+            Measured("diversity of the reference's poses", differ, reference.num_frames, width, "none",
+                      "Div of HA2G, in pose space", "what the diversity is to be compared with")
         )  # fmt: skip
     error, num = position_error(poses, reference)
     if num:
@@ -236,8 +236,7 @@ def _against(poses: PoseSequence, reference: PoseSequence) -> list[Measured]:
                 Measured(f"{name} error", error, num, f"{width}/s{power}", "lower", f"mean distance of the {name}",
                          f"how much the points' {name} differs from the reference's at the same time")
             )  # fmt: skip
-    moves = diversity(pose_vectors(reference)[0]) > 0
-    if moves and min(poses.num_frames, reference.num_frames) >= MIN_FRECHET_FRAMES:
+    if differ > 0 and min(poses.num_frames, reference.num_frames) >= MIN_FRECHET_FRAMES:
         distance, baseline = pose_frechet(poses, reference)
         source = f"Frechet distance of poses in {NUM_PCA} principal components of the reference"
         rows += [

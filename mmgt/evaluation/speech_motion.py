@@ -17,6 +17,7 @@ from ..poses.skeleton import (
     RIGHT_WRIST,
     UPPER_INNER_LIP,
 )
+from ..speech.features import BEAT, ONSET
 from ..speech.loudness import LOUDNESS_POWER, frame_rms, speaking, voice_loudness
 from ..speech.recording import SPEECH_RATE_HZ, Recording
 from ..speech.spectra import NUM_MELS
@@ -100,6 +101,11 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     if min(np.ptp(first), np.ptp(second)) < 1e-9:
         return 0.0
     return float(np.corrcoef(first, second)[0, 1])
+
+
+def feature_beats(handcrafted: np.ndarray) -> np.ndarray:
+    """[T, 35] hand-crafted features -> frames with an onset or a beat."""
+    return np.flatnonzero(handcrafted[:, [ONSET, BEAT]].any(axis=1))
 
 
 def feature_loudness(mfcc: np.ndarray) -> np.ndarray:

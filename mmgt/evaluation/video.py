@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import InputError
-from ..poses import POSE_FPS, PoseSequence
+from ..poses import POSE_FPS, PoseSequence, same_aspect
 from ..speech.recording import Recording
 from .frames import FrameMeasures, resized
 from .measured import Measured
@@ -99,7 +99,7 @@ def evaluate_video(
 
 
 def _check_aspect(poses: PoseSequence, height: int, width: int) -> None:
-    if abs(poses.width_px * height - poses.height_px * width) > 0.01 * poses.width_px * height:
+    if not same_aspect(poses.height_px, poses.width_px, height, width):
         raise InputError(
             f"the poses are of a picture of {poses.width_px}x{poses.height_px} px, the video has {width}x{height} px; "
             "give the poses of this video."

@@ -25,7 +25,7 @@ from .reading import VideoStream
 
 logger = logging.getLogger("mmgt")
 
-MP4_SUFFIXES = (".mp4", ".m4v", ".mov")
+MP4_SUFFIXES = (".mp4", ".mov", ".m4v")
 VIDEO_SUFFIXES = (*MP4_SUFFIXES, ".mkv", ".webm")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 MAX_PICTURE_BYTES = 2**30

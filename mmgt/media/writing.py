@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_choice
 from ..output_files import check_output, unfinished_file
 from ..provenance import Provenance, boxes, xmp
 from ..provenance.record import XMP_TAG
@@ -46,8 +46,7 @@ LIMITED_RANGE = 1
 
 def check_video_output(path: Path, codec: str = "h264") -> None:
     """Raise InputError before any work if no video of this codec can be written to ``path``."""
-    if codec not in CODECS:
-        raise InputError(f"the codec is '{codec}'; it must be one of {', '.join(CODECS)}.")
+    check_choice("the codec", codec, CODECS)
     if codec not in CONTAINERS.get(path.suffix.lower(), ()):
         fitting = ", ".join(suffix for suffix, codecs in CONTAINERS.items() if codec in codecs)
         raise InputError(

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, check_choice
 from ..poses import PoseSequence
 from ..poses.skeleton import (
     BODY,
@@ -127,8 +127,7 @@ def edit_poses(
     and tempo they are those of the point and frame that is shown. Raises InputError for an unknown region, and where
     the fit does.
     """
-    if region not in POINTS:
-        raise InputError(f"the region is '{region}'; it must be one of {', '.join(get_args(EditRegion))}.")
+    check_choice("the region", region, get_args(EditRegion))
     if replace(edit, offset_x=0.0, offset_y=0.0) != RegionEdit():
         poses = _edited(poses, edit, region)
     if initial_pose is not None:

@@ -106,7 +106,7 @@ class PoseSequence:
 
     def still_on(self, height_px: int, width_px: int, source: str = "the pose") -> PoseSequence:
         """The first frame as the initial pose of a picture. Raises InputError if the aspects differ."""
-        if abs(self.width_px * height_px - self.height_px * width_px) > 0.01 * self.width_px * height_px:
+        if not same_aspect(self.height_px, self.width_px, height_px, width_px):
             raise InputError(
                 f"{source} was made for a picture of {self.width_px}x{self.height_px} px, but the picture has "
                 f"{width_px}x{height_px} px; give the pose of this picture, or the picture of this pose."
@@ -116,3 +116,8 @@ class PoseSequence:
     def sized(self, height_px: int, width_px: int) -> PoseSequence:
         """The same fractions on a picture of another size (no aspect correction)."""
         return replace(self, height_px=height_px, width_px=width_px)
+
+
+def same_aspect(height_px: int, width_px: int, other_height_px: int, other_width_px: int) -> bool:
+    """Whether two pictures have the same shape, to 1 %: sizes are rounded."""
+    return abs(width_px * other_height_px - height_px * other_width_px) <= 0.01 * width_px * other_height_px

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import InputError
+from ..errors import InputError, check_choice
 from .checksums import sha256_of
 
 GENERATOR = "ComfyUI-MMGT"
@@ -103,10 +103,7 @@ class Provenance:
     earlier: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.source not in SOURCE_TYPES:
-            raise InputError(
-                f"the digital source type is '{self.source}'; it must be one of {', '.join(SOURCE_TYPES)}."
-            )
+        check_choice("the digital source type", self.source, SOURCE_TYPES)
 
     @property
     def source_uri(self) -> str:

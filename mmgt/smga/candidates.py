@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..evaluation.speech_motion import beat_alignment, feature_loudness, lip_correlation
+from ..evaluation.speech_motion import beat_alignment, feature_beats, feature_loudness, lip_correlation
 from ..poses import PoseSequence
 from ..seeds import NUM_SEEDS
-from ..speech.features import BEAT, MFCC, NUM_HANDCRAFTED, ONSET, SpeechFeatures
+from ..speech.features import MFCC, NUM_HANDCRAFTED, SpeechFeatures
 from .keep import KeptTrack
 from .model import SMGA
 from .sample import SamplerSettings, check_features, sample_poses
@@ -98,8 +98,8 @@ def check_number(num_candidates: int) -> None:
 def score_poses(poses: PoseSequence, speech: SpeechFeatures, seed: int) -> Score:
     """Poses at the speech's rate and length, scored against its onsets, beats and loudness."""
     features = _handcrafted(speech)
-    audio_beats = np.flatnonzero(features[:, [ONSET, BEAT]].any(axis=1))
-    return Score(seed, beat_alignment(poses, audio_beats), lip_correlation(poses, feature_loudness(features[:, MFCC])))
+    loudness = feature_loudness(features[:, MFCC])
+    return Score(seed, beat_alignment(poses, feature_beats(features)), lip_correlation(poses, loudness))
 
 
 def score_table(scores: Sequence[Score]) -> str:

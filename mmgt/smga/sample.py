@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..diffusion import SPACINGS, cosine_alpha_bar, ddim, dpmpp_2m, spaced_times
-from ..errors import InputError
+from ..errors import InputError, check_choice
 from ..poses import PoseSequence
 from ..poses.lips import close_lips_in_silence
 from ..poses.vector import TrainingFrame
@@ -56,9 +56,8 @@ class SamplerSettings:
             )
         if not math.isfinite(self.guidance):
             raise InputError(f"SMGA's guidance is {self.guidance}; give a number (the authors take 2, 1 is none).")
-        for name, value, allowed in (("solver", self.solver, SOLVERS), ("spacing", self.spacing, SPACINGS)):
-            if value not in allowed:
-                raise InputError(f"SMGA's {name} is '{value}'; it must be one of {', '.join(allowed)}.")
+        check_choice("SMGA's solver", self.solver, SOLVERS)
+        check_choice("SMGA's spacing", self.spacing, SPACINGS)
 
     @property
     def times(self) -> list[int]:

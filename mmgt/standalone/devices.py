@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, check_choice
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -23,8 +23,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     """ "auto": float16 on a GPU, as the authors, and float32 on a CPU. Raises InputError for none of ``DTYPES``."""
-    if name not in DTYPES:
-        raise InputError(f"the dtype is '{name}'; it must be one of {', '.join(DTYPES)}.")
+    check_choice("the dtype", name, DTYPES)
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.float16
     return getattr(torch, name)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..diffusion import NUM_TRAIN_STEPS
-from ..errors import InputError
+from ..errors import InputError, check_choice
 from ..mmhaa.blocks import NUM_GROUPS
 from ..mmhaa.masks import MaskOptions
 from ..mmhaa.motion import MAX_FRAMES
@@ -99,13 +99,9 @@ class MMHAATraining:
     sizes: MMHAASizes = field(default_factory=MMHAASizes)
 
     def __post_init__(self) -> None:
-        for name, value, allowed in (
-            ("process", self.process, get_args(ProcessName)),
-            ("reference", self.reference, ("random", "first")),
-            ("autocast", self.autocast, get_args(Autocast)),
-        ):
-            if value not in allowed:
-                raise InputError(f"{name} is '{value}'; it must be one of {', '.join(allowed)}.")
+        check_choice("process", self.process, get_args(ProcessName))
+        check_choice("reference", self.reference, ("random", "first"))
+        check_choice("autocast", self.autocast, get_args(Autocast))
         if min(self.num_steps, self.batch, self.accumulate) < 1 or not 1 <= self.num_frames <= MAX_FRAMES:
             raise InputError(
                 f"steps, batch and accumulate must be 1 or more and frames 1 to {MAX_FRAMES}, but they are "

@@ -6,7 +6,6 @@ masked branches. The clip is a drawn presenter at the moment of a lively gesture
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from ..diffusion import NUM_TRAIN_STEPS
+from ..evaluation.frames import psnr
 from ..mmhaa.load import load_mmhaa
 from ..mmhaa.network import MMHAA
 from ..speech.features import NUM_HANDCRAFTED
@@ -107,5 +107,4 @@ def loss_on_draws(networks: MMHAA, videos: VideoSet, settings: MMHAATraining) ->
 
 def psnr_db(pictures: np.ndarray, truth: np.ndarray) -> float:
     """Peak signal-to-noise ratio of uint8 pictures, over all of them together."""
-    error = np.square(pictures.astype(np.float64) - truth).mean()
-    return 10 * math.log10(255**2 / error) if error else math.inf
+    return psnr(float(np.square(pictures.astype(np.float64) - truth).mean()))

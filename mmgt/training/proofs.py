@@ -6,18 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import mean
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..evaluation.speech_motion import beat_alignment, feature_loudness, lip_correlation, lip_lag
+from ..evaluation.speech_motion import beat_alignment, feature_beats, feature_loudness, lip_correlation, lip_lag
 from ..poses import PoseSequence
 from ..poses.skeleton import LEFT_WRIST, RIGHT_WRIST
 from ..poses.vector import TrainingFrame
 from ..smga.model import SMGA
 from ..smga.sample import SamplerSettings, check_features, sample_poses
-from ..speech.features import BEAT, MFCC, NUM_HANDCRAFTED, ONSET
+from ..speech.features import MFCC, NUM_HANDCRAFTED
 from .clips import ClipSet
 from .smga_start import SpeechScale
 
@@ -121,11 +120,10 @@ class _TrainingClips:
 def _numbers(poses: PoseSequence, features: Tensor) -> tuple[float, float, float, float]:
     handcrafted = features[:, -NUM_HANDCRAFTED:].numpy()
     loudness = feature_loudness(handcrafted[:, MFCC])
-    beats = np.flatnonzero(handcrafted[:, [ONSET, BEAT]].any(axis=1))
     moved_px = float(poses.pixels[:, [RIGHT_WRIST, LEFT_WRIST]].std(dim=0).mean())
     return (
         lip_correlation(poses, loudness),
         float(abs(lip_lag(poses, loudness))),
-        beat_alignment(poses, beats),
+        beat_alignment(poses, feature_beats(handcrafted)),
         moved_px,
     )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion import NUM_TRAIN_STEPS, add_noise, cosine_alpha_bar
-from ..errors import InputError
+from ..errors import InputError, check_choice
 from ..poses import PoseSequence
 from ..poses.draw import draw_poses
 from ..poses.vector import FRAME_PX, TrainingFrame, mask_legs
@@ -83,14 +83,9 @@ class SMGATraining:
                 f"condition dropout must be 0 to below 1, the average's decay between 0 and 1 and the learning rate "
                 f"positive, but they are {self.condition_dropout}, {self.average_decay} and {self.learning_rate}."
             )
-
-        for name, value, allowed in (
-            ("begin", self.begin, Begin),
-            ("optimiser", self.optimiser, OptimiserName),
-            ("start_pose", self.start_pose, StartPose),
-        ):
-            if value not in get_args(allowed):
-                raise InputError(f"{name} is '{value}'; it must be one of {', '.join(get_args(allowed))}.")
+        check_choice("begin", self.begin, get_args(Begin))
+        check_choice("optimiser", self.optimiser, get_args(OptimiserName))
+        check_choice("start_pose", self.start_pose, get_args(StartPose))
         if self.warm_up < 0 or not 0 <= self.dropout < 1 or self.target_offset not in (0, 1):
             raise InputError(
                 f"the warm-up is {self.warm_up} steps, dropout {self.dropout} and the target's offset "
