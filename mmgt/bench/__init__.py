@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .encoders import bench_encoders
+from .evaluate import bench_evaluate
 from .preview import bench_preview
 from .provenance import bench_provenance
 from .reuse import bench_reuse
@@ -21,4 +22,5 @@ BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
     "encoders": bench_encoders,
     "provenance": bench_provenance,
     "train": bench_train,
+    "evaluate": bench_evaluate,
 }

@@ -12,12 +12,18 @@ from .terminal import Commands
 
 def add_parser(commands: Commands) -> None:
     bench = commands.add_parser("bench", help="measure speed and memory; the last line is one JSON object")
-    bench.add_argument("name", choices=["smga", "preview", "encoders", "unet", "video", "reuse", "provenance", "train"])
+    names = ["smga", "preview", "encoders", "unet", "video", "reuse", "provenance", "train", "evaluate"]
+    bench.add_argument("name", choices=names)
     bench.add_argument(
-        "--runs", type=int, dest="num_runs", help="counted runs (default: 5; reuse 1); provenance: clips (100)"
+        "--runs",
+        type=int,
+        dest="num_runs",
+        help="counted runs (default: 5; reuse 1, evaluate 3); provenance: clips (100)",
     )
     bench.add_argument("--latent", type=int, metavar="N", help="unet, video, train: side of the latents (64; train 16)")
-    bench.add_argument("--frames", type=int, metavar="N", dest="num_frames", help="unet (12), video (80), reuse (750)")
+    bench.add_argument(
+        "--frames", type=int, metavar="N", dest="num_frames", help="unet (12), video, evaluate (80), reuse (750)"
+    )
     bench.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], help="unet: (default: float32)")
     bench.add_argument(
         "--count", action="store_true", default=None, help="only count the FLOP, on meta (video: always)"

@@ -69,6 +69,16 @@ def test_psnr_and_ssim_are_scikit_images():
     assert rows["SSIM whole 160x160"].value == pytest.approx(np.mean(values), abs=1e-6)
 
 
+@pytest.mark.parametrize("size", [(11, 11), (16, 27), (37, 53), (64, 17)])
+def test_ssim_is_scikit_images_at_any_size(size):
+    draw = np.random.default_rng(0)
+    for low, high in ((0, 256), (250, 256), (0, 3)):
+        frame, reference = (draw.integers(low, high, (*size, 3), np.uint8) for _ in range(2))
+        value, similarity = oracle_map(frame, reference)
+        assert ssim(frame, reference) == pytest.approx(value, abs=1e-6)
+        np.testing.assert_allclose(ssim_map(frame, reference), similarity.mean(axis=-1), atol=1e-6)
+
+
 def test_psnr_does_not_wrap_around():
     black, white = np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 255, np.uint8)
     assert psnr(squared_error(black, white).mean()) == psnr(squared_error(white, black).mean()) == 0
