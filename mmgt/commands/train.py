@@ -66,6 +66,17 @@ def add_parser(commands: Commands) -> None:
     compare.add_argument("--guidance", type=float, default=2.0, help="of sampling (default: 2, as the authors)")
     compare.add_argument("--seed", type=int, default=0, help="of sampling (default: 0)")
     compare.set_defaults(run=run_compare)
+    vae = train.add_parser("vae", help="a tiny auto-encoder in TAESD's layout, of a set's drawn pictures")
+    add_run(vae, num_steps=3000, batch=4, seed=0, learning_rate=1e-3)
+    vae.add_argument("--pictures", type=int, default=1200, metavar="N", help="drawn to learn from (default: 1200)")
+    vae.add_argument("--side", type=int, default=256, metavar="PX", help="of the pictures (default: 256)")
+    vae.add_argument("--crop", type=int, default=64, metavar="PX", help="that a step learns (default: 64)")
+    vae.add_argument(
+        "--widths", type=int, nargs=2, default=[32, 48], metavar="N", help="of encoder and decoder (default: 32 48)"
+    )
+    vae.add_argument("--autocast", choices=["no", "bf16"], default="no", help="half precision (default: no)")
+    vae.add_argument("--from-vae", type=Path, metavar="FILE", help="begin from an earlier run's file of these widths")
+    vae.set_defaults(run=run_vae)
     for name, help_text, batch in (
         ("image", "stage II, process 1: the photo in another pose, from pairs of pictures", 4),
         ("video", "stage II, process 2: motion, speech and masks, from clips", 1),
@@ -127,7 +138,22 @@ def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
         default="authors",
         help=f"modalities left out at times: authors = photo 10%%{', speech 5%%' * is_video}; paper = each 5%%",
     )
-    parser.add_argument("--reference", choices=["random", "first"], default="random", help="which frame is the photo")
+    parser.add_argument(
+        "--reference",
+        choices=["random", "first", "clip"],
+        default="random",
+        help="which frame is the photo: a random one, the first of the window, or of the clip",
+    )
+    parser.add_argument(
+        "--windows", type=int, default=0, metavar="N", help="of each clip, drawn once, that are learned (default: all)"
+    )
+    parser.add_argument("--new-people", action="store_true", help="a drawn clip's windows show each another person")
+    parser.add_argument(
+        "--warm-up", type=int, default=0, metavar="N", help="steps in which the rate rises (default: 0)"
+    )
+    parser.add_argument("--cool-down", type=int, default=0, metavar="N", help="steps in which it falls (default: 0)")
+    parser.add_argument("--groups", type=int, metavar="N", help="of the networks' group norms, instead of --size's")
+    parser.add_argument("--heads", type=int, metavar="N", help="of all attentions, instead of --size's")
     parser.add_argument("--everything", action="store_true", help="all parameters learn (small networks from nothing)")
     parser.add_argument("--average-decay", type=float, default=0.0, help="of the weights' average (default: 0, none)")
     parser.add_argument("--autocast", choices=["no", "bf16", "fp16"], default="no", help="half precision (default: no)")
@@ -197,6 +223,32 @@ def run_smga(args: argparse.Namespace) -> None:
         print(f"done: {args.out / 'smga.safetensors'}")
 
 
+def run_vae(args: argparse.Namespace) -> None:
+    from ..training.clips import ClipSet
+    from ..training.tiny_vae import WEIGHTS, TinyVAETraining, train_tiny_vae
+
+    team = gathered(args)
+    encoder_width, decoder_width = args.widths
+    settings = TinyVAETraining(
+        seed=args.seed,
+        num_steps=args.steps,
+        num_pictures=args.pictures,
+        side_px=args.side,
+        crop_px=args.crop,
+        batch=args.batch,
+        encoder_width=encoder_width,
+        decoder_width=decoder_width,
+        learning_rate=args.learning_rate,
+        autocast=args.autocast == "bf16",
+    )
+    with shown(args.steps, team) as show:
+        train_tiny_vae(
+            ClipSet(args.data), args.out, settings, start=args.from_vae, progress=show, team=team, **_writing(args)
+        )
+    if team.writes:
+        print(f"done: {args.out / WEIGHTS}")
+
+
 def run_overfit_video(args: argparse.Namespace) -> None:
     from ..training.overfit_video import SETTINGS, overfit_video
     from ..training.team import ALONE
@@ -244,7 +296,10 @@ def run_stage_two(args: argparse.Namespace) -> None:
     team = gathered(args)
     coder, image_encoder = open_coder(args.vae, team.device), open_image_encoder(args.clip, team.device)
     settings = stage_two_settings(args, NO_CLIP if image_encoder is None else image_encoder.width)
-    videos = VideoSet(ClipSet(args.data), args.side, coder, image_encoder, settings.speech_kind, settings.masks)
+    videos = VideoSet(
+        ClipSet(args.data), args.side, coder, image_encoder, settings.speech_kind, settings.masks,
+        whole_clips=not settings.windows_per_clip,
+    )  # fmt: skip
     start = StartFiles(args.from_unet, getattr(args, "from_motion", None), args.from_controlnet, args.from_networks)
     with shown(args.steps, team) as show:
         train_mmhaa(videos, args.out, settings, start=start, progress=show, team=team, **_writing(args))
@@ -285,10 +340,14 @@ def stage_two_settings(args: argparse.Namespace, image_channels: int) -> MMHAATr
         side_px=args.side,
         num_frames=getattr(args, "frames", 1),
         learning_rate=args.learning_rate,
+        warm_up=args.warm_up,
+        cool_down=args.cool_down,
         noise_offset=args.noise_offset,
         loss=MMHAALoss(args.snr_gamma, args.prediction, args.schedule),
         drops=drops[args.drops],
         reference=args.reference,
+        windows_per_clip=args.windows,
+        new_people=args.new_people,
         masks=MaskOptions(getattr(args, "third_mask", "hands"), "face"),
         speech_kind=speech_kind,
         everything=args.everything,
@@ -307,8 +366,12 @@ def stage_two_sizes(args: argparse.Namespace, speech_kind: str, image_channels: 
     from ..training.new_networks import SMALL, TINY, MMHAASizes
 
     sizes = {"published": MMHAASizes(), "small": SMALL, "tiny": TINY}[args.size]
+    if args.groups:
+        sizes = replace(sizes, num_groups=args.groups)
     if args.widths:
         sizes = replace(sizes, widths=tuple(args.widths))
+    if args.heads:
+        sizes = replace(sizes, num_heads=args.heads, motion_heads=args.heads)
     if speech_kind == "wav2vec2":
         sizes = replace(sizes, speech_layers=MMHAASizes.speech_layers, speech_width=MMHAASizes.speech_width)
     else:

@@ -141,7 +141,7 @@ def run_inspect(args: argparse.Namespace) -> None:
 
 def _as_network(checkpoint: Checkpoint, kind: str) -> str:
     """The sizes that are read from the tensors, or why they make no network."""
-    from ..mmhaa.load import build_mmhaa
+    from ..mmhaa.load import build_mmhaa, numbers_of
     from ..smga.load import build_smga
     from ..weights import signatures
     from ..weights.strict import read_config
@@ -153,7 +153,7 @@ def _as_network(checkpoint: Checkpoint, kind: str) -> str:
         heads = read_config(checkpoint)
         if kind == signatures.SMGA:
             return f"complete: {build_smga(shapes, heads['num_heads'], str(checkpoint.path)).config}"
-        networks = build_mmhaa(shapes, heads["num_heads"], heads["motion_heads"], str(checkpoint.path))
+        networks = build_mmhaa(shapes, **numbers_of(heads), source=str(checkpoint.path))
         return f"complete: {networks.video_network.config}, reads the photo with {networks.reference_unet.config}"
     except InputError as error:
         return str(error)

@@ -87,10 +87,19 @@ class SpatialBlock(nn.Module):
 class SpatialTransformer(nn.Module):
     """path: where it stands in its UNet, by which it finds its ``Reference``."""
 
-    def __init__(self, width: int, num_heads: int, image_channels: int, ops: Any, path: str = "", **kw: Any) -> None:
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        image_channels: int,
+        ops: Any,
+        path: str = "",
+        num_groups: int = NUM_GROUPS,
+        **kw: Any,
+    ) -> None:
         super().__init__()
         self.path = path
-        self.norm = ops.GroupNorm(NUM_GROUPS, width, eps=1e-6, **kw)
+        self.norm = ops.GroupNorm(num_groups, width, eps=1e-6, **kw)
         self.proj_in = ops.Conv2d(width, width, 1, **kw)
         self.transformer_blocks = Layers([SpatialBlock(width, num_heads, image_channels, ops, **kw)])
         self.proj_out = ops.Conv2d(width, width, 1, **kw)
@@ -223,11 +232,12 @@ class AudioModule(nn.Module):
         audio_channels: int,
         ops: Any = nn,
         path: str = "",
+        num_groups: int = NUM_GROUPS,
         **kw: Any,
     ) -> None:
         super().__init__()
         self.path = path
-        self.norm = ops.GroupNorm(NUM_GROUPS, width, eps=1e-6, **kw)
+        self.norm = ops.GroupNorm(num_groups, width, eps=1e-6, **kw)
         self.proj_in = ops.Conv2d(width, inner_width, 1, **kw)
         self.transformer_blocks = Layers([MaskedAudioBlock(inner_width, num_heads, audio_channels, ops, **kw)])
         self.proj_out = ops.Conv2d(inner_width, width, 1, **kw)

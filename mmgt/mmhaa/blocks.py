@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..ops import Layers, attend_of
 
-NUM_GROUPS = 32
+NUM_GROUPS = 32  # of the published network's group norms
 # Numbers inside of a feed-forward at once: as many as a processor's cache holds, or as keep a GPU busy.
 CPU_HIDDEN_SIZE = 6 * 2**20
 GPU_HIDDEN_SIZE = 2**26
@@ -66,12 +66,14 @@ class FeedForward(nn.Module):
 class Resnet(nn.Module):
     """Two 3x3 convolutions with the time embedding in between."""
 
-    def __init__(self, in_width: int, out_width: int, time_width: int, ops: Any, **kw: Any) -> None:
+    def __init__(
+        self, in_width: int, out_width: int, time_width: int, ops: Any, num_groups: int = NUM_GROUPS, **kw: Any
+    ) -> None:
         super().__init__()
-        self.norm1 = ops.GroupNorm(NUM_GROUPS, in_width, eps=1e-5, **kw)
+        self.norm1 = ops.GroupNorm(num_groups, in_width, eps=1e-5, **kw)
         self.conv1 = ops.Conv2d(in_width, out_width, 3, padding=1, **kw)
         self.time_emb_proj = ops.Linear(time_width, out_width, **kw)
-        self.norm2 = ops.GroupNorm(NUM_GROUPS, out_width, eps=1e-5, **kw)
+        self.norm2 = ops.GroupNorm(num_groups, out_width, eps=1e-5, **kw)
         self.conv2 = ops.Conv2d(out_width, out_width, 3, padding=1, **kw)
         self.conv_shortcut = ops.Conv2d(in_width, out_width, 1, **kw) if in_width != out_width else None
 

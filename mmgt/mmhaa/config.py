@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from .blocks import NUM_GROUPS
+
 
 @dataclass(frozen=True)
 class UNetConfig:
@@ -15,7 +17,7 @@ class UNetConfig:
 
     image_channels: width of the CLIP token. audio_channels: width of the audio tokens, or None for no audio modules.
     motion_heads: heads of the motion modules, or None for none. has_output: whether it predicts anything (the
-    reference UNet does not).
+    reference UNet does not). num_groups: of the group norms.
     """
 
     widths: tuple[int, ...] = (320, 640, 1280, 1280)
@@ -26,10 +28,17 @@ class UNetConfig:
     audio_channels: int | None = 768
     motion_heads: int | None = 8
     has_output: bool = True
+    num_groups: int = NUM_GROUPS
 
     @classmethod
-    def from_state_dict(cls, state_dict: Mapping[str, Tensor], num_heads: int = 8, motion_heads: int = 8) -> UNetConfig:
-        """Read every size from tensors in the authors' keys (without prefix). Heads are not visible there."""
+    def from_state_dict(
+        cls,
+        state_dict: Mapping[str, Tensor],
+        num_heads: int = 8,
+        motion_heads: int = 8,
+        num_groups: int = NUM_GROUPS,
+    ) -> UNetConfig:
+        """Read every size from tensors in the authors' keys (without prefix); heads and groups do not show there."""
         resnet = re.compile(r"down_blocks\.(\d+)\.resnets\.(\d+)\.conv1\.weight")
         found = {
             (int(m[1]), int(m[2])): state_dict[m[0]].shape[0] for key in state_dict if (m := resnet.fullmatch(key))
@@ -45,4 +54,5 @@ class UNetConfig:
             audio_channels=None if audio is None else audio.shape[1],
             motion_heads=motion_heads if has_motion else None,
             has_output="conv_out.weight" in state_dict,
+            num_groups=num_groups,
         )

@@ -18,6 +18,7 @@ from ..weights.catalog import advice
 from ..weights.files import open_checkpoint
 from ..weights.signatures import PREFIXES, recognise, unwrapped
 from ..weights.strict import check_heads, load_strictly, read_config
+from .blocks import NUM_GROUPS
 from .network import MMHAA, build_networks, network_states
 
 
@@ -28,6 +29,7 @@ def build_mmhaa(
     source: str = "the state dict",
     ops: Any = own_ops,
     dtype: torch.dtype | None = torch.float32,
+    num_groups: int = NUM_GROUPS,
 ) -> MMHAA:
     """Stage II's networks from a state dict in the authors' keys. Raises InputError if it is another model.
 
@@ -45,12 +47,13 @@ def build_mmhaa(
             f"file; {advice(catalog.MMHAA)}."
         )
     try:
-        networks = build_networks(tensors, num_heads, motion_heads, ops)
+        networks = build_networks(tensors, num_heads, motion_heads, num_groups, ops)
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(
             f"{source} is no complete MMGT video network (its sizes cannot be read: {error}); {advice(catalog.MMHAA)}."
         ) from error
-    check_heads(networks.video_network.config.widths, {"num_heads": num_heads, "motion_heads": motion_heads}, source)
+    numbers = {"num_heads": num_heads, "motion_heads": motion_heads, "num_groups": num_groups}
+    check_heads(networks.video_network.config.widths, numbers, source)
     for module, state in zip((networks.reference_unet, networks.video_network), network_states(tensors), strict=True):
         load_strictly(module, state, source, dtype)
         module.eval().requires_grad_(False)
@@ -61,12 +64,12 @@ def load_mmhaa(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = torch
     """Stage II's networks from the authors' ``net-32500.pth`` or a .safetensors with the same keys (on the CPU).
 
     What cannot be read from tensors is as published, unless the metadata's ``config`` (JSON) says otherwise: numbers of
-    heads (``num_heads``, ``motion_heads``: 8), what is predicted (``prediction``: v) and at which noise levels
-    (``schedule``: linear). dtype: see ``build_mmhaa``.
+    heads (``num_heads``, ``motion_heads``: 8) and groups (``num_groups``: 32), what is predicted (``prediction``: v)
+    and at which noise levels (``schedule``: linear). dtype: see ``build_mmhaa``.
     """
     checkpoint = open_checkpoint(path, advice(catalog.MMHAA))
     config = read_config(checkpoint)
-    networks = build_mmhaa(checkpoint.tensors, config["num_heads"], config["motion_heads"], str(path), ops, dtype)
+    networks = build_mmhaa(checkpoint.tensors, **numbers_of(config), source=str(path), ops=ops, dtype=dtype)
     return replace(networks, parametrisation=read_parametrisation(config, str(path)))
 
 
@@ -76,3 +79,8 @@ def read_parametrisation(config: Mapping[str, Any], source: str) -> Parametrisat
         return Parametrisation(**{name: config[name] for name in vars(PUBLISHED) if name in config})
     except InputError as error:
         raise InputError(f"in the config of {source}'s metadata {error}") from error
+
+
+def numbers_of(config: Mapping[str, Any]) -> dict[str, int]:
+    """``build_mmhaa``'s numbers that no tensor shows, of a config that ``read_config`` has read."""
+    return {name: config[name] for name in ("num_heads", "motion_heads", "num_groups")}

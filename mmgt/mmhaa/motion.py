@@ -56,9 +56,9 @@ class TemporalBlock(nn.Module):
 
 
 class TemporalTransformer(nn.Module):
-    def __init__(self, width: int, num_heads: int, ops: Any, **kw: Any) -> None:
+    def __init__(self, width: int, num_heads: int, ops: Any, num_groups: int, **kw: Any) -> None:
         super().__init__()
-        self.norm = ops.GroupNorm(NUM_GROUPS, width, eps=1e-6, **kw)
+        self.norm = ops.GroupNorm(num_groups, width, eps=1e-6, **kw)
         self.proj_in = ops.Linear(width, width, **kw)
         self.transformer_blocks = Layers([TemporalBlock(width, num_heads, ops, **kw)])
         self.proj_out = ops.Linear(width, width, **kw)
@@ -74,9 +74,9 @@ class TemporalTransformer(nn.Module):
 class MotionModule(nn.Module):
     """x [(R F), C, h, w] -> the same shape; F at most 32."""
 
-    def __init__(self, width: int, num_heads: int, ops: Any = nn, **kw: Any) -> None:
+    def __init__(self, width: int, num_heads: int, ops: Any = nn, num_groups: int = NUM_GROUPS, **kw: Any) -> None:
         super().__init__()
-        self.temporal_transformer = TemporalTransformer(width, num_heads, ops, **kw)
+        self.temporal_transformer = TemporalTransformer(width, num_heads, ops, num_groups, **kw)
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         return self.temporal_transformer(x, num_frames)

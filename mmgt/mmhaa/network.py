@@ -100,16 +100,22 @@ def authors_state(reference: Mapping[str, Tensor], video: Mapping[str, Tensor]) 
     return {**{f"reference_unet.{key}": tensor for key, tensor in reference.items()}, **own}
 
 
-def build_networks(tensors: Mapping[str, Tensor], num_heads: int, motion_heads: int, ops: Any = nn) -> MMHAA:
+def build_networks(
+    tensors: Mapping[str, Tensor], num_heads: int, motion_heads: int, num_groups: int, ops: Any = nn
+) -> MMHAA:
     """Both networks on ``meta``, every size read from tensors in the authors' keys."""
     parts = {
         prefix: {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
         for prefix in PREFIXES
     }
+    reading, denoising = (
+        UNetConfig.from_state_dict(parts[prefix], num_heads, motion_heads, num_groups)
+        for prefix in ("reference_unet", "denoising_unet")
+    )
     return MMHAA(
-        UNet(UNetConfig.from_state_dict(parts["reference_unet"], num_heads, motion_heads), ops=ops, device="meta"),
+        UNet(reading, ops=ops, device="meta"),
         VideoNetwork(
-            UNetConfig.from_state_dict(parts["denoising_unet"], num_heads, motion_heads),
+            denoising,
             PoseGuider.sizes(parts["pose_guider"]),
             AudioProjection.sizes(parts["audioproj"]) if parts["audioproj"] else None,
             ops=ops,

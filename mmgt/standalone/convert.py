@@ -15,7 +15,7 @@ from torch import Tensor
 from .. import __version__
 from ..errors import InputError
 from ..media import check_output, unfinished_file
-from ..mmhaa.load import build_mmhaa
+from ..mmhaa.load import build_mmhaa, numbers_of
 from ..smga.load import build_smga
 from ..weights import signatures
 from ..weights.files import Checkpoint, Progress, human_size, open_checkpoint, sha256_of
@@ -74,9 +74,9 @@ def _checked_config(
     shapes = {key: tensor.to("meta") for key, tensor in tensors.items()}
     if kind == signatures.SMGA:
         build_smga(shapes, config["num_heads"], str(checkpoint.path))
-        del config["motion_heads"]
+        del config["motion_heads"], config["num_groups"]
     else:
-        build_mmhaa(shapes, config["num_heads"], config["motion_heads"], str(checkpoint.path))
+        build_mmhaa(shapes, **numbers_of(config), source=str(checkpoint.path))
     return config
 
 

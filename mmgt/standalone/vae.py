@@ -17,6 +17,7 @@ from ..mmhaa.pictures import LATENT_PX
 from ..weights import load_strictly, open_checkpoint, recognise
 from ..weights.files import published_config, weights_file
 from .schedulers import import_diffusers
+from .tiny_vae import is_taesd, is_tiny, load_tiny_vae
 
 LATENT_SCALE = 0.18215  # of SD 1.5: what the networks see is the latents times this
 NUM_GROUPS = 32  # of its group norms
@@ -25,12 +26,15 @@ FRAMES_AT_ONCE = 4  # decoding one frame of 512 x 512 px holds about 0.7 GB in f
 
 
 def load_vae(path: Path, dtype: torch.dtype | None = None) -> Any:
-    """diffusers' AutoencoderKL from a file or a folder of diffusers, or from a file in Stable Diffusion's own layout.
+    """diffusers' AutoencoderKL from a file or a folder of diffusers, or from a file in Stable Diffusion's own layout;
+    AutoencoderTiny from a file in TAESD's (``tiny_vae.py``).
 
     Sizes are read from the tensors. The number of groups cannot be: 32, unless the file's metadata or the folder's
     config.json says otherwise (``norm_num_groups``). On the CPU, in ``dtype`` or else in the file's. Raises InputError.
     """
     checkpoint = open_checkpoint(weights_file(path), VAE_ADVICE)
+    if is_taesd(checkpoint.tensors):
+        return load_tiny_vae(checkpoint.tensors, str(checkpoint.path), dtype)
     tensors = diffusers_layout(checkpoint.tensors)
     try:
         sizes = vae_sizes(tensors)
@@ -111,14 +115,16 @@ def diffusers_layout(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def encode_picture(vae: Any, canvas: np.ndarray) -> Tensor:
-    """[H, W, 3] uint8, sides multiples of 8 -> scaled latents [1, 4, H / 8, W / 8]: the distribution's mean."""
+    """[H, W, 3] uint8, sides multiples of 8 -> scaled latents [1, 4, H / 8, W / 8]: the distribution's mean, if any."""
     pixels = torch.from_numpy(canvas.astype(np.float32) / 255 * 2 - 1).permute(2, 0, 1)[None]
-    return vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mean * LATENT_SCALE
+    encoded = vae.encode(pixels.to(vae.device, vae.dtype))
+    return encoded.latents if is_tiny(vae) else encoded.latent_dist.mean * LATENT_SCALE
 
 
 @torch.inference_mode()
 def decode_latents(vae: Any, latents: Tensor, frames_at_once: int = FRAMES_AT_ONCE) -> Iterator[Tensor]:
     """Scaled latents [T, 4, h, w] -> frames [F, 3, 8 h, 8 w] float32 in 0..1, some at a time."""
+    scale = 1.0 if is_tiny(vae) else LATENT_SCALE
     for some in latents.split(frames_at_once):
-        decoded = vae.decode((some / LATENT_SCALE).to(vae.device, vae.dtype)).sample
+        decoded = vae.decode((some / scale).to(vae.device, vae.dtype)).sample
         yield (decoded.float() / 2 + 0.5).clamp(0, 1)

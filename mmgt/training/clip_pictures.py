@@ -16,11 +16,16 @@ from ..world import draw_frames, random_identity
 from .clips import ClipEntry, ClipSet
 
 
-def clip_pictures(clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int) -> np.ndarray:
-    """[F, side_px, side_px, 3] uint8 of these frames. Reading a film forwards is cheap, going back starts it over."""
+def clip_pictures(
+    clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int, person: int | None = None
+) -> np.ndarray:
+    """[F, side_px, side_px, 3] uint8 of these frames. Reading a film forwards is cheap, going back starts it over.
+
+    person: who is seen in a drawn clip's poses, by a seed; None is the clip's own. Whom a film shows cannot be changed.
+    """
     metadata = clips.metadata(entry)
     if "film" not in metadata:
-        return drawn_pictures(clips, entry, frames, side_px)
+        return drawn_pictures(clips, entry, frames, side_px, person)
     pictures = _reader(clips.folder / metadata["film"])(list(frames))
     return np.stack([resized(picture, side_px) for picture in pictures])
 
@@ -35,8 +40,13 @@ def resized(picture: np.ndarray, side_px: int) -> np.ndarray:
     return cv2.resize(picture, (side_px, side_px), interpolation=interpolation)
 
 
-def drawn_pictures(clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int) -> np.ndarray:
-    """The same of a presenter of the world. Raises InputError if the clip does not say which one."""
+def drawn_pictures(
+    clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int, person: int | None = None
+) -> np.ndarray:
+    """The same of a presenter of the world: the clip's own, or the ``person`` of another seed in the same poses.
+
+    Raises InputError if the clip does not say which one.
+    """
     try:
         person_seed = int(json.loads(clips.metadata(entry)["source"])["seeds"][0])
     except (ValueError, KeyError, TypeError, IndexError) as error:
@@ -44,7 +54,7 @@ def drawn_pictures(clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side
             f"{clips.folder / entry.file} has neither a film nor a presenter; make the set with `mmgt data prepare` or "
             "`mmgt data synth`."
         ) from error
-    who = random_identity(person_seed)
+    who = random_identity(person_seed if person is None else person)
     return np.stack(list(draw_frames(who, clips.poses(entry).at(frames), side_px, side_px)))
 
 

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from ..diffusion import NUM_TRAIN_STEPS
 from ..errors import InputError, check_choice
-from ..mmhaa.blocks import NUM_GROUPS
 from ..mmhaa.masks import MaskOptions
 from ..mmhaa.motion import MAX_FRAMES
 from ..mmhaa.network import MMHAA, authors_state
@@ -30,7 +29,7 @@ from .loop import Learner, Progress, tensorboard
 from .mmhaa_loss import Clip, MMHAALoss, noise_of, predict
 from .mmhaa_samples import write_samples
 from .new_networks import MMHAASizes, new_mmhaa
-from .optimisers import ExponentialAverage, adamw
+from .optimisers import ExponentialAverage, adamw, rate_share, set_rate
 from .processes import PROCESSES, trainable, zero_unused
 from .run import Run, is_best, learning, step_generator
 from .start import StartFiles, load_networks, start_networks
@@ -38,6 +37,7 @@ from .team import ALONE, Team
 from .video_set import SpeechKind, VideoSet
 
 ProcessName = Literal["image", "video"]
+PhotoChoice = Literal["random", "first", "clip"]
 Autocast = Literal["no", "bf16", "fp16"]
 SMALLEST_PX = 64  # one cell at the UNets' lowest level
 VALIDATION_CLIPS = 4
@@ -69,9 +69,11 @@ class MMHAATraining:
     """Settings of a run; the defaults are the authors' where they have one.
 
     process: "image" is process 1, "video" process 2. batch: pictures or clips of a process in a step, ``accumulate``
-    times. reference: the photo is a "random" frame (their code) or the "first" of the window (the paper; of the clip
-    for pictures). masks: what process 2 sees; their data has hands in the face's mask, and the third one by name.
-    everything: all parameters learn, not only the process' (for small networks from nothing). average_decay: 0 keeps no
+    times. reference: the photo is a "random" frame (their code), the "first" of the window (the paper), or the first of
+    the "clip", which for pictures is the same. windows_per_clip: only so many of each clip are learned, drawn once, so
+    that few frames have to be encoded; 0 learns all. new_people: each of them shows another person in a drawn clip's
+    poses. warm_up, cool_down: steps in which the learning rate rises at the beginning, and falls at the end. masks:
+    what process 2 sees; their data has hands in the face's mask, and the third one by name. everything: all parameters learn, not only the process' (for small networks from nothing). average_decay: 0 keeps no
     average. eight_bit: AdamW's moments in 8 bits (bitsandbytes, on CUDA).
     """
 
@@ -83,12 +85,16 @@ class MMHAATraining:
     side_px: int = 512
     num_frames: int = 12
     learning_rate: float = 1e-5
+    warm_up: int = 0
+    cool_down: int = 0
     weight_decay: float = 0.01
     max_norm: float = 1.0
     noise_offset: float = 0.05
     loss: MMHAALoss = field(default_factory=MMHAALoss)
     drops: Drops = AUTHORS_DROPS
-    reference: Literal["random", "first"] = "random"
+    reference: PhotoChoice = "random"
+    windows_per_clip: int = 0
+    new_people: bool = False
     masks: MaskOptions = AUTHORS_MASKS
     speech_kind: SpeechKind = "wav2vec2"
     everything: bool = False
@@ -100,7 +106,7 @@ class MMHAATraining:
 
     def __post_init__(self) -> None:
         check_choice("process", self.process, get_args(ProcessName))
-        check_choice("reference", self.reference, ("random", "first"))
+        check_choice("reference", self.reference, get_args(PhotoChoice))
         check_choice("autocast", self.autocast, get_args(Autocast))
         if min(self.num_steps, self.batch, self.accumulate) < 1 or not 1 <= self.num_frames <= MAX_FRAMES:
             raise InputError(
@@ -111,11 +117,18 @@ class MMHAATraining:
             raise InputError(
                 f"pictures of {self.side_px} px cannot be learned; the side must be a multiple of {SMALLEST_PX}."
             )
-        if self.side_px == SMALLEST_PX and min(self.sizes.widths[-2:]) == NUM_GROUPS:
+        if self.side_px == SMALLEST_PX and min(self.sizes.widths[-2:]) == self.sizes.num_groups:
             raise InputError(
                 f"pictures of {self.side_px} px are one cell at the lowest level, where groups of one channel cannot "
-                f"be normalised; take {2 * SMALLEST_PX} px, or last widths of {2 * NUM_GROUPS}."
+                f"be normalised; take {2 * SMALLEST_PX} px, or last widths of {2 * self.sizes.num_groups}."
             )
+        if min(self.windows_per_clip, self.warm_up, self.cool_down) < 0:
+            raise InputError(
+                f"windows per clip and the steps of warm-up and cool-down must be 0 or more, but are "
+                f"{self.windows_per_clip}, {self.warm_up} and {self.cool_down}."
+            )
+        if self.new_people and not self.windows_per_clip:
+            raise InputError("new people need a number of windows: each of a clip's windows shows another one.")
         if self.learning_rate <= 0 or self.max_norm < 0 or not 0 <= self.average_decay < 1:
             raise InputError(
                 f"the learning rate must be positive, the gradients' norm 0 or more and the average's decay 0 to below "
@@ -185,9 +198,10 @@ class Batches:
 
     def _sample(self, seed: int, dropped: list[bool]) -> Batch:
         generator, settings = torch.Generator().manual_seed(seed), self.settings
-        entry = self.entries[_one_of(range(len(self.entries)), generator)]
-        start, photo = self._frames(entry, generator)
-        clip = self.videos.clip(entry, start, settings.frames, photo, with_speech=settings.process == "video")
+        clip_idx = _one_of(range(len(self.entries)), generator)
+        entry = self.entries[clip_idx]
+        start, photo, person = self._window(clip_idx, generator)
+        clip = self.videos.clip(entry, start, settings.frames, photo, settings.process == "video", person)
         drop_image, drop_audio, drop_pose, drop_masks = dropped
         clip = Clip(
             clip.latents,
@@ -202,6 +216,16 @@ class Batches:
         offset = torch.randn(clip.latents.shape[1], generator=generator)
         return Batch(clip, noise_of(noise, offset, settings.noise_offset), timesteps, drop_image, drop_audio)
 
+    def _window(self, clip_idx: int, generator: torch.Generator) -> tuple[int, int, int | None]:
+        """The first frame to learn, the photo's, and who is seen (None: the clip's own person)."""
+        settings = self.settings
+        if not settings.windows_per_clip:
+            return *self._frames(self.entries[clip_idx], generator), None
+        number = _one_of(range(settings.windows_per_clip), generator)
+        own = step_generator(settings.seed + 1, clip_idx * settings.windows_per_clip + number)
+        frames = self._frames(self.entries[clip_idx], own)
+        return *frames, int(torch.randint(2**31, (), generator=own)) if settings.new_people else None
+
     def _frames(self, entry: ClipEntry, generator: torch.Generator) -> tuple[int, int]:
         """The first frame to learn, and the photo's."""
         length, settings = entry.num_frames, self.settings
@@ -210,7 +234,7 @@ class Batches:
             return _one_of(target_range(length, photo), generator), photo
         starts = start_range(length, settings.num_frames) or range(length - settings.num_frames + 1)
         start, photo = _one_of(starts, generator), _one_of(starts, generator)
-        return start, photo if settings.reference == "random" else start
+        return start, {"random": photo, "first": start, "clip": 0}[settings.reference]
 
 
 def _one_of(choices: range, generator: torch.Generator) -> int:
@@ -398,5 +422,11 @@ def train_mmhaa(
         saved=task.tidy,
         board=tensorboard(out / "tensorboard") if board and team.writes else None,
     )
-    learner.learn(settings.num_steps, lambda step: task.backward(batches.take(step)), progress)
+
+    def backward(step: int) -> float:
+        rate = settings.learning_rate * rate_share(step, settings.num_steps, settings.warm_up, settings.cool_down)
+        set_rate(optimiser, rate)
+        return task.backward(batches.take(step))
+
+    learner.learn(settings.num_steps, backward, progress)
     return networks

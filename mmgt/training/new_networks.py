@@ -41,12 +41,15 @@ class MMHAASizes:
     num_tokens: int = 32
     token_width: int = 768
     pose_widths: tuple[int, ...] = (16, 32, 96, 256)
+    num_groups: int = NUM_GROUPS
 
     def __post_init__(self) -> None:
         for name in ("widths", "pose_widths"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        if len(self.widths) != 4 or any(width < NUM_GROUPS or width % NUM_GROUPS for width in self.widths):
-            raise InputError(f"the widths are {list(self.widths)}; they must be four multiples of {NUM_GROUPS}.")
+        if len(self.widths) != 4 or any(width < self.num_groups or width % self.num_groups for width in self.widths):
+            raise InputError(
+                f"the widths are {list(self.widths)}; they must be four multiples of {self.num_groups} groups."
+            )
         if len(self.pose_widths) != POSE_LEVELS:
             raise InputError(f"the pose guider's widths are {list(self.pose_widths)}; they must be {POSE_LEVELS}.")
         for name, heads in (("num_heads", self.num_heads), ("motion_heads", self.motion_heads)):
@@ -56,11 +59,14 @@ class MMHAASizes:
     @property
     def heads(self) -> str:
         """What tensors do not show, as JSON for a checkpoint's metadata."""
-        return json.dumps({"num_heads": self.num_heads, "motion_heads": self.motion_heads})
+        return json.dumps(
+            {"num_heads": self.num_heads, "motion_heads": self.motion_heads, "num_groups": self.num_groups}
+        )
 
 
-# Small networks read the hand-crafted features and no CLIP token: 4 and 22 million parameters.
-TINY = MMHAASizes((32, 32, 64, 64), 1, 2, 2, NO_CLIP, 1, NUM_HANDCRAFTED, 64, 4, 32, (8, 16, 16, 32))
+# Small networks read the hand-crafted features and no CLIP token: 6 and 22 million parameters. Groups of norms hold
+# several channels: of one channel alone, its mean, which is a colour, would be lost.
+TINY = MMHAASizes((48, 64, 64, 64), 1, 1, 1, NO_CLIP, 1, NUM_HANDCRAFTED, 64, 4, 32, (8, 16, 16, 32), num_groups=8)
 SMALL = MMHAASizes((64, 96, 128, 160), 1, 2, 2, NO_CLIP, 1, NUM_HANDCRAFTED, 128, 8, 64, (16, 24, 32, 64))
 
 
@@ -85,12 +91,13 @@ def build(sizes: MMHAASizes, with_video: bool, device: str = "cpu") -> MMHAA:
     """Networks with torch's own first weights; on ``meta`` without any."""
     reading = UNetConfig(
         sizes.widths, sizes.layers_per_block, sizes.num_heads, sizes.image_channels,
-        audio_channels=None, motion_heads=None, has_output=False,
+        audio_channels=None, motion_heads=None, has_output=False, num_groups=sizes.num_groups,
     )  # fmt: skip
     denoising = UNetConfig(
         sizes.widths, sizes.layers_per_block, sizes.num_heads, sizes.image_channels,
         audio_channels=sizes.token_width if with_video else None,
         motion_heads=sizes.motion_heads if with_video else None,
+        num_groups=sizes.num_groups,
     )  # fmt: skip
     audio_width = (2 * CONTEXT_FRAMES + 1) * sizes.speech_layers * sizes.speech_width
     audio_sizes = (audio_width, sizes.speech_hidden, sizes.num_tokens, sizes.token_width) if with_video else None

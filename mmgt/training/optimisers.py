@@ -12,6 +12,17 @@ from torch import Tensor, nn
 from ..errors import InputError
 
 
+def rate_share(step: int, num_steps: int, warm_up: int = 0, cool_down: int = 0) -> float:
+    """Of the learning rate at a step 0..num_steps - 1: it rises during ``warm_up`` steps and falls during the last."""
+    rising, falling = (step + 1) / max(warm_up, 1), (num_steps - step) / (cool_down + 1)
+    return min(1.0, rising, falling)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate
+
+
 class Adan(torch.optim.Optimizer):
     """Adan (arXiv 2208.06677, algorithm 1). betas are 1 - beta of other papers: 0.02 for a momentum of 0.98.
 

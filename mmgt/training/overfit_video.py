@@ -47,7 +47,7 @@ SETTINGS = MMHAATraining(
     speech_kind="handcrafted",
     everything=True,
     average_decay=0.995,
-    sizes=replace(TINY, widths=(32, 64, 64, 64), num_heads=1, motion_heads=1),
+    sizes=replace(TINY, widths=(32, 64, 64, 64), num_groups=32),
 )
 
 

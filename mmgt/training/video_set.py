@@ -1,7 +1,8 @@
 """A training set as stage II learns it: latents, photo token, pose pictures, masks and speech of a window's frames.
 
-Latents and tokens are made when a clip is first drawn, and kept beside the set: ``cache/NAME/CLIP``, one .safetensors
-for each clip, read by memory mapping. Pose pictures and masks are made from the poses, as they are when sampling.
+Latents and tokens are made when they are first asked for, and kept beside the set: ``cache/NAME/CLIP``, one file for
+each clip (or for each window, in a folder of the clip's name, where only some windows are learned), read by memory
+mapping. Pose pictures and masks are made from the poses, as they are when sampling.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def zero_picture_token(encoder: Any) -> Tensor:
     return encoder(pixel_values=pixels).image_embeds[:, None].cpu().clone()
 
 
-Filmed = Callable[[ClipSet, ClipEntry, Sequence[int], int], np.ndarray]
+Filmed = Callable[[ClipSet, ClipEntry, Sequence[int], int, int | None], np.ndarray]
 
 
 @dataclass
@@ -124,7 +125,8 @@ class VideoSet:
     """The clips of a set, square and ``side_px`` large.
 
     image_encoder: None for a network without CLIP. speech_kind: the speech features that the network reads. masks:
-    which masks its branches take. filmed: where a clip's pictures come from.
+    which masks its branches take. filmed: where a clip's pictures come from. whole_clips: False encodes only the frames
+    that are asked for, where few of a clip's are learned.
     """
 
     clips: ClipSet
@@ -134,6 +136,7 @@ class VideoSet:
     speech_kind: SpeechKind = "handcrafted"
     masks: MaskOptions = field(default_factory=MaskOptions)
     filmed: Filmed = clip_pictures
+    whole_clips: bool = True
 
     @property
     def size(self) -> PictureSize:
@@ -148,34 +151,45 @@ class VideoSet:
             )
         return entries
 
-    def latents(self, entry: ClipEntry, frames: slice) -> Tensor:
-        """[F, 4, h, w] float32."""
-        return self._kept(entry, f"latents-{self.coder.name}-{self.side_px}", "latents", frames, self.coder.encode)
+    def latents(self, entry: ClipEntry, frames: slice, person: int | None = None) -> Tensor:
+        """[F, 4, h, w] float32. person: see ``clip_pictures``."""
+        name = f"latents-{self.coder.name}-{self.side_px}"
+        return self._kept(entry, name, "latents", frames, self.coder.encode, person)
 
-    def tokens(self, entry: ClipEntry, frames: slice) -> Tensor:
+    def tokens(self, entry: ClipEntry, frames: slice, person: int | None = None) -> Tensor:
         """CLIP's [F, 1, D] float32; zeros without CLIP."""
         if self.image_encoder is None:
             return torch.zeros(frames.stop - frames.start, 1, NO_CLIP)
         encoder = self.image_encoder
-        return self._kept(entry, f"clip-{encoder.name}-{self.side_px}", "tokens", frames, encoder.tokens)
+        return self._kept(entry, f"clip-{encoder.name}-{self.side_px}", "tokens", frames, encoder.tokens, person)
 
     def dropped_token(self) -> Tensor:
         """[1, 1, D]: in place of a photo that is dropped."""
         return torch.zeros(1, 1, NO_CLIP) if self.image_encoder is None else self.image_encoder.zero_picture().float()
 
     def _kept(
-        self, entry: ClipEntry, name: str, part: str, frames: slice, make: Callable[[np.ndarray], Tensor]
+        self,
+        entry: ClipEntry,
+        name: str,
+        part: str,
+        frames: slice,
+        make: Callable[[np.ndarray], Tensor],
+        person: int | None,
     ) -> Tensor:
-        path = self.clips.folder / "cache" / name / entry.file
+        path, kept = self.clips.folder / "cache" / name / entry.file, range(entry.num_frames)
+        if person is not None or not self.whole_clips:
+            kept = range(frames.start, frames.stop)
+            who = "own" if person is None else str(person)
+            path = path.with_suffix("") / f"{who}_{frames.start}_{frames.stop}.safetensors"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             made = [
-                make(self.filmed(self.clips, entry, range(i, min(i + 16, entry.num_frames)), self.side_px))
-                for i in range(0, entry.num_frames, 16)
+                make(self.filmed(self.clips, entry, kept[i : i + 16], self.side_px, person))
+                for i in range(0, len(kept), 16)
             ]
             write_atomically(path, {part: torch.cat(made).half()}, {})
         with safe_open(path, framework="pt") as file:
-            return file.get_slice(part)[frames].float()
+            return file.get_slice(part)[frames.start - kept.start : frames.stop - kept.start].float()
 
     def speech(self, entry: ClipEntry) -> Tensor:
         """[T, layers, D]: the speech features that the network reads."""
@@ -199,14 +213,25 @@ class VideoSet:
             strengths=(1.0, 1.0, 1.0),
         )
 
-    def clip(self, entry: ClipEntry, start: int, num_frames: int, photo_frame: int, with_speech: bool = True) -> Clip:
-        """A window of a clip with a photo out of it. with_speech: False for an image network: no masks either."""
+    def clip(
+        self,
+        entry: ClipEntry,
+        start: int,
+        num_frames: int,
+        photo_frame: int,
+        with_speech: bool = True,
+        person: int | None = None,
+    ) -> Clip:
+        """A window of a clip with a photo out of it. with_speech: False for an image network: no masks either.
+
+        person: see ``clip_pictures``.
+        """
         frames, photo = slice(start, start + num_frames), slice(photo_frame, photo_frame + 1)
         drive, numbers = self.drive(entry, with_speech), range(start, start + num_frames)
         return Clip(
-            latents=self.latents(entry, frames),
-            photo_latents=self.latents(entry, photo),
-            image_token=self.tokens(entry, photo),
+            latents=self.latents(entry, frames, person),
+            photo_latents=self.latents(entry, photo, person),
+            image_token=self.tokens(entry, photo, person),
             pose_pictures=drive.pictures(numbers),
             audio=around_each_frame(drive.speech, numbers) if drive.speech is not None else None,
             masks=drive.masks(numbers) if with_speech else (),

@@ -13,7 +13,7 @@ from ..errors import InputError
 from .files import Checkpoint
 
 _FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
-PUBLISHED_HEADS = {"num_heads": 8, "motion_heads": 8}
+PUBLISHED_NUMBERS = {"num_heads": 8, "motion_heads": 8, "num_groups": 32}  # that no tensor shows
 
 
 def load_strictly(
@@ -68,29 +68,32 @@ def _computable(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.d
 
 
 def read_config(checkpoint: Checkpoint, given: Mapping[str, int] = {}) -> dict[str, Any]:
-    """What a file says of its network beside the tensors (metadata ``config``, JSON), and the published heads else.
+    """What a file says of its network beside the tensors (metadata ``config``, JSON), and the published numbers else.
 
-    given: what overrides the file. Raises InputError if that is no JSON object, or if a number of heads is none.
+    given: what overrides the file. Raises InputError if that is no JSON object, or for less than 1 head or group.
     """
     text = checkpoint.metadata.get("config", "{}")
     try:
-        config = {**PUBLISHED_HEADS, **json.loads(text), **given}
-        heads = {name: int(config[name]) for name in PUBLISHED_HEADS}
+        config = {**PUBLISHED_NUMBERS, **json.loads(text), **given}
+        numbers = {name: int(config[name]) for name in PUBLISHED_NUMBERS}
     except (TypeError, ValueError) as error:
         raise InputError(
             f"the config in {checkpoint.path}'s metadata is {text[:60]!r}; it must be a JSON object with whole numbers "
-            f"for {' and '.join(PUBLISHED_HEADS)}."
+            f"for {' and '.join(PUBLISHED_NUMBERS)}."
         ) from error
-    if min(heads.values()) < 1:
-        raise InputError(f"{checkpoint.path} should have {heads}, but a network has 1 head or more; give that number.")
-    return {**config, **heads}
+    if min(numbers.values()) < 1:
+        raise InputError(
+            f"{checkpoint.path} should have {numbers}, but a network has 1 head and 1 group or more; give that number."
+        )
+    return {**config, **numbers}
 
 
 def check_heads(widths: Sequence[int], heads: Mapping[str, int], source: str) -> None:
     """Raise InputError unless every number of heads divides every width."""
     for name, number in heads.items():
+        kind = name.split("_")[1]  # heads or groups
         if any(width % number for width in widths):
             raise InputError(
-                f"{source} is {' and '.join(map(str, sorted(set(widths))))} wide, which {number} heads do not divide; "
+                f"{source} is {' and '.join(map(str, sorted(set(widths))))} wide, which {number} {kind} do not divide; "
                 f"its metadata must say the right {name}: `mmgt weights convert --{name.replace('_', '-')} N`."
             )

@@ -164,5 +164,5 @@ def test_settings_that_cannot_be_are_refused():
             replace(IMAGE, **wrong)
     with pytest.raises(InputError, match="take 128 px"):
         replace(IMAGE, sizes=replace(NARROW, widths=(32, 32, 32, 32)))
-    with pytest.raises(InputError, match="multiples of 32"):
+    with pytest.raises(InputError, match="multiples of 8"):
         replace(TINY, widths=(30, 32, 32, 32))

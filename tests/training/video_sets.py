@@ -9,10 +9,13 @@ from mmgt.training.new_networks import TINY
 from mmgt.training.video_set import VideoSet
 
 SIDE_PX = 64
-NARROW = replace(TINY, widths=(32, 32, 64, 64), pose_widths=(4, 4, 4, 4), speech_hidden=8, num_tokens=2, token_width=8)
+NARROW = replace(
+    TINY, widths=(32, 32, 64, 64), num_heads=2, motion_heads=2, pose_widths=(4, 4, 4, 4), speech_hidden=8, num_tokens=2,
+    token_width=8, num_groups=32,
+)  # fmt: skip
 
 
-def moving_square(clips, entry, frames, side_px):
+def moving_square(clips, entry, frames, side_px, person=None):
     """A square of the clip's own colour that moves with the frame's number."""
     pictures = np.full((len(frames), side_px, side_px, 3), 40, np.uint8)
     colour = 60 + 50 * clips.entries.index(entry)

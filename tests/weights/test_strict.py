@@ -82,7 +82,7 @@ def test_heads_come_from_the_metadata(tmp_path, authors_dict, net):
     ("config", "says"),
     [
         ('{"num_heads": 5}', "32 wide, which 5 heads do not divide"),
-        ('{"num_heads": 0}', "1 head or more"),
+        ('{"num_heads": 0}', "1 head and 1 group or more"),
         ('{"num_heads": "many"}', "whole numbers"),
         ("[4]", "a JSON object"),
         ("num_heads: 4", "a JSON object"),

@@ -1,0 +1,87 @@
+"""A tiny auto-encoder in TAESD's layout: pictures <-> latents at a hundredth of the cost of Stable Diffusion's VAE.
+
+The file's keys are ``taesd_encoder.N`` and ``taesd_decoder.N``, 64 channels wide, as ComfyUI's VAE Loader reads them.
+Of a half that was learned with fewer channels the others are zeros in the file: they change nothing, and are left out
+when it is loaded here. The network is diffusers' AutoencoderTiny.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..weights import load_strictly
+from .schedulers import import_diffusers
+
+WIDTH = 64  # of the layout
+HALVES = ("encoder", "decoder")
+VAE_SCALE, VAE_SHIFT = "vae_scale", "vae_shift"  # core's own: what its latents are multiplied by, 0.18215 for SD-1.5
+
+
+def build_tiny_vae(encoder_width: int, decoder_width: int, device: str = "cpu") -> Any:
+    """An untrained AutoencoderTiny of these widths. Raises InputError for widths that the layout does not hold."""
+    for width in (encoder_width, decoder_width):
+        if not 8 <= width <= WIDTH or width % 8:
+            raise InputError(f"a tiny auto-encoder's width is {width}; it must be 8, 16, 24 ... {WIDTH}.")
+    with torch.device(device):
+        return import_diffusers("AutoencoderTiny")(
+            encoder_block_out_channels=(encoder_width,) * 4, decoder_block_out_channels=(decoder_width,) * 4
+        )
+
+
+def is_tiny(vae: Any) -> bool:
+    """Whether an auto-encoder's latents are scaled already, and no distribution."""
+    return hasattr(vae, "latent_magnitude")
+
+
+def is_taesd(tensors: Mapping[str, Tensor]) -> bool:
+    return {"taesd_encoder.0.weight", "taesd_decoder.1.weight"} <= tensors.keys()
+
+
+def taesd_layout(tensors: Mapping[str, Tensor], vae_scale: float) -> dict[str, Tensor]:
+    """AutoencoderTiny's tensors in TAESD's keys, filled up with zeros to its 64 channels."""
+    written = {VAE_SCALE: torch.tensor(vae_scale), VAE_SHIFT: torch.tensor(0.0)}
+    for key, tensor in tensors.items():
+        half, _, idx, rest = key.split(".", 3)
+        shift = 1 if half == "decoder" else 0  # TAESD's decoder begins with a clamp
+        written[f"taesd_{half}.{int(idx) + shift}.{rest}"] = _filled_up(tensor)
+    return written
+
+
+def load_tiny_vae(tensors: Mapping[str, Tensor], source: str, dtype: torch.dtype | None = None) -> Any:
+    """AutoencoderTiny from a file's tensors in TAESD's keys. Raises InputError if they are incomplete."""
+    own = {key: value for key, value in tensors.items() if key not in (VAE_SCALE, VAE_SHIFT)}
+    vae = build_tiny_vae(*(live_width(own, half) for half in HALVES), device="meta")
+    state = {}
+    for key, like in vae.state_dict().items():
+        half, _, idx, rest = key.split(".", 3)
+        name = f"taesd_{half}.{int(idx) + (half == 'decoder')}.{rest}"
+        if name in own:
+            tensor = own.pop(name)
+            state[key] = tensor[tuple(slice(size) for size in like.shape)].to(dtype or tensor.dtype).contiguous()
+    load_strictly(vae, {**state, **own}, source)
+    return vae.eval().requires_grad_(False)
+
+
+def live_width(tensors: Mapping[str, Tensor], half: str) -> int:
+    """Of the layout's channels, how many of a half are in use: those behind them are zero in every convolution."""
+    used = 8
+    for key, tensor in tensors.items():
+        if key.startswith(f"taesd_{half}."):
+            for axis in range(min(tensor.ndim, 2)):
+                if tensor.shape[axis] == WIDTH:
+                    channels = tensor.movedim(axis, 0).reshape(WIDTH, -1).abs().amax(dim=1).nonzero()
+                    used = max(used, int(channels.max()) + 1 if len(channels) else 0)
+    return -(-used // 8) * 8
+
+
+def _filled_up(tensor: Tensor) -> Tensor:
+    """A weight or bias with every axis that is neither a picture's or latents' channels nor a kernel's 64 long."""
+    sizes = [WIDTH if axis < 2 and size > 4 else size for axis, size in enumerate(tensor.shape)]
+    filled = tensor.new_zeros(sizes)
+    filled[tuple(slice(size) for size in tensor.shape)] = tensor
+    return filled
