@@ -103,7 +103,7 @@ def _video_steps(videos: VideoSet, latent: int) -> tuple[Callable[[], None], Cal
     return lambda: step(fixed), lambda: step(batches.make(next(steps)))
 
 
-def _plain(_clips: ClipSet, _entry: ClipEntry, frames: Any, side_px: int) -> Any:
+def _plain(_clips: ClipSet, _entry: ClipEntry, frames: Any, side_px: int, _person: int | None = None) -> Any:
     import numpy as np
 
     return np.full((len(frames), side_px, side_px, 3), 128, np.uint8)

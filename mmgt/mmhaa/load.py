@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
@@ -81,6 +81,14 @@ def read_parametrisation(config: Mapping[str, Any], source: str) -> Parametrisat
         raise InputError(f"in the config of {source}'s metadata {error}") from error
 
 
-def numbers_of(config: Mapping[str, Any]) -> dict[str, int]:
-    """``build_mmhaa``'s numbers that no tensor shows, of a config that ``read_config`` has read."""
-    return {name: config[name] for name in ("num_heads", "motion_heads", "num_groups")}
+class Numbers(TypedDict):
+    """What no tensor shows."""
+
+    num_heads: int
+    motion_heads: int
+    num_groups: int
+
+
+def numbers_of(config: Mapping[str, Any]) -> Numbers:
+    """``build_mmhaa``'s numbers out of a config that ``read_config`` has read."""
+    return Numbers(num_heads=config["num_heads"], motion_heads=config["motion_heads"], num_groups=config["num_groups"])

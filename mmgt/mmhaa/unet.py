@@ -123,15 +123,15 @@ class UNet(nn.Module):
         kw = {"device": device, "dtype": dtype}
         widths, time_width = config.widths, 4 * config.widths[0]
         deepest = len(widths) - 1
-        groups = {"num_groups": config.num_groups}
+        num_groups = config.num_groups
 
         def resnets(in_widths: list[int], width: int) -> list[Resnet]:
-            return [Resnet(in_width, width, time_width, ops, **groups, **kw) for in_width in in_widths]
+            return [Resnet(in_width, width, time_width, ops, num_groups, **kw) for in_width in in_widths]
 
         def attentions(place: str, width: int, number: int) -> list[SpatialTransformer]:
             paths = [f"{place}.attentions.{j}" for j in range(number)]
             sizes = (width, config.num_heads, config.image_channels)
-            return [SpatialTransformer(*sizes, ops, path=path, **groups, **kw) for path in paths]
+            return [SpatialTransformer(*sizes, ops, path, num_groups, **kw) for path in paths]
 
         def audio_modules(place: str, in_widths: list[int], width: int) -> list[AudioModule]:
             if config.audio_channels is None:
@@ -139,12 +139,12 @@ class UNet(nn.Module):
             sizes = (config.num_heads, config.audio_channels)
             paths = [f"{place}.audio_modules.{j}" for j in range(len(in_widths))]
             pairs = zip(in_widths, paths, strict=True)
-            return [AudioModule(width, in_width, *sizes, ops, path=path, **groups, **kw) for in_width, path in pairs]
+            return [AudioModule(width, in_width, *sizes, ops, path, num_groups, **kw) for in_width, path in pairs]
 
         def motion_modules(width: int, number: int) -> list[MotionModule]:
             if config.motion_heads is None:
                 return []
-            return [MotionModule(width, config.motion_heads, ops, **groups, **kw) for _ in range(number)]
+            return [MotionModule(width, config.motion_heads, ops, num_groups, **kw) for _ in range(number)]
 
         self.time_embedding = nn.ModuleDict(
             {"linear_1": ops.Linear(widths[0], time_width, **kw), "linear_2": ops.Linear(time_width, time_width, **kw)}

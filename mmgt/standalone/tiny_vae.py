@@ -18,7 +18,6 @@ from ..weights import load_strictly
 from .schedulers import import_diffusers
 
 WIDTH = 64  # of the layout
-HALVES = ("encoder", "decoder")
 VAE_SCALE, VAE_SHIFT = "vae_scale", "vae_shift"  # core's own: what its latents are multiplied by, 0.18215 for SD-1.5
 
 
@@ -55,7 +54,7 @@ def taesd_layout(tensors: Mapping[str, Tensor], vae_scale: float) -> dict[str, T
 def load_tiny_vae(tensors: Mapping[str, Tensor], source: str, dtype: torch.dtype | None = None) -> Any:
     """AutoencoderTiny from a file's tensors in TAESD's keys. Raises InputError if they are incomplete."""
     own = {key: value for key, value in tensors.items() if key not in (VAE_SCALE, VAE_SHIFT)}
-    vae = build_tiny_vae(*(live_width(own, half) for half in HALVES), device="meta")
+    vae = build_tiny_vae(live_width(own, "encoder"), live_width(own, "decoder"), "meta")
     state = {}
     for key, like in vae.state_dict().items():
         half, _, idx, rest = key.split(".", 3)

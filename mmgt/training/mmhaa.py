@@ -73,8 +73,9 @@ class MMHAATraining:
     the "clip", which for pictures is the same. windows_per_clip: only so many of each clip are learned, drawn once, so
     that few frames have to be encoded; 0 learns all. new_people: each of them shows another person in a drawn clip's
     poses. warm_up, cool_down: steps in which the learning rate rises at the beginning, and falls at the end. masks:
-    what process 2 sees; their data has hands in the face's mask, and the third one by name. everything: all parameters learn, not only the process' (for small networks from nothing). average_decay: 0 keeps no
-    average. eight_bit: AdamW's moments in 8 bits (bitsandbytes, on CUDA).
+    what process 2 sees; their data has hands in the face's mask, and the third one by name. everything: all parameters
+    learn, not only the process' (for small networks from nothing). average_decay: 0 keeps no average. eight_bit:
+    AdamW's moments in 8 bits (bitsandbytes, on CUDA).
     """
 
     process: ProcessName = "image"

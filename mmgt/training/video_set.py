@@ -117,7 +117,12 @@ def zero_picture_token(encoder: Any) -> Tensor:
     return encoder(pixel_values=pixels).image_embeds[:, None].cpu().clone()
 
 
-Filmed = Callable[[ClipSet, ClipEntry, Sequence[int], int, int | None], np.ndarray]
+class Filmed(Protocol):
+    """Where pictures come from; see ``clip_pictures``."""
+
+    def __call__(
+        self, clips: ClipSet, entry: ClipEntry, frames: Sequence[int], side_px: int, person: int | None = None, /
+    ) -> np.ndarray: ...
 
 
 @dataclass
