@@ -1,13 +1,14 @@
-"""``mmgt evaluate``: a video -> its numbers, as JSON, CSV and a Markdown table."""
+"""``mmgt evaluate``: a video, or a folder of them -> numbers and pictures."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from ..errors import InputError
 from .terminal import Commands, show_progress
 
-SUFFIXES = (".json", ".csv", ".md")
+NOT_ALL = 3  # exit code: some videos of the folder could not be measured
 
 
 def add_parser(commands: Commands) -> None:
@@ -17,50 +18,38 @@ def add_parser(commands: Commands) -> None:
         description="Measure a video: its frames against a reference (PSNR, SSIM), its background's stillness, its "
         "motion against a reference motion, beats and lips against the speech. Whatever is not given is left out, and "
         "the report says so. Everything is taken at 25 frames a second; what is longer is compared up to the end of "
-        "the shorter, a reference of another size is resized to the video's.",
+        "the shorter, a reference of another size is resized to the video's. Of a folder every video is measured, with "
+        "the files of its name in the other folders; the same command goes on where it ended. A video that cannot be "
+        f"measured is listed at the end, and the exit code is {NOT_ALL}.",
     )
-    video = "an mp4, mov or webm"
-    evaluate.add_argument("--pred", type=Path, required=True, metavar="VIDEO", help=f"what is evaluated: {video}")
-    evaluate.add_argument("--ref", type=Path, metavar="VIDEO", help="the real video of the same moments")
-    evaluate.add_argument("--audio", type=Path, metavar="A", help="the speech: a sound file, or a video with sound")
+    video = "what is evaluated: an mp4, mov or webm, or a folder of them"
+    evaluate.add_argument("--pred", type=Path, required=True, metavar="VIDEO|DIR", help=video)
+    evaluate.add_argument("--ref", type=Path, metavar="VIDEO|DIR", help="the real video of the same moments")
+    evaluate.add_argument("--audio", type=Path, metavar="A|DIR", help="the speech: a sound file, or a video with sound")
     poses = "the poses of --pred, from `mmgt poses` or of its making: regions, background, motion, lips"
-    evaluate.add_argument("--poses", type=Path, metavar="P.json", help=poses)
-    evaluate.add_argument("--ref-poses", type=Path, metavar="R.json", help="the reference motion; with --poses")
+    evaluate.add_argument("--poses", type=Path, metavar="P.json|DIR", help=poses)
+    evaluate.add_argument("--ref-poses", type=Path, metavar="R.json|DIR", help="the reference motion; with --poses")
     photo = "the photo that the background should stay like (default: the first frame); with --poses"
-    evaluate.add_argument("--image", type=Path, metavar="I", help=photo)
-    out = "writes REPORT.json, REPORT.csv and REPORT.md; none of them may exist yet"
+    evaluate.add_argument("--image", type=Path, metavar="I|DIR", help=photo)
+    out = "writes REPORT.json, .csv, .md and pictures, none of which may exist yet; of a folder, a folder"
     evaluate.add_argument("--out", type=Path, required=True, metavar="REPORT", help=out)
     evaluate.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Everything is opened before the first frame is measured, and the report is written as a whole or not at all."""
-    from ..evaluation.report import report_csv, report_json, report_markdown
-    from ..evaluation.video import evaluate_video
-    from ..media import VideoReader, all_or_none, check_output, read_picture, read_recording, unfinished_file
-    from ..pose_files import load_poses
-    from ..poses import POSE_FPS
+def run(args: argparse.Namespace) -> int:
+    from ..standalone.evaluate_files import EvaluationFiles, evaluate_folder, evaluate_to_files
 
-    stem = args.out.name.removesuffix(args.out.suffix) if args.out.suffix in SUFFIXES else args.out.name
-    outputs = [args.out.with_name(stem + suffix) for suffix in SUFFIXES]
-    for path in outputs:
-        check_output(path)
-    report = evaluate_video(
-        VideoReader(args.pred, POSE_FPS),
-        reference=args.ref and VideoReader(args.ref, POSE_FPS),
-        recording=args.audio and read_recording(args.audio),
-        poses=args.poses and load_poses(args.poses),
-        reference_poses=args.ref_poses and load_poses(args.ref_poses),
-        photo=read_picture(args.image) if args.image else None,
-        progress=show_progress("evaluate", "frames"),
-    )
-    given = {"video": args.pred, "reference video": args.ref, "sound": args.audio, "poses": args.poses}
-    given |= {"reference poses": args.ref_poses, "photo": args.image}
-    inputs = {name: str(path) for name, path in given.items() if path is not None}
-    texts = report_json(report, inputs), report_csv(report), report_markdown(report, inputs)
-    with all_or_none() as wrote:
-        for path, text in zip(outputs, texts, strict=True):
-            with unfinished_file(path) as unfinished:
-                unfinished.write_text(text, encoding="utf-8")
-            wrote(path)
-    print(f"{texts[-1]}\ndone: {', '.join(map(str, outputs))}")
+    files = EvaluationFiles(args.pred, args.ref, args.audio, args.poses, args.ref_poses, args.image)
+    if args.pred.is_dir():
+        clips, written = evaluate_folder(files, args.out, show_progress)
+        print(written[-1].read_text(encoding="utf-8"))
+        print(f"done: {', '.join(map(str, written))}")
+        return NOT_ALL if any(clip.error for clip in clips) else 0
+    folder = next((path for path in (args.ref, args.audio, args.poses, args.ref_poses, args.image)
+                   if path is not None and path.is_dir()), None)  # fmt: skip
+    if folder is not None:
+        raise InputError(f"{folder} is a folder, but --pred is not; give a folder of videos, or a file here.")
+    _, written = evaluate_to_files(files, args.out, show_progress("evaluate", "frames"))
+    print(next(path for path in written if path.suffix == ".md").read_text(encoding="utf-8"))
+    print(f"done: {', '.join(map(str, written))}")
+    return 0

@@ -16,6 +16,7 @@ from ..poses import PoseSequence, same_aspect
 from ..poses.motion_mask import REGIONS, Box, region_box
 from .measured import Measured
 from .poses import shoulder_width_px
+from .series import MotionHeat, Series, WorstFrames, change_measures
 
 PEAK = 255.0
 SSIM_WINDOW_PX, SSIM_SIGMA_PX = 11, 1.5  # Wang et al. 2004
@@ -166,6 +167,10 @@ class FrameMeasures:
         self._similarities: dict[tuple[str, str], _Mean] = {}
         self._still_error, self._still_difference, self._flicker = _Mean(), _Mean(), _Mean()
         self._last: list[np.ndarray] = []
+        self._psnr_db: list[float] = []
+        self._ssim: list[float] = []
+        self._colour: np.ndarray | None = None  # [3] sum of the frames' mean differences to the reference
+        self._heat, self._reference_heat, self._worst = MotionHeat(), MotionHeat(), WorstFrames()
         self._t = 0
         self._background = None
         if poses is not None:
@@ -182,8 +187,15 @@ class FrameMeasures:
 
     def add(self, frame: np.ndarray, reference: np.ndarray | None = None) -> None:
         """The next frame, [H, W, 3] uint8 RGB, and the reference's of the same size at the same time."""
+        self._heat.add(frame)
         if reference is not None:
-            self._compare(frame, reference, self._native)
+            error, similarity = self._compare(frame, reference, self._native)
+            self._psnr_db.append(psnr(error))
+            self._ssim.append(similarity)
+            self._worst.add(self._t, similarity, frame, reference)
+            self._reference_heat.add(reference)
+            shift = _mean_colour(frame) - _mean_colour(reference)
+            self._colour = shift if self._colour is None else self._colour + shift
             side = PAPER_SIDE_PX
             if frame.shape[:2] != (side, side):
                 paper = _Size(side, side, f"{side}x{side}")
@@ -192,14 +204,19 @@ class FrameMeasures:
             self._watch(frame[self._background].astype(np.float64))
         self._t += 1
 
-    def _compare(self, frame: np.ndarray, reference: np.ndarray, size: _Size) -> None:
+    def _compare(self, frame: np.ndarray, reference: np.ndarray, size: _Size) -> tuple[float, float]:
+        """Returns the whole frame's mean squared error and SSIM."""
         error, similarity = squared_error(frame, reference), ssim_map(frame, reference)
         rim = SSIM_WINDOW_PX // 2
+        inner = similarity[rim:-rim, rim:-rim]
         self._errors.setdefault(("whole", size.label), _Mean()).add(error)
-        self._similarities.setdefault(("whole", size.label), _Mean()).add(similarity[rim:-rim, rim:-rim])
-        if self._poses is None or self._t >= self._poses.num_frames:
-            return
-        pose = self._poses.frames(self._t, self._t + 1).sized(size.height_px, size.width_px)
+        self._similarities.setdefault(("whole", size.label), _Mean()).add(inner)
+        if self._poses is not None and self._t < self._poses.num_frames:
+            self._compare_regions(self._poses, error, similarity, size)
+        return float(error.mean()), float(inner.mean())
+
+    def _compare_regions(self, poses: PoseSequence, error: np.ndarray, similarity: np.ndarray, size: _Size) -> None:
+        pose = poses.frames(self._t, self._t + 1).sized(size.height_px, size.width_px)
         xy_px, score = pose.pixels[0].numpy(), pose.score[0].numpy()
         for name, region in REGIONS.items():
             inside = np.zeros((size.height_px, size.width_px), bool)
@@ -238,6 +255,13 @@ class FrameMeasures:
                 Measured(f"SSIM {region} {label}", similarity.value, similarity.num_frames, "-1..1", "higher",
                          "Wang et al. 2004", f"likeness of structure {said}"),
             ]  # fmt: skip
+        if self._colour is not None:
+            shift = float(np.abs(self._colour).mean() / self._t)
+            rows.append(
+                Measured("colour shift", shift, self._t, "levels of 255", "lower", "mean over red, green and blue of "
+                         "|mean difference|", "how much lighter, darker or otherwise coloured the whole video is than "
+                         "the reference; noise and motion do not count")
+            )  # fmt: skip
         reference = "the photo" if self._with_photo else "the first frame"
         if self._still_error.weight:
             rows += [
@@ -253,7 +277,32 @@ class FrameMeasures:
                          "mean |x[t-1] - 2 x[t] + x[t+1]|", "how much what surrounds the person trembles from frame "
                          "to frame; steady change does not count")
             )  # fmt: skip
-        return rows
+        return [*rows, *change_measures(np.array(self._heat.changes))]
+
+    @property
+    def unseen(self) -> list[str]:
+        """The regions that no frame's poses show, so that nothing could be measured in them."""
+        regions = {region for (region, _), error in self._errors.items() if error.weight}
+        return [name for name in REGIONS if self._poses is not None and self._errors and name not in regions]
+
+    def series(self) -> Series:
+        """The frames so far, one by one."""
+        compared = bool(self._ssim)
+        return Series(
+            psnr_db=np.array(self._psnr_db) if compared else None,
+            ssim=np.array(self._ssim) if compared else None,
+            change=np.array(self._heat.changes),
+            heat=self._heat.mean,
+            reference_heat=self._reference_heat.mean,
+            worst=self._worst.worst,
+        )
+
+
+def _mean_colour(frame: np.ndarray) -> np.ndarray:
+    """[H, W, 3] uint8 -> [3] float64."""
+    import cv2
+
+    return np.array(cv2.mean(frame)[:3])
 
 
 def resized(picture: np.ndarray, height_px: int, width_px: int, name: str) -> np.ndarray:

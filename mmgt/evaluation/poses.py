@@ -5,6 +5,7 @@ Lengths are in shoulder widths, so they do not depend on the picture's size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ from ..poses import PoseSequence, same_aspect
 from ..poses.skeleton import BODY, FACE, LEFT_HAND, LEFT_SHOULDER, LEGS, RIGHT_HAND, RIGHT_SHOULDER
 from .measured import Measured
 
-POINTS = [*(point for point in BODY if point not in LEGS), *FACE, *LEFT_HAND, *RIGHT_HAND]  # of a talking portrait
+HANDS = [*LEFT_HAND, *RIGHT_HAND]
+POINTS = [*(point for point in BODY if point not in LEGS), *FACE, *HANDS]  # of a talking portrait
 THRESHOLDS = (0.05, 0.1)  # of the shoulders' width
 NUM_PCA, MIN_COMPONENT = 32, 1e-3
 MIN_FRECHET_FRAMES = 2 * NUM_PCA  # so that each half of them spans the space
@@ -99,12 +101,21 @@ def correct_parameters(poses: PoseSequence, reference: PoseSequence, threshold: 
     return (float(near[pair.wanted].mean()), 2 * int(pair.wanted.sum())) if pair.wanted.any() else (float("nan"), 0)
 
 
-def range_of_motion(poses: PoseSequence) -> tuple[float, int]:
-    """Mean over the points that are ever seen of the diagonal of the box that each moves in, in shoulder widths."""
-    xy = poses.pixels[:, POINTS].double().numpy() / shoulder_width_px(poses)
-    seen = poses.visible[:, POINTS].numpy()
-    boxes = [np.ptp(xy[seen[:, k], k], axis=0) for k in range(len(POINTS)) if seen[:, k].any()]
-    return float(np.linalg.norm(boxes, axis=-1).mean()), len(boxes)
+def range_of_motion(poses: PoseSequence, points: Sequence[int] = POINTS) -> tuple[float, int]:
+    """Mean over the points that are ever seen of the diagonal of the box that each moves in, in shoulder widths, and of
+    how many points; nan where there are none."""
+    xy = poses.pixels[:, points].double().numpy() / shoulder_width_px(poses)
+    seen = poses.visible[:, points].numpy()
+    boxes = [np.ptp(xy[seen[:, k], k], axis=0) for k in range(len(points)) if seen[:, k].any()]
+    return (float(np.linalg.norm(boxes, axis=-1).mean()), len(boxes)) if boxes else (float("nan"), 0)
+
+
+def frame_errors(poses: PoseSequence, reference: PoseSequence) -> np.ndarray:
+    """[T] mean distance of the points that both show in each frame, shoulder widths; nan where there are none."""
+    pair = _pair(poses, reference)
+    distance = np.where(pair.seen, np.linalg.norm(pair.xy - pair.reference, axis=-1), 0)
+    num = pair.seen.sum(axis=1)
+    return np.where(num > 0, distance.sum(axis=1) / np.maximum(num, 1), np.nan)
 
 
 def pose_vectors(*motions: PoseSequence) -> list[np.ndarray]:
@@ -192,6 +203,7 @@ def motion_measures(poses: PoseSequence, reference: PoseSequence | None = None) 
     rows = [
         Measured("range of motion", moved, num_points, width, "none", "mean diagonal of each point's box",
                  "how far the points move; compare with the reference's, more is not better by itself"),
+        *_hand_motion(poses, ""),
     ]  # fmt: skip
     if poses.num_frames > 1:
         rows.append(
@@ -201,6 +213,16 @@ def motion_measures(poses: PoseSequence, reference: PoseSequence | None = None) 
     return rows if reference is None else [*rows, *_against(poses, reference)]
 
 
+def _hand_motion(poses: PoseSequence, whose: str) -> list[Measured]:
+    moved, num_points = range_of_motion(poses, HANDS)
+    meaning = (
+        "how far the hands' points move; near 0 they are frozen" if not whose else "what it is to be compared with"
+    )
+    row = Measured(f"range of motion of the hands{whose}", moved, num_points, "shoulder widths", "none",
+                   "mean diagonal of each point's box", meaning)  # fmt: skip
+    return [row] if num_points else []
+
+
 def _against(poses: PoseSequence, reference: PoseSequence) -> list[Measured]:
     width = "shoulder widths"
     moved, num_points = range_of_motion(reference)
@@ -208,6 +230,7 @@ def _against(poses: PoseSequence, reference: PoseSequence) -> list[Measured]:
     rows = [
         Measured("range of motion of the reference", moved, num_points, width, "none",
                  "mean diagonal of each point's box", "what the range of motion is to be compared with"),
+        *_hand_motion(reference, " of the reference"),
     ]  # fmt: skip
     if reference.num_frames > 1:
         rows.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..poses import PoseSequence
@@ -57,15 +59,20 @@ def _nearness(beats: np.ndarray, others: np.ndarray, fps: float) -> float:
     return float(np.exp(-(distance_s**2) / (2 * BEAT_SIGMA_S**2)).mean())
 
 
-def motion_beats(poses: PoseSequence) -> np.ndarray:
-    """[N] frames, in halves: the local minima of the summed, smoothed speed of ``MOVING_JOINTS``."""
+def motion_speed(poses: PoseSequence) -> np.ndarray:
+    """[T - 1] px a frame: the summed speed of those ``MOVING_JOINTS`` that both of two frames show, smoothed."""
     from scipy.ndimage import gaussian_filter1d
 
+    xy, shown = poses.pixels[:, MOVING_JOINTS].cpu().double(), poses.visible[:, MOVING_JOINTS].cpu()
+    speed = (xy.diff(dim=0).norm(dim=-1) * (shown[1:] & shown[:-1])).sum(dim=1).numpy()
+    return gaussian_filter1d(speed, SPEED_SIGMA_S * poses.fps) if len(speed) else speed
+
+
+def motion_beats(poses: PoseSequence) -> np.ndarray:
+    """[N] frames, in halves: the local minima of ``motion_speed``."""
     if poses.num_frames < 4:
         return np.empty(0)
-    xy, shown = poses.pixels[:, MOVING_JOINTS].cpu().double(), poses.visible[:, MOVING_JOINTS].cpu()
-    speed = (xy.diff(dim=0).norm(dim=-1) * (shown[1:] & shown[:-1])).sum(dim=1).numpy()  # [T - 1]
-    speed = gaussian_filter1d(speed, SPEED_SIGMA_S * poses.fps)
+    speed = motion_speed(poses)
     is_minimum = (speed[1:-1] < speed[:-2]) & (speed[1:-1] < speed[2:])
     return np.flatnonzero(is_minimum) + 1.5  # speed[i] lies between frames i and i + 1
 
@@ -85,15 +92,21 @@ def lip_lag(poses: PoseSequence, loudness: np.ndarray) -> int:
 
     The smallest of equal ones; 0 where either never changes.
     """
+    return best_lip_lag(poses, loudness)[0]
+
+
+def best_lip_lag(poses: PoseSequence, loudness: np.ndarray) -> tuple[int, float]:
+    """``lip_lag``, and the lips' correlation with the loudness when it is taken off."""
     opening, most = lip_opening(poses), int(MAX_LAG_S * poses.fps)
     lags = sorted(range(-min(most, len(opening) - 2), min(most, len(opening) - 2) + 1), key=abs)
-    return max(
-        lags,
-        key=lambda lag: correlation(
+    found = [
+        correlation(
             opening[max(lag, 0) : len(opening) + min(lag, 0)], loudness[max(-lag, 0) : len(loudness) - max(lag, 0)]
-        ),
-        default=0,
-    )
+        )
+        for lag in lags
+    ]
+    best = max(range(len(found)), key=found.__getitem__, default=None)
+    return (0, 0.0) if best is None else (lags[best], found[best])
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
@@ -120,39 +133,70 @@ def feature_loudness(mfcc: np.ndarray) -> np.ndarray:
     return (loudness + np.append(loudness[1:], loudness[-1:])) / 2  # MFCCs lie at the frames' beginnings
 
 
-def speech_measures(poses: PoseSequence, recording: Recording) -> list[Measured]:
-    """Beats and lips of poses at 25 frames a second against the recording, over what both last.
+@dataclass(frozen=True)
+class SpokenMotion:
+    """Poses at 25 frames a second and the recording, over what both last.
 
-    Audio beats are the recording's onsets and beats by librosa, as the hand-crafted features have them.
+    sound_beats: [N] frames, the recording's onsets and beats by librosa, as the hand-crafted features have them.
+    loudness: [T] 0..1.2. voice: [T] 0..1, 0 where nobody speaks.
     """
-    from ..speech.encode import handcrafted
 
-    num_frames = min(poses.num_frames, recording.num_frames(poses.fps))
-    poses = poses.frames(0, num_frames)
-    waveform = recording.mono_at(SPEECH_RATE_HZ)
-    heard = handcrafted(recording)
-    audio_beats = np.union1d(heard.onset_frames, heard.beat_frames)
-    audio_beats = audio_beats[audio_beats < num_frames]
-    loudness, voice = voice_loudness(frame_rms(waveform, num_frames)), speaking(waveform, num_frames)
-    moves = motion_beats(poses)
-    beats = f"sigma {BEAT_SIGMA_S:g} s; {len(moves)} beats of the motion, {len(audio_beats)} of the sound"
-    rows = [
-        Measured("beat alignment (BAS)", beat_alignment(poses, audio_beats), len(moves), "0..1", "higher",
-                 f"AIST++ (Li et al. 2021), {beats}", "how near the moments where the motion stops lie to beats of the "
-                 "sound"),
-        Measured("beat consistency (BC)", beat_consistency(poses, audio_beats), len(audio_beats), "0..1", "higher",
-                 f"direction of HA2G (Liu et al. 2022), beats as in BAS, {beats}",
-                 "how near the beats of the sound lie to moments where the motion stops"),
-        Measured("lip correlation", lip_correlation(poses, loudness), num_frames, "-1..1", "higher",
-                 "Pearson's, of the inner lips' distance and the loudness", "how well the mouth opens with the voice"),
-        Measured("lip lag", lip_lag(poses, loudness), num_frames, "frames", "none",
-                 "shift of the best lip correlation, to 0.6 s", "0 is best; above 0 the lips come late, below early"),
-    ]  # fmt: skip
-    silent = voice == 0
+    poses: PoseSequence
+    sound_beats: np.ndarray
+    loudness: np.ndarray
+    voice: np.ndarray
+
+    @classmethod
+    def of(cls, poses: PoseSequence, recording: Recording) -> SpokenMotion:
+        from ..speech.encode import handcrafted
+
+        num_frames = min(poses.num_frames, recording.num_frames(poses.fps))
+        waveform = recording.mono_at(SPEECH_RATE_HZ)
+        heard = handcrafted(recording)
+        beats = np.union1d(heard.onset_frames, heard.beat_frames)
+        return cls(
+            poses.frames(0, num_frames),
+            beats[beats < num_frames],
+            voice_loudness(frame_rms(waveform, num_frames)),
+            speaking(waveform, num_frames),
+        )
+
+    @property
+    def is_silent(self) -> bool:
+        return not self.loudness.any()
+
+
+def speech_measures(spoken: SpokenMotion) -> list[Measured]:
+    """Beats and lips against the recording; of a silent one only what the lips do in silence."""
+    poses, num_frames = spoken.poses, spoken.poses.num_frames
+    rows = [] if spoken.is_silent else _with_the_voice(spoken)
+    silent = spoken.voice == 0
     if silent.any():
         opening = lip_opening(poses)[silent].mean() / shoulder_width_px(poses)
         rows.append(
             Measured("lip opening in silence", float(opening), int(silent.sum()), "shoulder widths", "lower",
-                     "mean distance of the inner lips", "how far the mouth stands open while nobody speaks")
+                     "mean distance of the inner lips", f"how far the mouth stands open while nobody speaks "
+                     f"({silent.sum()} of {num_frames} frames)")
         )  # fmt: skip
     return rows
+
+
+def _with_the_voice(spoken: SpokenMotion) -> list[Measured]:
+    poses, loudness, sound_beats = spoken.poses, spoken.loudness, spoken.sound_beats
+    moves = motion_beats(poses)
+    lag, best = best_lip_lag(poses, loudness)
+    beats = f"sigma {BEAT_SIGMA_S:g} s; {len(moves)} beats of the motion, {len(sound_beats)} of the sound"
+    return [
+        Measured("beat alignment (BAS)", beat_alignment(poses, sound_beats), len(moves), "0..1", "higher",
+                 f"AIST++ (Li et al. 2021), {beats}", "how near the moments where the motion stops lie to beats of the "
+                 "sound"),
+        Measured("beat consistency (BC)", beat_consistency(poses, sound_beats), len(sound_beats), "0..1", "higher",
+                 f"direction of HA2G (Liu et al. 2022), beats as in BAS, {beats}",
+                 "how near the beats of the sound lie to moments where the motion stops"),
+        Measured("lip correlation", lip_correlation(poses, loudness), poses.num_frames, "-1..1", "higher",
+                 "Pearson's, of the inner lips' distance and the loudness", "how well the mouth opens with the voice"),
+        Measured("lip lag", lag, poses.num_frames, "frames", "none",
+                 "shift of the best lip correlation, to 0.6 s", "0 is best; above 0 the lips come late, below early"),
+        Measured("best lip correlation", best, poses.num_frames, "-1..1", "higher", "lip correlation without the lag",
+                 "how well the mouth opens with the voice when it need not be in time"),
+    ]  # fmt: skip

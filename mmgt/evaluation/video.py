@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,10 +11,12 @@ import numpy as np
 from ..errors import InputError
 from ..poses import POSE_FPS, PoseSequence, same_aspect
 from ..speech.recording import Recording
+from .alarms import alarms
 from .frames import FrameMeasures, resized
 from .measured import Measured
-from .poses import motion_measures
-from .speech_motion import speech_measures
+from .poses import frame_errors, motion_measures
+from .series import Series
+from .speech_motion import SpokenMotion, motion_beats, motion_speed, speech_measures
 
 
 class Frames(Protocol):
@@ -28,10 +30,19 @@ class Frames(Protocol):
 
 @dataclass(frozen=True)
 class Report:
-    """rows: the numbers. notes: one sentence for each rule that was applied and each number that could not be had."""
+    """rows: the numbers. notes: one sentence for each rule that was applied and each number that could not be had.
+
+    series: the same frame by frame, for pictures.
+    """
 
     rows: tuple[Measured, ...]
     notes: tuple[str, ...]
+    series: Series = field(default_factory=Series)
+
+    @property
+    def alarms(self) -> dict[str, str]:
+        """Name of a number -> what is wrong, in a sentence, for each number that says so."""
+        return alarms(self.rows)
 
 
 def evaluate_video(
@@ -42,14 +53,16 @@ def evaluate_video(
     poses: PoseSequence | None = None,
     reference_poses: PoseSequence | None = None,
     photo: np.ndarray | None = None,
+    sound_offset_s: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """All numbers that the inputs allow, frame by frame at 25 a second; memory does not grow with the video's length.
 
     poses, reference_poses: of the video and of the reference, at any rate. photo: [H, W, 3] uint8, what the background
-    should stay like. What is longer is cut to the shorter, a reference of another size is resized to the video's; each
-    is a note. progress(frame, num_frames). Raises InputError for pictures and poses of another aspect than the video,
-    and where there is nothing to compare with.
+    should stay like. sound_offset_s: by how much the file's own sound begins behind its picture. What is longer is cut
+    to the shorter, a reference of another size is resized to the video's; each is a note. progress(frame, num_frames).
+    Raises InputError for pictures and poses of another aspect than the video, and where there is nothing to compare
+    with.
     """
     if reference is None and poses is None:
         raise InputError("there is nothing to compare the video with; give a reference video, or its poses, or both.")
@@ -87,6 +100,16 @@ def evaluate_video(
         if progress is not None:
             progress(t + 1, num_frames)
     rows = [*frames.measured(), *rows]
+    series = frames.series()
+    if poses is not None:
+        series = replace(series, speed=motion_speed(poses), motion_beats=motion_beats(poses))
+        if reference_poses is not None:
+            series = replace(series, position_error=frame_errors(poses, reference_poses))
+    if sound_offset_s is not None:
+        rows.append(
+            Measured("sound begins", sound_offset_s, 1, "s", "none", "first timestamps of the video's file",
+                     "how much later the file's sound begins than its picture; 0 is best")
+        )  # fmt: skip
     if recording is not None:
         seconds = recording.seconds - video.num_frames / POSE_FPS
         rows.append(
@@ -94,8 +117,13 @@ def evaluate_video(
                      "how much longer the sound lasts than the picture; 0 is best, and AAC may add 0.05 s")
         )  # fmt: skip
         if poses is not None:
-            rows += speech_measures(poses, recording)
-    return Report(tuple(rows), (*notes, *_missing(frames, reference, recording, poses, reference_poses)))
+            spoken = SpokenMotion.of(poses, recording)
+            rows += speech_measures(spoken)
+            series = replace(series, loudness=spoken.loudness, sound_beats=spoken.sound_beats)
+            if spoken.is_silent:
+                notes.append("Nobody speaks in the sound: nothing of beats and lips but the opening in silence.")
+    notes += _missing(frames, reference, recording, poses, reference_poses)
+    return Report(tuple(rows), tuple(notes), series)
 
 
 def _check_aspect(poses: PoseSequence, height: int, width: int) -> None:
@@ -129,8 +157,15 @@ def _missing(
         missing.append("No reference video: no PSNR and SSIM of the frames.")
     if poses is None:
         missing.append("No poses: nothing of face, lips, hands, background, motion, and lips with speech.")
-    elif not frames.has_background:
-        missing.append("The person fills the picture: nothing of the background.")
+    else:
+        if not frames.has_background:
+            missing.append("The person fills the picture: nothing of the background.")
+        missing += [
+            f"The {region} are never visible in the poses: no PSNR and SSIM of them."
+            if region != "face"
+            else "The face is never visible in the poses: no PSNR and SSIM of it."
+            for region in frames.unseen
+        ]
     if poses is not None and reference_poses is None:
         missing.append("No reference poses: no errors of the motion.")
     if recording is None:

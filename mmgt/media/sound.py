@@ -157,6 +157,21 @@ def _without_first(frame: Any, num_samples: int) -> Any:
     return shorter
 
 
+def sound_offset_s(path: Path) -> float | None:
+    """By how much a film's sound begins behind its picture, s; None where it lacks either. Raises InputError."""
+    check_file(path, "video", "an mp4, mov or webm file")
+    av = import_av()
+    try:
+        with av.open(local(path)) as container:
+            tracks = [*picture_tracks(container)[:1], *container.streams.audio[:1]]
+            if len(tracks) < 2 or any(track.start_time is None for track in tracks):
+                return None
+            picture_s, sound_s = (float(track.start_time * track.time_base) for track in tracks)
+            return sound_s - picture_s
+    except av.FFmpegError as error:
+        raise InputError(f"{path} cannot be read as a video ({error.strerror}); give an mp4, mov or webm.") from error
+
+
 @contextmanager
 def _opened_sound(path: Path) -> Iterator[tuple[Any, Any]]:
     """The file and its first sound track. Raises InputError for a file that has none or cannot be read."""

@@ -31,7 +31,7 @@ def evaluate(*words):
     return main(["evaluate", "--pred", "v.mp4", *words])
 
 
-def test_all_inputs_make_three_files_that_agree(folder, capsys):
+def test_all_inputs_make_files_that_agree(folder, capsys):
     words = ["--ref", "r.mp4", "--audio", str(SPEECH), "--poses", "p.json", "--ref-poses", "p.json"]
     assert evaluate(*words, "--image", "photo.png", "--out", "report.json") == 0
     said = capsys.readouterr().out
@@ -52,6 +52,10 @@ def test_all_inputs_make_three_files_that_agree(folder, capsys):
     assert table in said
     assert all(f"| {name} | " in table for name in rows)
 
+    for name in ("errors", "speech", "heat", "worst"):
+        assert f"![report_{name}.png](report_{name}.png)" in table
+        assert min(Image.open(folder / f"report_{name}.png").size) > 96
+
     assert evaluate(*words, "--out", "report") == 2  # nothing is overwritten
     assert "report.json exists already" in capsys.readouterr().err
 
@@ -66,6 +70,7 @@ def test_all_inputs_make_three_files_that_agree(folder, capsys):
         (["--ref", "r.mp4", "--audio", "p.json"], "p.json"),
         (["--ref", "r.mp4", "--image", "photo.png"], "give these, too"),
         (["--ref", "r.mp4", "--out", "no/report"], "there is no folder no"),
+        (["--ref", "."], ". is a folder, but --pred is not"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(folder, capsys, words, says):
@@ -75,3 +80,59 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(folder, capsys, words, say
     assert len(errors) == 1
     assert says in errors[0]
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.fixture
+def folders(folder):
+    for name in ("pred", "ref", "empty"):
+        (folder / name).mkdir()
+    for name in ("a", "b", "short", "wide", "corrupt", "alone"):
+        (folder / "pred" / f"{name}.mp4").write_bytes((folder / "v.mp4").read_bytes())
+        (folder / "ref" / f"{name}.mp4").write_bytes((folder / "r.mp4").read_bytes())
+    (folder / "ref" / "alone.mp4").unlink()
+    (folder / "pred" / "corrupt.mp4").write_bytes(b"no video at all")
+    for name, shape, num_frames in (("short", (96, 96, 3), 1), ("wide", (96, 192, 3), 2)):
+        (folder / "pred" / f"{name}.mp4").unlink()
+        write_video(folder / "pred" / f"{name}.mp4", [np.zeros(shape, np.uint8)] * num_frames, 25)
+    return folder
+
+
+def test_a_folder_goes_on_and_is_resumed(folders, capsys):
+    words = ["evaluate", "--pred", "pred", "--ref", "ref", "--poses", "p.json", "--out", "reports"]
+    assert main(words) == 3
+    said = capsys.readouterr().out
+    assert "3 of 6 videos measured" in said
+    listed = said[said.index("## Not measured") :]
+    for reason in ("alone: there is no reference alone", "corrupt.mp4 cannot be read as a video", "192x96 px"):
+        assert reason in listed
+    summary = json.loads((folders / "reports" / "summary.json").read_text())
+    means = {row["name"]: row for row in summary["means"]}
+    assert means["SSIM whole 96x96"]["n"] == 3
+    assert means["SSIM whole 96x96"]["worst"] == "short"
+    with open(folders / "reports" / "summary.csv", newline="") as file:
+        numbers = [float(row["value"]) for row in csv.DictReader(file) if row["name"] == "SSIM whole 96x96"]
+    assert means["SSIM whole 96x96"]["value"] == pytest.approx(np.mean(numbers))
+
+    (folders / "pred" / "corrupt.mp4").write_bytes((folders / "v.mp4").read_bytes())
+    for path in (folders / "reports").glob("b[._]*"):  # as if b had not been reached
+        path.unlink()
+    assert main(words) == 3
+    said = capsys.readouterr().out
+    assert [name for name in ("a", "b", "short", "corrupt") if f"{name} 100 %" in said] == ["b", "corrupt"]
+    assert "4 of 6 videos measured" in said
+
+    (folders / "pred" / "a.mp4").write_bytes((folders / "r.mp4").read_bytes())
+    assert main(words) == 3
+    assert "a.json is a report of other files" in capsys.readouterr().out
+
+
+def test_a_folder_overwrites_nothing_of_others(folders, capsys):
+    words = ["evaluate", "--pred", "pred", "--ref", "ref"]
+    assert main([*words, "--out", "p.json"]) == 2
+    (folders / "empty" / "summary.csv").write_text("mine")
+    assert main([*words, "--out", "empty"]) == 2
+    assert (folders / "empty" / "summary.csv").read_text() == "mine"
+    assert "of no earlier run" in capsys.readouterr().err
+    (folders / "empty" / "summary.csv").unlink()
+    assert main(["evaluate", "--pred", "empty", "--ref", "ref", "--out", "reports"]) == 2
+    assert "there is no video in empty" in capsys.readouterr().err

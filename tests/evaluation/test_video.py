@@ -9,12 +9,14 @@ import weakref
 import numpy as np
 import pytest
 
-from mmgt.assets import ASTRONAUT_POSE
+from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.errors import InputError
 from mmgt.evaluation.measured import Measured
 from mmgt.evaluation.report import report_csv, report_json, report_markdown
 from mmgt.evaluation.video import Report, evaluate_video
+from mmgt.media import read_recording
 from mmgt.pose_files import load_poses
+from mmgt.speech.recording import Recording
 
 PERSON = load_poses(ASTRONAUT_POSE)
 
@@ -67,18 +69,33 @@ def test_another_size_is_resized_and_said_and_another_aspect_refused():
 
 def test_what_is_not_given_is_said():
     report = evaluate_video(Noise(2), reference=Noise(2))
-    assert sorted(values(report)) == [
-        f"{name} whole {size}" for name in ("PSNR", "SSIM") for size in ("256x256", "64x64")
-    ]
+    whole = [f"{name} whole {size}" for name in ("PSNR", "SSIM") for size in ("256x256", "64x64")]
+    assert sorted(values(report)) == [*whole, "colour shift"]
     assert [note.split(":")[0] for note in report.notes] == ["No reference video", "No poses", "No sound"][1:]
     report = evaluate_video(Noise(3), poses=PERSON.at([0] * 3))
     assert [note.split(":")[0] for note in report.notes] == ["No reference video", "No reference poses", "No sound"]
     assert values(report)["range of motion"] == 0
     assert "background flicker" in values(report)
+    report = evaluate_video(Noise(3), reference=Noise(3), poses=PERSON.at([0] * 3))
+    assert "The hands are never visible in the poses: no PSNR and SSIM of them." in report.notes
     with pytest.raises(InputError, match="nothing to compare the video with"):
         evaluate_video(Noise(2))
     with pytest.raises(InputError, match="give these, too"):
         evaluate_video(Noise(2), reference=Noise(2), reference_poses=PERSON)
+
+
+def test_one_frame_and_silence_have_the_numbers_that_they_can_have():
+    silence = Recording(np.zeros((1, 16000), np.float32), 16000)
+    report = evaluate_video(Noise(1), reference=Noise(1), poses=PERSON, recording=silence)
+    found = values(report)
+    assert "lip opening in silence" in found
+    assert not {"lip correlation", "beat alignment (BAS)", "background flicker", "largest jump"} & found.keys()
+    assert any("Nobody speaks in the sound" in note for note in report.notes)
+    assert report.alarms.keys() == {"sound minus picture"}
+    assert all(math.isfinite(value) or name.startswith("PSNR") for name, value in found.items())
+    speech = read_recording(SPEECH)
+    report = evaluate_video(Noise(2), poses=PERSON.at([0, 0]), recording=Recording(speech.samples[:, :99], 16000))
+    assert all(math.isfinite(value) for value in values(report).values())
 
 
 def test_memory_is_flat_in_length():
@@ -113,6 +130,8 @@ def test_reports_are_read_back():
     lines = report_markdown(REPORT, {"video": "v.mp4"}).splitlines()
     table = [line.replace("\\|", "/") for line in lines if line.startswith("|")]
     assert len(table) == 4
+    assert data["alarms"] == {"lip lag": "The lips come 2 frames too early."}
+    assert "- **The lips come 2 frames too early.**" in lines
     assert len({line.count("|") for line in table}) == 1
     assert "| higher is better | likeness |" in table[2]
     assert "- Said." in lines

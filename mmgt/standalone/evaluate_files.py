@@ -1,0 +1,202 @@
+"""Videos on disk and what belongs to them -> reports on disk: one, or a folder's, which is resumed where it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import InputError
+from ..evaluation.pictures import report_pictures
+from ..evaluation.report import report_csv, report_json, report_markdown
+from ..evaluation.summary import SUMMARY_FORMAT, Clip, summary_csv, summary_json, summary_markdown
+from ..evaluation.video import Report, evaluate_video
+from ..media import VideoReader, all_or_none, check_output, read_picture, read_recording, unfinished_file, write_png
+from ..media.sound import sound_offset_s
+from ..output_files import check_distinct
+from ..pose_files import load_poses
+from ..poses import POSE_FPS
+
+TEXTS = (".json", ".csv", ".md")
+VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", *VIDEOS)
+PHOTOS = (".png", ".jpg", ".jpeg", ".webp")
+SUMMARY = "summary"
+PICTURES = ("errors", "speech", "heat", "worst")
+Progress = Callable[[int, int], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """What is evaluated, and what it is compared with; each a file, or each a folder of files by the same names."""
+
+    video: Path
+    reference: Path | None = None
+    sound: Path | None = None
+    poses: Path | None = None
+    reference_poses: Path | None = None
+    photo: Path | None = None
+
+    def named(self) -> dict[str, str]:
+        """What was given, for people."""
+        given = {field.name.replace("_", " "): getattr(self, field.name) for field in fields(self)}
+        return {name: str(path) for name, path in given.items() if path is not None}
+
+    def stamp(self) -> dict[str, list[int]]:
+        """Size and time of each file: whether a report is of these."""
+        paths = {name: path.stat() for name, path in asdict(self).items() if path is not None}
+        return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in paths.items()}
+
+
+def evaluate_files(files: EvaluationFiles, progress: Progress | None = None) -> Report:
+    """All files are opened before the first frame is measured. Raises InputError."""
+    return evaluate_video(
+        VideoReader(files.video, POSE_FPS),
+        reference=_read(partial(VideoReader, fps=POSE_FPS), files.reference),
+        recording=_read(read_recording, files.sound),
+        poses=_read(load_poses, files.poses),
+        reference_poses=_read(load_poses, files.reference_poses),
+        photo=_read(read_picture, files.photo),
+        sound_offset_s=sound_offset_s(files.video),
+        progress=progress,
+    )
+
+
+def _read(read: Callable[[Path], T], path: Path | None) -> T | None:
+    return None if path is None else read(path)
+
+
+def report_paths(out: Path) -> list[Path]:
+    """The files of a report: three texts and four pictures. out: their common name; a text's suffix is left out."""
+    stem = out.name.removesuffix(out.suffix) if out.suffix in TEXTS else out.name
+    names = [*(stem + suffix for suffix in TEXTS), *(f"{stem}_{picture}.png" for picture in PICTURES)]
+    return [out.with_name(name) for name in names]
+
+
+def evaluate_to_files(files: EvaluationFiles, out: Path, progress: Progress | None = None) -> tuple[Report, list[Path]]:
+    """Measure one video and write its report, as a whole or not at all. Raises InputError."""
+    paths = report_paths(out)
+    for path in paths:
+        check_output(path)
+    check_distinct((*paths, files.video))
+    report = evaluate_files(files, progress)
+    drawn = report_pictures(report)
+    pictures = [drawn.get(name) for name in PICTURES]
+    written = []
+    with all_or_none() as wrote:
+        # The JSON comes last: a folder's run takes it for the sign that the others are there.
+        for path, picture in zip(paths[len(TEXTS) :], pictures, strict=True):
+            if picture is not None:
+                write_png(path, picture, is_generated=False)
+                wrote(path)
+                written.append(path)
+        named, shown = files.named(), [path.name for path in written]
+        texts = report_json(report, named, files.stamp()), report_csv(report), report_markdown(report, named, shown)
+        for path, text in reversed([*zip(paths, texts, strict=False)]):
+            with unfinished_file(path) as unfinished:
+                unfinished.write_text(text, encoding="utf-8")
+            wrote(path)
+            written.append(path)
+    return report, sorted(written)
+
+
+def files_of_folders(folders: EvaluationFiles) -> Iterator[tuple[str, EvaluationFiles | InputError]]:
+    """Name -> the files of each video of a folder, by name; an InputError where one is missing.
+
+    What is no folder but a file belongs to every video.
+    """
+    endings = {"reference": VIDEOS, "sound": SOUNDS, "poses": (".json",), "reference_poses": (".json",)}
+    endings["photo"] = PHOTOS
+    videos = sorted(path for path in folders.video.iterdir() if path.suffix.lower() in VIDEOS and path.is_file())
+    if not videos:
+        raise InputError(f"there is no video in {folders.video}; give a folder with {', '.join(VIDEOS)} files.")
+    taken: set[str] = set()
+    for video in videos:
+        name = video.stem if video.stem not in taken else video.name
+        taken.add(name)
+        try:
+            given = {kind: _of_name(getattr(folders, kind), video, kind, endings[kind]) for kind in endings}
+            yield name, EvaluationFiles(video, **given)
+        except InputError as error:
+            yield name, error
+
+
+def _of_name(place: Path | None, video: Path, kind: str, endings: tuple[str, ...]) -> Path | None:
+    if place is None or not place.is_dir():
+        return place
+    found = (place / f"{video.stem}{ending}" for ending in endings)
+    path = next((path for path in found if path.is_file()), None)
+    if path is None:
+        raise InputError(f"there is no {kind.replace('_', ' ')} {video.stem} ({', '.join(endings)}) in {place}.")
+    return path
+
+
+def evaluate_folder(
+    folders: EvaluationFiles, out: Path, progress: Callable[[str], Progress] | None = None
+) -> tuple[list[Clip], list[Path]]:
+    """Measure every video of a folder into reports in ``out``, and write a summary of those that could be.
+
+    A video whose report is there already, of the same files, is not measured again; one that cannot be measured ends
+    nothing: its ``Clip`` says why. progress(name) -> progress(frame, num_frames). Raises InputError if ``out`` is a
+    file, or holds a report of other files.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; a folder of videos gets a folder of reports.")
+    work = list(files_of_folders(folders))
+    summaries = [out / f"{SUMMARY}.{suffix}" for suffix in ("json", "csv", "md")]
+    is_ours = _is_summary(summaries[0])
+    for path in summaries:
+        if path.exists() and not is_ours:
+            raise InputError(f"{path} is there, and of no earlier run; choose another folder for --out.")
+    out.mkdir(exist_ok=True)
+    clips = [_clip(name, files, out, progress) for name, files in work]
+    texts = summary_json(clips, folders.named()), summary_csv(clips), summary_markdown(clips, folders.named())
+    for path, text in zip(summaries, texts, strict=True):
+        path.unlink(missing_ok=True)
+        with unfinished_file(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
+    return clips, summaries
+
+
+def _is_summary(path: Path) -> bool:
+    """Whether it is a summary that an earlier run wrote."""
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["format"] == SUMMARY_FORMAT)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _clip(
+    name: str, files: EvaluationFiles | InputError, out: Path, progress: Callable[[str], Progress] | None
+) -> Clip:
+    if isinstance(files, InputError):
+        return Clip(name, error=str(files))
+    place = out / name
+    try:
+        done = _earlier(place.with_name(f"{name}.json"), files)
+        if done is not None:
+            return Clip.of_json(name, done)
+        if name == SUMMARY:
+            raise InputError(f"the reports' summary takes the name {SUMMARY}; rename the video.")
+        report, _ = evaluate_to_files(files, place, progress and progress(name))
+    except (InputError, OSError) as error:
+        return Clip(name, error=str(error))
+    return Clip(name, report.rows, tuple(report.alarms.values()))
+
+
+def _earlier(path: Path, files: EvaluationFiles) -> str | None:
+    """The report of an earlier run; None where there is none. Raises InputError where it is of other files."""
+    if not path.exists():
+        return None
+    text = path.read_text(encoding="utf-8")
+    try:
+        stamp = json.loads(text).get("stamp")
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{path} is no report; choose another folder for --out.") from error
+    if stamp != files.stamp():
+        raise InputError(f"{path} is a report of other files; choose another folder for --out, or remove it.")
+    return text
