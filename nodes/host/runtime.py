@@ -26,7 +26,8 @@ def _casting_where_needed(layer: Any) -> Any:
         def forward(self, x: Tensor) -> Tensor:
             if self.comfy_cast_weights or x.dtype == self.weight.dtype:
                 return super().forward(x)
-            check_interrupt()
+            if not torch.compiler.is_compiling():
+                check_interrupt()
             return self.forward_comfy_cast_weights(x)
 
     return Layer
@@ -58,10 +59,11 @@ class OPERATIONS:
         """A layer's weight and bias as it computes with them on ``like``: with its patches, moved and cast."""
         return comfy.ops.cast_bias_weight(layer, like)
 
-    @classmethod
-    def attend(cls, queries: Tensor, keys: Tensor, values: Tensor, num_heads: int) -> Tensor:
+    @staticmethod
+    def attend(queries: Tensor, keys: Tensor, values: Tensor, num_heads: int) -> Tensor:
         """Core's attention over [N, L, C]."""
-        return optimized_attention(queries, keys, values, num_heads, transformer_options=cls.transformer_options)
+        run = _attend_unseen if torch.compiler.is_compiling() else _attend
+        return run(queries, keys, values, num_heads)
 
     @classmethod
     @contextmanager
@@ -72,6 +74,25 @@ class OPERATIONS:
             yield
         finally:
             cls.transformer_options = {}
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, num_heads: int) -> Tensor:
+    options = OPERATIONS.transformer_options
+    return optimized_attention(queries, keys, values, num_heads, transformer_options=options)
+
+
+@torch.library.custom_op("mmgt::attend", mutates_args=())
+def _attend_unseen(queries: Tensor, keys: Tensor, values: Tensor, num_heads: int) -> Tensor:
+    """One operation to a compiler, which must not look inside: some of core's attentions ask for the free memory.
+
+    That would cut the network at every attention, into parts that are compiled anew for each layer, up to a limit.
+    """
+    return _attend(queries, keys, values, num_heads)
+
+
+@_attend_unseen.register_fake
+def _(queries: Tensor, keys: Tensor, values: Tensor, num_heads: int) -> Tensor:
+    return torch.empty_like(queries)
 
 
 def progress() -> Callable[[int, int], None]:

@@ -1,6 +1,7 @@
 """Runs in ComfyUI's own process and interpreter: stage II under core's nodes that change a MODEL. Prints facts as JSON.
 
-`python patched.py COMFYUI REPOSITORY CHECKPOINT`; ``test_patched.py`` calls it and checks the facts.
+`python patched.py COMFYUI REPOSITORY CHECKPOINT SMALLER`; ``test_patched.py`` calls it and checks the facts. SMALLER is
+what is compiled.
 """
 
 import inspect
@@ -8,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-COMFYUI, REPOSITORY, CHECKPOINT = sys.argv[1:]
+COMFYUI, REPOSITORY, CHECKPOINT, SMALLER = sys.argv[1:]
 sys.argv = [sys.argv[0], "--cpu"]
 sys.path[:0] = [COMFYUI]
 
@@ -19,6 +20,8 @@ comfy.options.enable_args_parsing()
 import comfy.hooks
 import comfy.ops
 import torch
+import torch._dynamo as dynamo
+from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras import nodes_context_windows
 from load_pack import load_pack
 
@@ -108,6 +111,22 @@ def check_casts(model, video):
         del module.forward_comfy_cast_weights
 
 
+def check_compiled(model, video):
+    """Graphs and breaks of core's TorchCompileModel, but for code that nothing makes faster, and what it changes."""
+    facts["compiled"] = {}
+    for weights in ("as computed", "cast"):
+        if weights == "cast":
+            model.model.network.half()
+        expected = sample(model, host.conditioning(video, True))
+        compiled = model.clone()
+        set_torch_compile_wrapper(model=compiled, backend="eager")
+        dynamo.utils.counters.clear()
+        got = sample(compiled, host.conditioning(video, True))
+        counted = dynamo.utils.counters
+        breaks = sum(counted["graph_break"].values())
+        facts["compiled"][weights] = [counted["stats"]["unique_graphs"], breaks, difference(got, expected)]
+
+
 with torch.inference_mode():
     facts: dict = {}
     model = host.load_photo_and_video_model(Path(CHECKPOINT), "fp32")
@@ -115,4 +134,6 @@ with torch.inference_mode():
     check_hooks(model, video)
     check_context_windows(model, video)
     check_casts(model, video)
+    smaller = host.load_photo_and_video_model(Path(SMALLER), "fp32")
+    check_compiled(smaller, small_video(smaller, NUM_FRAMES, window=4))
 print(json.dumps(facts))

@@ -15,10 +15,13 @@ pytestmark = pytest.mark.comfy
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory):
     need_comfyui()
-    checkpoint = tmp_path_factory.mktemp("tiny") / "net.safetensors"
-    tensors = {key: tensor.contiguous() for key, tensor in tiny_state().items()}
-    save_file(tensors, checkpoint, {"config": json.dumps(HEADS)})
-    command = [PYTHON, str(Path(__file__).with_name("patched.py")), str(COMFYUI), str(REPOSITORY), str(checkpoint)]
+    folder = tmp_path_factory.mktemp("tiny")
+    checkpoints = [folder / "net.safetensors", folder / "of_two_levels.safetensors"]
+    for checkpoint, state in zip(checkpoints, (tiny_state(), tiny_state(widths=(32, 32))), strict=True):
+        tensors = {key: tensor.contiguous() for key, tensor in state.items()}
+        save_file(tensors, checkpoint, {"config": json.dumps(HEADS)})
+    command = [PYTHON, str(Path(__file__).with_name("patched.py")), str(COMFYUI), str(REPOSITORY)]
+    command += map(str, checkpoints)
     done = subprocess.run(command, cwd=COMFYUI, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -39,3 +42,9 @@ def test_weights_are_cast_only_for_another_dtype(facts):
     in_own_dtype, in_another, difference = facts["casts"]
     assert (in_own_dtype, in_another) == (0, 1)
     assert 0 < difference < 0.1
+
+
+@pytest.mark.parametrize("weights", ["as computed", "cast"])
+def test_a_compiled_model_is_one_graph(facts, weights):
+    """Whatever core's attention is: parts between breaks would be compiled for each layer, up to dynamo's limit."""
+    assert facts["compiled"][weights] == [1, 0, 0.0]

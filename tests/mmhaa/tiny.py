@@ -11,13 +11,13 @@ WIDTHS = (32, 64, 64, 64)
 HEADS = {"num_heads": 4, "motion_heads": 4}
 
 
-def tiny_state(seed=0, image_width=IMAGE_WIDTH, speech_width=SPEECH_WIDTH):
+def tiny_state(seed=0, image_width=IMAGE_WIDTH, speech_width=SPEECH_WIDTH, widths=WIDTHS):
     """A state dict of all four modules; every size can be read from it but the numbers of heads (``HEADS``)."""
     torch.manual_seed(seed)
-    config = UNetConfig(WIDTHS, num_heads=4, image_channels=image_width, audio_channels=TOKEN_WIDTH, motion_heads=4)
+    config = UNetConfig(widths, num_heads=4, image_channels=image_width, audio_channels=TOKEN_WIDTH, motion_heads=4)
     reading = UNetConfig(
-        WIDTHS, num_heads=4, image_channels=image_width, audio_channels=None, motion_heads=None, has_output=False
+        widths, num_heads=4, image_channels=image_width, audio_channels=None, motion_heads=None, has_output=False
     )
     audio_sizes = (5 * NUM_LAYERS * speech_width, 32, NUM_TOKENS, TOKEN_WIDTH)
-    video = VideoNetwork(config, ([8, 16, 16, 16], WIDTHS[0]), audio_sizes)
+    video = VideoNetwork(config, ([8, 16, 16, 16], widths[0]), audio_sizes)
     return authors_state(UNet(reading).state_dict(), video.state_dict())
