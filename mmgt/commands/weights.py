@@ -71,29 +71,31 @@ def run_list(args: argparse.Namespace) -> None:
 def _check(path: Path, file: WeightFile | None = None) -> tuple[str, str]:
     """Whether a file is what its name says, and what it is."""
     from ..weights import open_checkpoint, recognise
+    from ..weights.catalog import advice
     from ..weights.files import check_file
 
+    wanted = "take it from where it came from" if file is None else advice(file)
     try:
         if path.suffix == ".onnx":
-            check_file(path, "fetch it again")
-            return _check_onnx(path, file)
+            check_file(path, wanted)
+            return _check_onnx(path, file, wanted)
         if path.suffix == ".task":
-            check_file(path, "fetch it again")
+            check_file(path, wanted)
             return ("there", "MediaPipe's models") if zipfile.is_zipfile(path) else ("wrong", "no MediaPipe file")
-        kind = recognise(open_checkpoint(path, "fetch it again").tensors)
+        kind = recognise(open_checkpoint(path, wanted).tensors)
     except InputError as error:
         return "broken", str(error)
     return ("there" if file is None or kind in file.kinds else "wrong"), kind
 
 
-def _check_onnx(path: Path, file: WeightFile | None) -> tuple[str, str]:
+def _check_onnx(path: Path, file: WeightFile | None, wanted: str) -> tuple[str, str]:
     from ..detect.sessions import import_onnxruntime, open_session, recognise_model
 
     try:
         onnxruntime = import_onnxruntime()
     except InputError:
         return "there", "an ONNX file (not opened: there is no onnxruntime)"
-    looks_like = recognise_model(open_session(onnxruntime, path, ["CPUExecutionProvider"]))
+    looks_like = recognise_model(open_session(onnxruntime, path, ["CPUExecutionProvider"], wanted))
     if looks_like is None:
         return "wrong", "an unknown ONNX model"
     return ("there" if file is None or looks_like == file.name else "wrong"), f"DWPose's {looks_like}"

@@ -17,6 +17,7 @@ logger = logging.getLogger("mmgt")
 
 DETECTOR_FILE, POSE_FILE = YOLOX.name, DWPOSE.name
 OTHER_WAYS = YOLOX.instead
+DWPOSE_ADVICE = f"download DWPose's {DETECTOR_FILE} and {POSE_FILE} again, or {OTHER_WAYS}"
 
 
 def best_providers(available: Sequence[str]) -> list[str]:
@@ -51,10 +52,10 @@ def import_onnxruntime() -> Any:
     )
 
 
-def open_session(onnxruntime: Any, path: Path, providers: Sequence[str]) -> Any:
+def open_session(onnxruntime: Any, path: Path, providers: Sequence[str], wanted: str = DWPOSE_ADVICE) -> Any:
     """An onnxruntime.InferenceSession of a file; on the CPU where an accelerator cannot take the model.
 
-    Raises InputError for a file that is no ONNX model.
+    wanted: what to do about a file that is no ONNX model, in the InputError that it raises.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: its warnings are about graph optimisation
@@ -63,12 +64,11 @@ def open_session(onnxruntime: Any, path: Path, providers: Sequence[str]) -> Any:
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
         reason = str(error).partition("\n")[0][:200]
         if list(providers) != ["CPUExecutionProvider"]:
-            session = open_session(onnxruntime, path, ["CPUExecutionProvider"])
+            session = open_session(onnxruntime, path, ["CPUExecutionProvider"], wanted)
             logger.warning("%s cannot run %s (%s): the CPU does", providers[0], path.name, reason)
             return session
         raise InputError(
-            f"{path} cannot be read as an ONNX model ({reason}); it may be truncated or of another format. Download "
-            f"DWPose's {DETECTOR_FILE} and {POSE_FILE} again, or {OTHER_WAYS}."
+            f"{path} cannot be read as an ONNX model ({reason}): it may be truncated or of another format; {wanted}."
         ) from error
 
 

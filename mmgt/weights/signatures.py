@@ -13,6 +13,7 @@ IMAGE_NETWORKS = "MMGT's image network (process 1 of stage II, before it learned
 WAVLM_ORIGINAL = "WavLM (WavLM-Large.pt)"
 WAVLM = "WavLM (Hugging Face)"
 WAV2VEC2 = "wav2vec2"
+HUBERT = "HuBERT"
 VAE = "a VAE"
 CLIP = "a CLIP image encoder"
 OPTIMIZER = "an optimizer's state, without the network it was training"
@@ -33,11 +34,14 @@ _SIGNATURES = (
     ("wavlm.encoder.layers.0.attention.gru_rel_pos_linear.weight", WAVLM),
     ("encoder.layers.0.attention.gru_rel_pos_linear.weight", WAVLM),
     ("wav2vec2.feature_projection.projection.weight", WAV2VEC2),
+    ("hubert.feature_projection.projection.weight", HUBERT),
+    ("label_embs_concat", HUBERT),  # of its training; the rest is called as wav2vec2's
     ("feature_projection.projection.weight", WAV2VEC2),
     ("decoder.conv_in.weight", VAE),
     ("vision_model.embeddings.class_embedding", CLIP),
     ("blocks.0.weight", "a pose guider or face locator alone (Moore-AnimateAnyone, EchoMimic, MMGT's first process)"),
 )
+_HUBERT_HEAD = "final_proj.weight"  # beside a network without prefix (ContentVec)
 _STABLE_DIFFUSION = "model.diffusion_model.input_blocks.0.0.weight"
 _SDXL = "model.diffusion_model.label_emb.0.0.weight"
 _CROSS_ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
@@ -60,7 +64,7 @@ def recognise(tensors: Mapping[str, Tensor]) -> str:
         return "a Stable Diffusion checkpoint (SD-1.5 or 2)"
     for signature, name in _SIGNATURES:
         if signature in tensors:
-            return name
+            return HUBERT if name == WAV2VEC2 and _HUBERT_HEAD in tensors else name
     if "denoising_unet.conv_in.weight" in tensors:
         return _recognise_wrapper(tensors)
     if _CROSS_ATTENTION in tensors:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import transformers
 from safetensors.torch import save_file
 from tiny_encoders import IS_LARGE, TINY_WAV2VEC2, TINY_WAVLM, wav2vec2_network, wavlm_network
 
@@ -153,6 +154,27 @@ def test_published_sizes_and_keys_there_and_back():
     }
 
 
+def hubert_network(**config):
+    """With the head for recognition, as it is published."""
+    return transformers.HubertForCTC(transformers.HubertConfig(vocab_size=5, **config)).eval()
+
+
+def bare_hubert():
+    """The network alone, which has the same keys as wav2vec2's."""
+    return {
+        key.removeprefix("hubert."): t for key, t in published(hubert_network, **ONE_LAYER).items() if "lm_" not in key
+    }
+
+
+def in_fairseq_names(tensors):
+    """The keys by which a file of fairseq's is known; one of its training is among them."""
+    names = {"feature_projection.projection.": "post_extract_proj.", "feature_projection.layer_norm.": "layer_norm."}
+    renamed = {}
+    for key, tensor in tensors.items():
+        renamed[next((key.replace(old, new) for old, new in names.items() if key.startswith(old)), key)] = tensor
+    return renamed | {"label_embs_concat": torch.zeros(1), "final_proj.weight": torch.zeros(1)}
+
+
 ONE_LAYER = {"num_hidden_layers": 1}
 WAVLM_BASE = ONE_LAYER | {"feat_extract_norm": "group"}
 WAV2VEC2_LARGE = LARGE | ONE_LAYER
@@ -168,6 +190,10 @@ WAV2VEC2_LARGE = LARGE | ONE_LAYER
         (load_wav2vec2, lambda: published(wav2vec2_network, **WAV2VEC2_LARGE), "a large wav2vec2, 1024 wide"),
         (load_wav2vec2, lambda: published(wav2vec2_network, **WAV2VEC2_LARGE | IS_LARGE), "a large wav2vec2"),
         (load_wav2vec2, lambda: {"model.encoder.embed_positions.weight": torch.zeros(1)}, "not wav2vec2-base"),
+        (load_wav2vec2, lambda: published(hubert_network, **ONE_LAYER), "is HuBERT, not wav2vec2-base"),
+        (load_wav2vec2, lambda: bare_hubert() | {"final_proj.weight": torch.zeros(1)}, "is HuBERT"),
+        (load_wav2vec2, lambda: in_fairseq_names(bare_hubert()), "is HuBERT"),
+        (load_wavlm, bare_hubert, "not WavLM-Large"),
         (load_wav2vec2, lambda: published(wav2vec2_network, **ONE_LAYER, conv_kernel=(9, 3, 3, 3, 3, 2, 2)), "span"),
     ],
 )
@@ -178,6 +204,25 @@ def test_another_model_is_one_sentence(tmp_path, load, tensors, says):
         load(path)
     assert "\n" not in str(error.value)
     assert "mmgt weights get" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "says"), [("hubert", "is hubert, as its config says"), ("wav2vec2", ""), (None, "")]
+)
+def test_a_configuration_tells_hubert_from_wav2vec2(tmp_path, caplog, model_type, says):
+    """Without prefix their networks have the same keys: where nothing tells, a sentence says so."""
+    torch.manual_seed(0)
+    tensors = transformers.HubertModel(transformers.HubertConfig(**TINY_WAV2VEC2)).state_dict()
+    if model_type is not None:
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    path = tmp_path / "model.safetensors"
+    save_file(tensors, path)
+    if says:
+        with pytest.raises(InputError, match=says):
+            load_wav2vec2(path)
+        return
+    load_wav2vec2(path)
+    assert ("may be wav2vec2 or HuBERT" in caplog.text) == (model_type is None)
 
 
 def test_an_incomplete_file_is_one_sentence(tiny_wavlm, tiny_wav2vec2):

@@ -64,6 +64,8 @@ def test_list_says_what_is_there_missing_broken_and_wrong(tmp_path, net, capsys)
     assert "is empty" in lines["smga"]
     assert lines["yolox"].startswith("broken")
     assert "cannot be read as an ONNX model" in lines["yolox"]
+    assert "put yolox_l.onnx, from " in lines["yolox"]
+    assert "dw-ll_ucoco" not in lines["yolox"]
     for key in ("clip", "wav2vec2", "wavlm", "dwpose"):
         file = next(file for file in CATALOG if file.key == key)
         assert lines[key].startswith("missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...weights import Checkpoint, load_strictly, open_checkpoint, recognise
 from ...weights.catalog import WAV2VEC2, WAVLM, advice
+from ...weights.files import published_config
+from ...weights.signatures import HUBERT
 from .keys import from_published
 from .networks import Wav2Vec2, WavLM
 from .waveform import CONV_KERNELS, CONV_STRIDES
+
+logger = logging.getLogger("mmgt")
 
 WAVLM_ADVICE, WAV2VEC2_ADVICE = advice(WAVLM), advice(WAV2VEC2)
 
@@ -23,6 +28,8 @@ MAX_DISTANCE = 800  # steps: beyond it WavLM's relative positions are all alike;
 HEAD_WIDTH = 64  # of wav2vec2; no tensor shows its number of heads
 LARGE_WIDTH = 1024  # of wav2vec2-large
 
+_MODEL_TYPE = "wav2vec2"  # in transformers' configurations
+_PROJECTION = "feature_projection.projection.weight"
 _RELATIVE_POSITIONS = "encoder.layers.0.attention.rel_attn_embed.weight"  # only WavLM has them
 _SECOND_NORM = "feature_extractor.conv_layers.1.layer_norm.weight"  # base models norm the first convolution only
 
@@ -44,7 +51,22 @@ def load_wav2vec2(path: Path, dtype: torch.dtype = torch.float32) -> Wav2Vec2:
     It has a head for every 64 channels, as published, unless the ``config`` of the file has another ``num_heads``.
     """
     checkpoint = open_checkpoint(path, WAV2VEC2_ADVICE)
+    _check_model_type(checkpoint)
     return build_wav2vec2(checkpoint.tensors, _config(checkpoint).get("num_heads"), str(path), dtype)
+
+
+def _check_model_type(checkpoint: Checkpoint) -> None:
+    """Raise InputError if a file's configuration names another model; warn where neither that nor its keys tell."""
+    named = published_config(checkpoint).get("model_type")
+    if named not in (None, _MODEL_TYPE):
+        raise InputError(f"{checkpoint.path} is {named}, as its config says, not wav2vec2-base; {WAV2VEC2_ADVICE}.")
+    if named is None and _PROJECTION in checkpoint.tensors:
+        logger.warning(
+            "%s may be wav2vec2 or HuBERT: their networks have the same keys, and no config.json beside it says which; "
+            "it is taken for wav2vec2. If lips do not follow the speech, %s",
+            checkpoint.path,
+            WAV2VEC2_ADVICE,
+        )
 
 
 def build_wavlm(
@@ -86,8 +108,8 @@ def build_wav2vec2(
     num_heads: by default one for every 64 channels. Raises InputError for another model, wav2vec2-large included.
     """
     state = from_published(tensors, "wav2vec2.")
-    if _RELATIVE_POSITIONS in state or "feature_projection.projection.weight" not in state:
-        kind = "WavLM" if _RELATIVE_POSITIONS in state else recognise(tensors)
+    kind = "WavLM" if _RELATIVE_POSITIONS in state else recognise(tensors)
+    if _RELATIVE_POSITIONS in state or _PROJECTION not in state or kind == HUBERT:
         raise InputError(f"{source} is {kind}, not wav2vec2-base; {WAV2VEC2_ADVICE}.")
     width = len(state["feature_projection.projection.weight"])
     if _SECOND_NORM in state or width == LARGE_WIDTH:
