@@ -75,6 +75,8 @@ def add_parser(commands: Commands) -> None:
         "--widths", type=int, nargs=2, default=[32, 48], metavar="N", help="of encoder and decoder (default: 32 48)"
     )
     vae.add_argument("--autocast", choices=["no", "bf16"], default="no", help="half precision (default: no)")
+    vae.add_argument("--noise", type=float, default=0.05, help="on the latents (default: 0.05)")
+    vae.add_argument("--only-decoder", action="store_true", help="the encoder, with --from-vae, stays as it is")
     vae.add_argument("--from-vae", type=Path, metavar="FILE", help="begin from an earlier run's file of these widths")
     vae.set_defaults(run=run_vae)
     for name, help_text, batch in (
@@ -171,6 +173,11 @@ def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument(
             "--third-mask", choices=get_args(ThirdMask), default="hands", help="of the full branch (default: hands)"
         )
+        parser.add_argument(
+            "--masks-as-sampled",
+            action="store_true",
+            help="masks and strengths of the branches as a video is sampled by default, not as the authors trained",
+        )
 
 
 @contextmanager
@@ -239,7 +246,9 @@ def run_vae(args: argparse.Namespace) -> None:
         encoder_width=encoder_width,
         decoder_width=decoder_width,
         learning_rate=args.learning_rate,
+        noise=args.noise,
         autocast=args.autocast == "bf16",
+        only_decoder=args.only_decoder,
     )
     with shown(args.steps, team) as show:
         train_tiny_vae(
@@ -298,6 +307,7 @@ def run_stage_two(args: argparse.Namespace) -> None:
     settings = stage_two_settings(args, NO_CLIP if image_encoder is None else image_encoder.width)
     videos = VideoSet(
         ClipSet(args.data), args.side, coder, image_encoder, settings.speech_kind, settings.masks,
+        settings.strengths,
         whole_clips=not settings.windows_per_clip,
     )  # fmt: skip
     start = StartFiles(args.from_unet, getattr(args, "from_motion", None), args.from_controlnet, args.from_networks)
@@ -325,11 +335,15 @@ def _writing(args: argparse.Namespace) -> dict[str, Any]:
 
 def stage_two_settings(args: argparse.Namespace, image_channels: int) -> MMHAATraining:
     """image_channels: of the CLIP token."""
+    from ..mmhaa.drive import STRENGTHS
     from ..mmhaa.masks import MaskOptions
     from ..training.mmhaa import AUTHORS_DROPS, PAPER_DROPS, Drops, MMHAATraining
     from ..training.mmhaa_loss import MMHAALoss
 
     drops: dict[str, Drops] = {"authors": AUTHORS_DROPS, "paper": PAPER_DROPS, "none": Drops(0, 0, 0, 0)}
+    branches: dict[str, Any] = {"masks": MaskOptions(getattr(args, "third_mask", "hands"), "face")}
+    if getattr(args, "masks_as_sampled", False):
+        branches = {"masks": MaskOptions(), "strengths": STRENGTHS}
     speech_kind: Any = getattr(args, "speech_kind", None) or ("wav2vec2" if args.size == "published" else "handcrafted")
     return MMHAATraining(
         process=args.process,
@@ -348,7 +362,7 @@ def stage_two_settings(args: argparse.Namespace, image_channels: int) -> MMHAATr
         reference=args.reference,
         windows_per_clip=args.windows,
         new_people=args.new_people,
-        masks=MaskOptions(getattr(args, "third_mask", "hands"), "face"),
+        **branches,
         speech_kind=speech_kind,
         everything=args.everything,
         average_decay=args.average_decay,

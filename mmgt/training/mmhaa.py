@@ -26,7 +26,7 @@ from .authors_rules import start_range, target_range
 from .checkpointing import checkpoint_layers
 from .clips import ClipEntry, write_atomically
 from .loop import Learner, Progress, tensorboard
-from .mmhaa_loss import Clip, MMHAALoss, noise_of, predict
+from .mmhaa_loss import TRAINED_STRENGTHS, Clip, MMHAALoss, noise_of, predict
 from .mmhaa_samples import write_samples
 from .new_networks import MMHAASizes, new_mmhaa
 from .optimisers import ExponentialAverage, adamw, rate_share, set_rate
@@ -72,10 +72,10 @@ class MMHAATraining:
     times. reference: the photo is a "random" frame (their code), the "first" of the window (the paper), or the first of
     the "clip", which for pictures is the same. windows_per_clip: only so many of each clip are learned, drawn once, so
     that few frames have to be encoded; 0 learns all. new_people: each of them shows another person in a drawn clip's
-    poses. warm_up, cool_down: steps in which the learning rate rises at the beginning, and falls at the end. masks:
-    what process 2 sees; their data has hands in the face's mask, and the third one by name. everything: all parameters
-    learn, not only the process' (for small networks from nothing). average_decay: 0 keeps no average. eight_bit:
-    AdamW's moments in 8 bits (bitsandbytes, on CUDA).
+    poses. warm_up, cool_down: steps in which the learning rate rises at the beginning, and falls at the end. masks,
+    strengths: of the branches in process 2; their data has hands in the face's mask, and the third one by name.
+    everything: all parameters learn, not only the process' (for small networks from nothing). average_decay: 0 keeps no
+    average. eight_bit: AdamW's moments in 8 bits (bitsandbytes, on CUDA).
     """
 
     process: ProcessName = "image"
@@ -97,6 +97,7 @@ class MMHAATraining:
     windows_per_clip: int = 0
     new_people: bool = False
     masks: MaskOptions = AUTHORS_MASKS
+    strengths: tuple[float, float, float] = TRAINED_STRENGTHS
     speech_kind: SpeechKind = "wav2vec2"
     everything: bool = False
     average_decay: float = 0.0
@@ -277,7 +278,13 @@ class MMHAARun:
         noisy = settings.loss.noisy(batch.clip, batch.noise, batch.timesteps)
         with self._autocast():
             predicted = predict(
-                self.both.networks, batch.clip, noisy, batch.timesteps, batch.drop_image, batch.drop_audio
+                self.both.networks,
+                batch.clip,
+                noisy,
+                batch.timesteps,
+                batch.drop_image,
+                batch.drop_audio,
+                strengths=settings.strengths,
             )
         given = predicted.float(), batch.clip, batch.noise, batch.timesteps
         return settings.loss(*given) if weighted else settings.loss.errors(*given).mean()

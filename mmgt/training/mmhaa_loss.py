@@ -24,6 +24,7 @@ from ..mmhaa.network import MMHAA
 from ..mmhaa.unet import VideoContext
 
 NOISE_OFFSET = 0.05
+TRAINED_STRENGTHS = (1.0, 1.0, 1.0)  # of the branches, in the authors' training
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,13 @@ def predict(
     drop_image: bool = False,
     drop_audio: bool = False,
     round_features: bool = False,
+    strengths: tuple[float, float, float] = TRAINED_STRENGTHS,
 ) -> Tensor:
     """The network's answer to a noisy clip [F, 4, h, w] at timesteps [1 or F], with gradients.
 
     drop_image: the reference UNet does not run, and nothing of the photo is read but ``clip.image_token``. drop_audio:
     the speech's tokens are zero. round_features: the photo's features are rounded to half precision, as the authors do.
+    strengths: of the full, face and lips branch.
     """
     video = networks.video_network
     if drop_image:
@@ -75,7 +78,7 @@ def predict(
         references=video.reference_keys_values(features, clip.image_token),
         audio=video.audio_keys_values(tokens, video.fused_audio_outputs(noisy)),
         masks=clip.masks,
-        strengths=noisy.new_ones(3),
+        strengths=noisy.new_tensor(strengths),
         rows=(True,),
     )
     return video(noisy, timesteps, context)[0]

@@ -27,7 +27,7 @@ from .clips import ClipSet, write_atomically
 from .loop import Learner, Progress, tensorboard
 from .mmhaa_samples import write_sheet
 from .optimisers import ExponentialAverage, adamw, rate_share, set_rate
-from .run import Run, step_generator
+from .run import Run, learning, step_generator
 from .team import ALONE, Team
 
 WEIGHTS = "vae.safetensors"
@@ -43,6 +43,7 @@ class TinyVAETraining:
 
     noise: on the latents, whose deviation is held near 1 by ``spread_weight``. edge_weight: of the differences between
     neighbouring pixels in the loss. face_weight, hand_weight, lip_weight: of the pixels there, beside 1 elsewhere.
+    only_decoder: the encoder stays as it is, so that what was learned on its latents stays good.
     """
 
     seed: int = 0
@@ -63,6 +64,7 @@ class TinyVAETraining:
     lip_weight: float = 12.0
     spread_weight: float = 0.01
     autocast: bool = False
+    only_decoder: bool = False
 
     def __post_init__(self) -> None:
         if min(self.num_steps, self.num_pictures, self.batch) < 1:
@@ -246,7 +248,8 @@ def train_tiny_vae(
         torch.manual_seed(settings.seed)
         vae = begun_vae(settings) if start is None else load_vae(start, torch.float32).requires_grad_(True).train()
     vae.to(team.device, memory_format=torch.channels_last)
-    optimiser = adamw(list(vae.parameters()), settings.learning_rate, 0.0)
+    vae.encoder.requires_grad_(not settings.only_decoder)
+    optimiser = adamw(list(learning(vae).values()), settings.learning_rate, 0.0)
     average = ExponentialAverage(vae, settings.average_decay)
     crops = Crops(kept["pictures"], kept["boxes"], settings)
 

@@ -27,7 +27,7 @@ from ..poses.motion_mask import face_box, hand_boxes, lip_box
 from ..speech.features import NUM_HANDCRAFTED
 from .clip_pictures import clip_pictures
 from .clips import ClipEntry, ClipSet, write_atomically
-from .mmhaa_loss import Clip
+from .mmhaa_loss import TRAINED_STRENGTHS, Clip
 from .new_networks import NO_CLIP
 
 SpeechKind = Literal["handcrafted", "wav2vec2"]
@@ -129,9 +129,9 @@ class Filmed(Protocol):
 class VideoSet:
     """The clips of a set, square and ``side_px`` large.
 
-    image_encoder: None for a network without CLIP. speech_kind: the speech features that the network reads. masks:
-    which masks its branches take. filmed: where a clip's pictures come from. whole_clips: False encodes only the frames
-    that are asked for, where few of a clip's are learned.
+    image_encoder: None for a network without CLIP. speech_kind: the speech features that the network reads. masks,
+    strengths: which masks its branches take, and how strong these are. filmed: where a clip's pictures come from.
+    whole_clips: False encodes only the frames that are asked for, where few of a clip's are learned.
     """
 
     clips: ClipSet
@@ -140,6 +140,7 @@ class VideoSet:
     image_encoder: ImageEncoder | None = None
     speech_kind: SpeechKind = "handcrafted"
     masks: MaskOptions = field(default_factory=MaskOptions)
+    strengths: tuple[float, float, float] = TRAINED_STRENGTHS
     filmed: Filmed = clip_pictures
     whole_clips: bool = True
 
@@ -215,7 +216,7 @@ class VideoSet:
             DrawnPoses(poses, size),
             BranchMasks(size, **regions, options=self.masks),
             self.speech(entry) if with_speech else None,
-            strengths=(1.0, 1.0, 1.0),
+            strengths=self.strengths,
         )
 
     def clip(

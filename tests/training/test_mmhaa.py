@@ -5,7 +5,7 @@ import pytest
 import torch
 from killing import Killed, killed_at
 from safetensors.torch import load_file
-from video_sets import NARROW, SIDE_PX, square_set
+from video_sets import NARROW, SIDE_PX, moving_square, square_set
 
 from mmgt.diffusion import Parametrisation
 from mmgt.errors import InputError
@@ -142,6 +142,32 @@ def test_the_first_frame_as_the_photo(videos):
     drawn = Batches(videos, replace(IMAGE, reference="first")).make(0)[0]
     first = [videos.latents(entry, slice(0, 1))[0] for entry in videos.clips.of_split("train")]
     assert all(any(torch.equal(photo, one) for one in first) for photo in drawn.clip.photo_latents)
+
+
+def test_few_windows_of_a_clip_are_learned(videos):
+    """Two windows of each of two clips, each of another person, with the clip's first frame as the photo; and no other
+    frames of them are encoded."""
+    asked = []
+
+    def filmed(clips, entry, frames, side_px, person=None):
+        asked.append((entry.file, tuple(frames), person))
+        return moving_square(clips, entry, frames, side_px)
+
+    few = replace(videos, filmed=filmed, whole_clips=False)
+    batches = Batches(few, replace(VIDEO, reference="clip", windows_per_clip=2, new_people=True, batch=8))
+    for step in range(3):
+        batches.make(step)
+    windows = {(file, frames, person) for file, frames, person in asked if frames != (0,)}
+    photos = {(file, person) for file, frames, person in asked if frames == (0,)}
+    assert len(windows) == 4
+    assert {(file, person) for file, _, person in windows} == photos
+    assert len({person for _, _, person in windows}) == 4
+    assert len(asked) == 8  # each once
+
+
+def test_new_people_need_windows():
+    with pytest.raises(InputError, match="number of windows"):
+        replace(VIDEO, new_people=True)
 
 
 def test_latents_are_kept_beside_the_set(videos):
