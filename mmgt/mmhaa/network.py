@@ -13,6 +13,7 @@ from ..diffusion import PUBLISHED, Parametrisation
 from ..errors import InputError
 from ..weights.signatures import PREFIXES
 from .audio_proj import NUM_FRAMES_AROUND, AudioProjection
+from .blocks import NUM_GROUPS
 from .config import UNetConfig
 from .pose_guider import PoseGuider
 from .unet import UNet
@@ -101,7 +102,7 @@ def authors_state(reference: Mapping[str, Tensor], video: Mapping[str, Tensor]) 
 
 
 def build_networks(
-    tensors: Mapping[str, Tensor], num_heads: int, motion_heads: int, num_groups: int, ops: Any = nn
+    tensors: Mapping[str, Tensor], num_heads: int, motion_heads: int, num_groups: int = NUM_GROUPS, ops: Any = nn
 ) -> MMHAA:
     """Both networks on ``meta``, every size read from tensors in the authors' keys."""
     parts = {
