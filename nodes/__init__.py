@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import audio, example, host, mask, mmhaa, pose, pose_edit, pose_video, provenance, smga, video
+from . import audio, evaluation, example, host, mask, mmhaa, pose, pose_edit, pose_video, provenance, smga, video
 
 
 class MMGTExtension(ComfyExtension):
@@ -19,4 +19,5 @@ class MMGTExtension(ComfyExtension):
             *mmhaa.NODES,
             *video.NODES,
             *provenance.NODES,
+            *evaluation.NODES,
         ]

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..mmgt.errors import InputError
 from ..mmgt.mmhaa.drive import STRENGTHS, drive_video
-from ..mmgt.mmhaa.masks import HandsBranch, MaskOptions, ThirdMask
+from ..mmgt.mmhaa.masks import AUTHORS_INFERENCE, MASK_SETS, HandsBranch, MaskOptions, ThirdMask, mask_set
 from ..mmgt.mmhaa.motion import MAX_FRAMES
 from ..mmgt.mmhaa.network import check_speech
 from ..mmgt.mmhaa.pictures import MAX_PX, TRAINED_PX, PictureSize
@@ -90,7 +90,7 @@ def picture_inputs() -> list[io.Input]:
             "hands",
             optional=True,
             tooltip="Where the hands move, instead of the poses' hand boxes; needs a hands_branch, or the third_mask "
-            "'hands'.",
+            "'hands', or masks other than the authors' inference.",
         ),
         io.Image.Input(
             "pose_pictures",
@@ -171,7 +171,7 @@ def video_settings() -> list[io.Input]:
                 default=MaskOptions.third_mask,
                 tooltip="Where the full branch acts. '1 + lips': everywhere, twice at the lips (the authors' "
                 "inference). 'hands' or '1 - face + lips': as they trained. Which of them made the published network "
-                "is not known.",
+                "is not known. 'background': 1 - (face or hands), as the paper says.",
             ),
             io.Combo.Input(
                 "hands_branch",
@@ -180,6 +180,29 @@ def video_settings() -> list[io.Input]:
                 tooltip="Which branch also acts at the hands, with its strength. 'none': the authors' inference. "
                 "'face': their training, and the paper.",
             ),
+        ),
+    ]
+
+
+def mask_inputs() -> list[io.Input]:
+    """Which masks the three branches take, and one more of the user's own; optional, as saved prompts lack them."""
+    return [
+        *host.advanced(
+            io.Combo.Input(
+                "masks",
+                options=list(MASK_SETS),
+                default=AUTHORS_INFERENCE,
+                optional=True,
+                tooltip="The three branches' masks. 'authors' inference': as third_mask and hands_branch say, by "
+                "default 1 + lips, face, lips. 'paper': background, face and hands, lips. 'authors' training': hands "
+                "(or the third_mask '1 - face + lips'), face and hands, lips. The last two take the place of both.",
+            )
+        ),
+        io.Mask.Input(
+            "background",
+            optional=True,
+            tooltip="Where neither face nor hands are, one MASK a frame or one for all, instead of 1 - (face or "
+            "hands); needs masks 'paper', or the third_mask 'background'. Motion Mask Builder gives one.",
         ),
     ]
 
@@ -223,6 +246,8 @@ def _video(
     third_mask=MaskOptions.third_mask,
     hands_branch=MaskOptions.hands_branch,
     latent=None,
+    masks=AUTHORS_INFERENCE,
+    background=None,
     *,
     width,
     height,
@@ -245,7 +270,8 @@ def _video(
         face_mask=face,
         lip_mask=lips,
         hands_mask=hands,
-        mask_options=MaskOptions(third_mask, hands_branch),
+        background_mask=background,
+        mask_options=mask_set(masks, MaskOptions(third_mask, hands_branch)),
         speech=speech,
         strengths=(full_strength, face_strength, lips_strength),
     )
@@ -276,7 +302,7 @@ class MMHAAConditioning(io.ComfyNode):
             category="MMGT/video",
             description="A talking video of a photo, for any sampler: photo, poses, masks and speech for KSampler, "
             "KSampler (Advanced), SamplerCustomAdvanced. The LATENT has one frame a picture of the batch.",
-            inputs=[*picture_inputs(), *video_settings()],
+            inputs=[*picture_inputs(), *video_settings(), *mask_inputs()],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model as it came; for the sampler."),
                 io.Conditioning.Output(display_name="positive", tooltip="Photo, poses, masks and speech."),
@@ -367,6 +393,7 @@ class MMHAAVideoSampler(io.ComfyNode):
                     tooltip="Below 1 the connected latent is refined instead of starting from noise.",
                 ),
                 *video_settings(),
+                *mask_inputs(),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="One frame a picture of the batch; for Decode Video.")

@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from .terminal import add_models_option
 
+SETS = {"inference": "authors' inference", "paper": "paper", "training": "authors' training"}
+MASK_FILES = {  # by their names in ``drive_video``
+    "face_mask": "the face is",
+    "lip_mask": "the lips are",
+    "hands_mask": "the hands are",
+    "background_mask": "neither face nor hands are (with --mask-set paper)",
+}
 VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif"}
 
 if TYPE_CHECKING:
@@ -42,7 +49,8 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         "--third-mask",
         metavar="NAME",
         default="1 + lips",
-        help="where the full branch acts: '1 + lips' (the authors' inference), 'hands' or '1 - face + lips'",
+        help="where the full branch acts: '1 + lips' (the authors' inference), 'hands', '1 - face + lips' or "
+        "'background' (the paper: 1 - (face or hands))",
     )
     add(
         "--hands-branch",
@@ -50,6 +58,10 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="the branch that also acts at the hands: none (the authors' inference), full, face or lips",
     )
+    sets = "all three branches' masks: the authors' inference, the paper's or the authors' training's"
+    add("--mask-set", choices=list(SETS), default="inference", help=f"{sets} (default: inference)")
+    motion = "masks that follow the person, the first frame's for all, or every branch everywhere (default: motion)"
+    add("--masks", dest="mask_motion", choices=["motion", "still", "none"], default="motion", help=motion)
     add("--dtype", choices=["auto", "float32", "bfloat16", "float16"], default="auto", help="auto: float16 on a GPU")
     add_frame_marks(parser)
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (default: auto)")
@@ -92,7 +104,7 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def video_settings_of(args: argparse.Namespace) -> VideoSettings:
     """Raises InputError."""
-    from ..mmhaa.masks import MaskOptions
+    from ..mmhaa.masks import MaskOptions, mask_set
     from ..standalone.video import VideoSettings
 
     width, height = _size_of(args.size)
@@ -101,7 +113,7 @@ def video_settings_of(args: argparse.Namespace) -> VideoSettings:
         height,
         preset_of(args),
         tuple(args.strengths),
-        MaskOptions(args.third_mask, args.hands_branch),
+        mask_set(SETS[args.mask_set], MaskOptions(args.third_mask, args.hands_branch, args.mask_motion)),
         args.device,
         args.dtype,
         frame_marks_of(args),
@@ -117,23 +129,15 @@ def _size_of(given: str | None) -> tuple[int, int]:
 
 
 def add_mask_files(parser: argparse.ArgumentParser) -> None:
-    for name, dest, region in (
-        ("face", "face_mask", "face"),
-        ("lips", "lip_mask", "lips"),
-        ("hands", "hands_mask", "hands"),
-    ):
-        parser.add_argument(
-            f"--{name}-mask",
-            type=Path,
-            dest=dest,
-            metavar="FILE",
-            help=f"where the {region} are, white on black, instead of the pose's boxes: a picture, or a video",
-        )
+    for dest, where in MASK_FILES.items():
+        said = f"where {where}, white on black, instead of the pose's boxes: a picture, or a video"
+        flag = "--lips-mask" if dest == "lip_mask" else f"--{dest.replace('_', '-')}"
+        parser.add_argument(flag, type=Path, dest=dest, metavar="FILE", help=said)
 
 
 def read_masks(args: argparse.Namespace) -> dict[str, Tensor | None]:
     """The mask files [T or 1, H, W] in 0..1, by their names in ``drive_video``. Raises InputError."""
-    return {name: _read_mask(getattr(args, name)) for name in ("face_mask", "lip_mask", "hands_mask")}
+    return {name: _read_mask(getattr(args, name)) for name in MASK_FILES}
 
 
 def _read_mask(path: Path | None) -> Tensor | None:

@@ -49,6 +49,15 @@ def report_markdown(report: Report, inputs: Mapping[str, str], pictures: Sequenc
     return "\n".join([*lines, *(f"![{name}]({name})" for name in pictures), ""])
 
 
+def report_text(report: Report) -> str:
+    """What stands out, a line for each number, and the notes, without Markdown."""
+    lines = [f"! {sentence}" for sentence in report.alarms.values()]
+    for row in report.rows:
+        unit = "" if ".." in row.unit else f" {row.unit}"
+        lines.append(f"{row.name}: {row.value:.4g}{unit} ({GOOD[row.better]}): {row.meaning}")
+    return "\n".join([*lines, *(f"- {note}" for note in report.notes)])
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """Lines of a Markdown table."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]

@@ -16,7 +16,7 @@ from ..poses import POSE_FPS, PoseSequence
 from ..poses.draw import draw_pose
 from ..poses.motion_mask import face_box, hand_boxes, lip_box
 from ..speech.features import SpeechFeatures
-from .masks import BoxMasks, BranchMasks, EvenMasks, GivenMasks, MaskOptions, RegionMasks
+from .masks import BoxMasks, BranchMasks, EvenMasks, GivenMasks, MaskOptions, NoMasks, RegionMasks
 from .pictures import LATENT_PX, NETWORK_PX, PictureSize, picture_for_network
 
 logger = logging.getLogger("mmgt")
@@ -106,6 +106,7 @@ def drive_video(
     face_mask: Tensor | None = None,
     lip_mask: Tensor | None = None,
     hands_mask: Tensor | None = None,
+    background_mask: Tensor | None = None,
     mask_options: MaskOptions = MaskOptions(),
     speech: SpeechFeatures | None = None,
     strengths: tuple[float, float, float] = STRENGTHS,
@@ -139,7 +140,7 @@ def drive_video(
             f"there is one frame of poses, but the speech has {len(speech.gesture)}; connect a pose sequence (SMGA "
             "Audio2Pose Sampler, Rhythm Audio2Pose, DWPose Pose Video), not the initial pose."
         )
-    given = {"face": face_mask, "lips": lip_mask, "hands": hands_mask}
+    given = {"face": face_mask, "lips": lip_mask, "hands": hands_mask, "background": background_mask}
     pictures_px = [(size.height_px, size.width_px)]  # the video's, and those of what is squeezed to it alike
     if poses is not None:
         pictures_px.append((poses.height_px, poses.width_px))
@@ -205,8 +206,17 @@ def _masks(
 
     pictures_px: height and width of the video and of what moves it, of whose aspects a mask may be.
     """
+    if options.motion == "none":
+        if any(mask is not None for mask in given.values()):
+            raise InputError("masks were given, but without masks nothing reads them; leave them out, or take motion.")
+        return NoMasks(size)
+    if given["background"] is not None and options.third_mask != "background":
+        raise InputError(
+            "the background mask would act nowhere, as the full branch's mask is another; set masks to 'paper' (or "
+            "third_mask to 'background'), or disconnect the mask."
+        )
     regions: dict[str, RegionMasks] = {}
-    for name, boxes in (("face", face_box), ("lips", lip_box), ("hands", hand_boxes)):
+    for name, boxes in (("face", face_box), ("lips", lip_box), ("hands", hand_boxes), ("background", None)):
         mask = given[name]
         if mask is not None:
             _check_mask(name, mask, pictures_px)
@@ -217,7 +227,7 @@ def _masks(
                     f"give {num_frames}, or one for all."
                 )
             regions[name] = GivenMasks(mask, size)
-        elif poses is not None:
+        elif poses is not None and boxes is not None:
             regions[name] = BoxMasks(poses, size, boxes)
     if options.needs_hands and "hands" not in regions:
         raise InputError(
@@ -227,7 +237,7 @@ def _masks(
     if given["hands"] is not None and not options.needs_hands:
         raise InputError(
             "the hands mask would act nowhere, as hands_branch is 'none' and third_mask is not 'hands'; set "
-            "hands_branch to full, face or lips, or third_mask to 'hands', or disconnect the mask."
+            "hands_branch to full, face or lips, third_mask to 'hands' or masks to 'paper', or disconnect the mask."
         )
     if not regions:
         logger.warning("pose pictures without poses or masks: the speech acts on the whole picture alike")

@@ -7,14 +7,14 @@ code, their training and the paper do not agree on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, check_choice
 from ..poses import PoseSequence
 from ..poses.motion_mask import Box
 from .pictures import NETWORK_PX, PictureSize
@@ -23,8 +23,9 @@ NUM_MASK_LEVELS = 3  # audio modules live at 1, 1/2 and 1/4 of the latent size
 BLUR_PX = 64  # masks are blurred at this size, whatever the picture's
 FACE_BLUR, LIP_BLUR = 31, 21  # kernel sizes in px; hands are blurred like lips
 
-ThirdMask = Literal["1 + lips", "hands", "1 - face + lips"]
+ThirdMask = Literal["1 + lips", "hands", "1 - face + lips", "background"]
 HandsBranch = Literal["none", "full", "face", "lips"]
+MaskMotion = Literal["motion", "still", "none"]
 
 
 @dataclass(frozen=True)
@@ -32,26 +33,49 @@ class MaskOptions:
     """Which masks the branches take; the defaults are the authors' inference.
 
     third_mask: of the full branch. "1 + lips": everywhere, and twice at the lips (the authors' inference); "hands"
-    (their training data); "1 - face + lips" (their training on PATS, clamped to 0..1 where theirs wraps around). Which
-    of them made the published network is not recorded.
+    (their training data); "1 - face + lips" (their training on PATS, clamped to 0..1 where theirs wraps around);
+    "background": 1 - (face or hands) (the paper). Which of them made the published network is not recorded.
     hands_branch: the branch that also acts at the hands. "none" (the authors' inference); "face" (their training, and
     the paper); "lips"; "full": added to the third mask.
+    motion: "motion": masks follow the person; the paper's ablations: "still": all frames have the first one's;
+    "none": every branch acts everywhere.
     """
 
     third_mask: ThirdMask = "1 + lips"
     hands_branch: HandsBranch = "none"
+    motion: MaskMotion = "motion"
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("third_mask", self.third_mask, get_args(ThirdMask)),
             ("hands_branch", self.hands_branch, get_args(HandsBranch)),
+            ("the masks' motion", self.motion, get_args(MaskMotion)),
         ):
             if value not in allowed:
                 raise InputError(f"{name} is '{value}'; it must be one of {', '.join(map(repr, allowed))}.")
 
     @property
     def needs_hands(self) -> bool:
-        return self.third_mask == "hands" or self.hands_branch != "none"
+        return self.motion != "none" and (self.third_mask in ("hands", "background") or self.hands_branch != "none")
+
+
+AUTHORS_INFERENCE, PAPER, AUTHORS_TRAINING = MASK_SETS = ("authors' inference", "paper", "authors' training")
+
+
+def mask_set(name: str, chosen: MaskOptions = MaskOptions()) -> MaskOptions:
+    """The three branches' masks by name, one of ``MASK_SETS``. Raises InputError.
+
+    "authors' inference": as chosen, which by default is 1 + lips, face, lips. "paper": background = 1 - (face or
+    hands), face and hands, lips. "authors' training": hands (or 1 - face + lips, where that is chosen), face and hands,
+    lips.
+    """
+    check_choice("the mask set", name, MASK_SETS)
+    if name == PAPER:
+        return replace(chosen, third_mask="background", hands_branch="face")
+    if name == AUTHORS_TRAINING:
+        third: ThirdMask = "1 - face + lips" if chosen.third_mask == "1 - face + lips" else "hands"
+        return replace(chosen, third_mask=third, hands_branch="face")
+    return chosen
 
 
 class RegionMasks(Protocol):
@@ -100,15 +124,21 @@ class GivenMasks:
 
 @dataclass(frozen=True)
 class BranchMasks:
-    """The masks of all branches: frames -> levels. hands may be missing where nothing needs them."""
+    """The masks of all branches: frames -> levels. hands may be missing where nothing needs them.
+
+    background: of the full branch, instead of 1 - (face or hands); only with the third mask "background".
+    """
 
     size: PictureSize
     face: RegionMasks
     lips: RegionMasks
     hands: RegionMasks | None = None
     options: MaskOptions = MaskOptions()
+    background: RegionMasks | None = None
 
     def __call__(self, frames: Sequence[int]) -> tuple[Tensor, ...]:
+        if self.options.motion == "still":
+            frames = [0] * len(frames)
         hands = self.hands if self.options.needs_hands else None
         return network_masks(
             self.face(frames),
@@ -117,6 +147,7 @@ class BranchMasks:
             None if hands is None else hands(frames),
             self.options,
             keep_range=any(isinstance(region, GivenMasks) for region in (self.face, self.lips, hands)),
+            background=None if self.background is None else self.background(frames),
         )
 
 
@@ -129,6 +160,16 @@ class EvenMasks:
     def __call__(self, frames: Sequence[int]) -> tuple[Tensor, ...]:
         nothing = np.zeros((len(frames), NETWORK_PX, NETWORK_PX), np.uint8)
         return network_masks(nothing, nothing, *self.size.latent_shape)
+
+
+@dataclass(frozen=True)
+class NoMasks:
+    """The ablation without motion masks: every branch acts everywhere alike."""
+
+    size: PictureSize
+
+    def __call__(self, frames: Sequence[int]) -> tuple[Tensor, ...]:
+        return tuple(torch.ones_like(level) for level in EvenMasks(self.size)(frames))
 
 
 def blurred_mask(mask: np.ndarray, kernel_px: int, keep_range: bool = False) -> np.ndarray:
@@ -171,10 +212,12 @@ def network_masks(
     hands: np.ndarray | None = None,
     options: MaskOptions = MaskOptions(),
     keep_range: bool = False,
+    background: np.ndarray | None = None,
 ) -> tuple[Tensor, ...]:
     """Masks [F, H, W] uint8 -> for each level [3 (full, face, lips), F, h w] for latents of height x width.
 
-    hands are needed where ``options.needs_hands``. keep_range: see ``blurred_mask``.
+    hands are needed where ``options.needs_hands``. keep_range: see ``blurred_mask``. background: instead of what is
+    outside of face and hands.
     """
 
     def pyramid(masks: np.ndarray, kernel_px: int) -> tuple[Tensor, ...]:
@@ -185,7 +228,13 @@ def network_masks(
 
     face_levels = pyramid(with_hands("face", face), FACE_BLUR)
     lip_levels = pyramid(with_hands("lips", lips), LIP_BLUR)
-    full_levels = [_without_hands(options, *regions) for regions in zip(face_levels, lip_levels, strict=True)]
+    full_levels: Sequence[Tensor]
+    if options.third_mask == "background":
+        if background is None:
+            background = 255 - (face if hands is None else _union(face, hands))
+        full_levels = mask_pyramid(background, FACE_BLUR, height, width, keep_range=True)  # one without a hole stays 1
+    else:
+        full_levels = [_without_hands(options, *regions) for regions in zip(face_levels, lip_levels, strict=True)]
     if hands is not None and (options.third_mask == "hands" or options.hands_branch == "full"):
         full_levels = [a + b for a, b in zip(full_levels, pyramid(hands, LIP_BLUR), strict=True)]
     return tuple(torch.stack(levels) for levels in zip(full_levels, face_levels, lip_levels, strict=True))

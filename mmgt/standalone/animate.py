@@ -80,10 +80,10 @@ def animate(
     photo: a file, or [H, W, 3] uint8. recording, vocals: files, or sound; vocals, the voice alone, are encoded instead
     of the recording. out: the video; must not exist. weights: the models folder, see
     ``weights.places.in_models``.
-    initial_pose: the person's pose in the photo; None: it is detected. masks: face_mask, lip_mask, hands_mask
-    [T or 1, H, W] in 0..1 instead of the poses' boxes (see ``drive_video``). progress(label) -> progress(step, total),
-    which may raise to cancel. poses_made(poses, scores, provenance) is called between the stages; provenance is that
-    of the poses.
+    initial_pose: the person's pose in the photo; None: it is detected. masks: face_mask, lip_mask, hands_mask,
+    background_mask [T or 1, H, W] in 0..1 instead of the poses' boxes (see ``drive_video``). progress(label) ->
+    progress(step, total), which may raise to cancel. poses_made(poses, scores, provenance) is called between the
+    stages; provenance is that of the poses.
     Everything is read and recognised before the first network runs. Raises InputError.
     """
     check_video_output(out)
@@ -208,6 +208,8 @@ def _open_filmed(video: Path, settings: VideoSettings, masks: Mapping[str, Tenso
     reader = VideoReader(video, POSE_FPS)
     if any(mask is not None for mask in masks.values()):
         raise InputError(f"{video.name} is a video, which goes without masks; give a pose file, or no mask files.")
+    if settings.masks.motion != "motion":
+        raise InputError(f"{video.name} is a video, which has no motion masks to change; give a pose file.")
     if settings.masks.needs_hands:
         raise InputError(f"{video.name} is a video, which does not say where the hands are; give a pose file.")
     return reader

@@ -23,7 +23,18 @@ TRAINED_NODES = {"MMGT_LoadSMGAModel", "MMGT_LoadMMHAAModel"}
 RULES_NODE = "MMGT_RhythmAudio2Pose"
 SEEDS = ("seed", "noise_seed")
 # Texts that are choices of ours and of core's samplers; all others could be somebody's words or files.
-CHOICES = ("sampler_name", "scheduler", "preset", "solver", "spacing", "codec", "third_mask", "hands_branch", "style")
+CHOICES = (
+    "sampler_name",
+    "scheduler",
+    "preset",
+    "solver",
+    "spacing",
+    "codec",
+    "third_mask",
+    "hands_branch",
+    "masks",
+    "style",
+)
 
 
 def how_video_was_made(node: type[io.ComfyNode], content: str, is_decoded: bool = True) -> Provenance:

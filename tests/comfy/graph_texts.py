@@ -128,6 +128,24 @@ def decode_to_file(latent: str, prefix: str) -> Node:
     return Node("saved", "MMGT_DecodeVideoToFile", given, {"filename_prefix": prefix}, picture=280)
 
 
+def _decoded(latent: str) -> Node:
+    return Node(f"{latent}_pictures", "MMGT_DecodeVideo", {"latent": latent, "vae": "vae", "audio": SPEECH}, width=220)
+
+
+def _evaluated(which: str, **more: str) -> Node:
+    given = {"image": f"{which}_pictures.image", "poses": "gestures", "audio": SPEECH, "photo": PHOTO}
+    return Node(f"{which}_numbers", "MMGT_Evaluate", given | more, width=280, picture=300)
+
+
+def _beside() -> Node:
+    given = {"image1": "a_pictures.image", "image2": "b_pictures.image"}
+    return Node("beside", "ImageStitch", given)
+
+
+def _beside_video() -> Node:
+    return Node("beside_video", "CreateVideo", {"images": "beside", "audio": SPEECH}, {"fps": 25})
+
+
 def preview(poses: str) -> Node:
     given = {"image": PHOTO, "poses": poses, "initial_pose": "initial", "audio": SPEECH}
     return Node("preview", "MMGT_PreviewMotion", given, picture=PICTURE)
@@ -644,6 +662,52 @@ GRAPHS = {
                 [Group("11 Video file", [save_video("marked", "video/mmgt_poses")], GREEN)],
             ],
             0.88,
+        ),
+    ),
+    "11_compare_two_settings": Graph(
+        "## Two settings side by side, by their numbers\n\n"
+        "One photo, one speech, one seed, two settings: here the authors' masks (A) and the paper's (B). Change what "
+        "you want to know in **one** of the two *MM-HAA Video Samplers*: preset, steps, cfg, masks, strengths, seed. "
+        f"{OWN}\n\n"
+        "**Files** (the page offers what is missing when the graph opens)\n{files}\n\n"
+        f"{AUTHORS_NOTE} {WITHOUT_DWPOSE}\n\n"
+        "*MMGT Evaluate* shows a table on itself: value, which way is good, what it means; lines with `!` say what is "
+        "plainly wrong. B is measured against A as its reference: SSIM 1 means that the setting changes nothing. A "
+        "real video of the speaker as *reference* says which of both is nearer. The charts show errors over time, "
+        "motion against speech, where it moves, and the worst frames.",
+        narrow(
+            [
+                *before(NO_WAVLM, smga=False),
+                [Group("5 Poses", [RHYTHM]), Group("6 MM-HAA files", LOADERS)],
+                [
+                    Group("7 Setting A", [mmhaa("gestures", key="a")], GREEN),
+                ],
+                [
+                    Group("8 Setting B", [mmhaa("gestures", key="b", values={"masks": "paper"})], GREEN),
+                ],
+                [
+                    Group("9 Frames of A", [_decoded("a")], GREEN),
+                    Group("10 Frames of B", [_decoded("b")], GREEN),
+                ],
+                [
+                    Group("11 Numbers of A", [_evaluated("a")], GREEN),
+                    Group("13 A beside B", [_beside()], GREEN),
+                ],
+                [
+                    Group("12 Numbers of B", [_evaluated("b", reference="a_pictures.image")], GREEN),
+                    Group("14 Video", [_beside_video()], GREEN),
+                    Group(
+                        "Charts of A", [Node("a_charts", "PreviewImage", {"images": "a_numbers.plots"}, picture=140)]
+                    ),
+                ],
+                [
+                    Group("15 Video file", [save_video("beside_video", "video/mmgt_compared")], GREEN),
+                    Group(
+                        "Charts of B", [Node("b_charts", "PreviewImage", {"images": "b_numbers.plots"}, picture=150)]
+                    ),
+                ],
+            ],
+            0.8,
         ),
     ),
 }

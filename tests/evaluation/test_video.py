@@ -12,7 +12,7 @@ import pytest
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.errors import InputError
 from mmgt.evaluation.measured import Measured
-from mmgt.evaluation.report import report_csv, report_json, report_markdown
+from mmgt.evaluation.report import report_csv, report_json, report_markdown, report_text
 from mmgt.evaluation.video import Report, evaluate_video
 from mmgt.media import read_recording
 from mmgt.pose_files import load_poses
@@ -135,3 +135,7 @@ def test_reports_are_read_back():
     assert len({line.count("|") for line in table}) == 1
     assert "| higher is better | likeness |" in table[2]
     assert "- Said." in lines
+    text = report_text(REPORT).splitlines()
+    assert text[0] == "! The lips come 2 frames too early."
+    assert "PSNR whole: inf dB (higher is better): likeness" in text
+    assert "- Said." in text

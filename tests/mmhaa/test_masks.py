@@ -7,7 +7,16 @@ import torch
 from mmgt.assets import ASTRONAUT_POSE
 from mmgt.errors import InputError
 from mmgt.mmhaa.drive import drive_video
-from mmgt.mmhaa.masks import FACE_BLUR, BranchMasks, GivenMasks, MaskOptions, mask_pyramid, network_masks
+from mmgt.mmhaa.masks import (
+    FACE_BLUR,
+    MASK_SETS,
+    BranchMasks,
+    GivenMasks,
+    MaskOptions,
+    mask_pyramid,
+    mask_set,
+    network_masks,
+)
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.pose_files import load_poses
 from mmgt.poses import PoseSequence
@@ -55,6 +64,56 @@ def test_hands_choose_their_branch():
         torch.testing.assert_close(level[1], wanted)
 
 
+def test_the_papers_background_is_what_is_neither_face_nor_hands():
+    full, face, lips = levels(third_mask="background", hands_branch="face")[0]
+    assert full[0, NOWHERE] > 0.95
+    assert max(full[0, AT_FACE], full[0, AT_HANDS]) < 0.25  # its edge is blurred
+    torch.testing.assert_close(full, 1 - face, atol=2 / 255, rtol=0)  # face is the mask of face and hands
+    torch.testing.assert_close(lips, levels()[0][2])
+    nothing = np.zeros_like(FACE)
+    everywhere = network_masks(nothing, nothing, SIDE, SIDE, nothing, mask_set("paper"))
+    assert everywhere[0][0].min() == 1  # not nowhere, as a stretched constant would be
+    assert [mask_set(name) for name in MASK_SETS] == [
+        MaskOptions(),
+        MaskOptions("background", "face"),
+        MaskOptions("hands", "face"),
+    ]
+    assert mask_set("authors' training", MaskOptions("1 - face + lips")) == MaskOptions("1 - face + lips", "face")
+    chosen = MaskOptions("hands", "lips", "still")
+    assert mask_set("authors' inference", chosen) == chosen
+    assert mask_set("paper", chosen).motion == "still"
+    with pytest.raises(InputError, match="the mask set is 'authors'"):
+        mask_set("authors")
+
+
+def test_a_given_background_is_the_full_branchs():
+    mask = torch.zeros(1, 128, 128)
+    mask[:, :, :64] = 0.5
+    drive = drive_video(SIZE, poses=poses(), background_mask=mask, mask_options=mask_set("paper"))
+    full = drive.masks([0, 2])[0][0].unflatten(1, (SIDE, SIDE))
+    assert full[:, :, :4].min() > 0.49
+    assert full[:, :, -4:].max() == 0
+    with pytest.raises(InputError, match="the background mask would act nowhere"):
+        drive_video(SIZE, poses=poses(), background_mask=mask)
+    with pytest.raises(InputError, match="must be"):
+        drive_video(SIZE, poses=poses(), background_mask=mask[0], mask_options=mask_set("paper"))
+    with pytest.raises(InputError, match="2 background masks for 3 frames"):
+        drive_video(SIZE, poses=poses(), background_mask=mask.repeat(2, 1, 1), mask_options=mask_set("paper"))
+
+
+def test_masks_stand_still_or_are_none():
+    moving = drive_video(SIZE, poses=poses()).masks([0, 1, 2])
+    still = drive_video(SIZE, poses=poses(), mask_options=MaskOptions(motion="still")).masks([0, 1, 2])
+    none = drive_video(SIZE, poses=poses(), mask_options=MaskOptions(motion="none")).masks([0, 1, 2])
+    for level, held, ones in zip(moving, still, none, strict=True):
+        torch.testing.assert_close(held, level[:, :1].expand_as(level), atol=0, rtol=0)
+        assert ones.shape == level.shape
+        assert ones.min() == ones.max() == 1
+    assert not torch.equal(moving[0][:, 2], still[0][:, 2])
+    with pytest.raises(InputError, match="masks were given"):
+        drive_video(SIZE, poses=poses(), face_mask=torch.zeros(1, 128, 128), mask_options=MaskOptions(motion="none"))
+
+
 def poses():
     still = load_poses(ASTRONAUT_POSE)
     moved = still.keypoints.repeat(3, 1, 1) + torch.linspace(0, 0.1, 3)[:, None, None]
@@ -62,7 +121,8 @@ def poses():
 
 
 @pytest.mark.parametrize(
-    "options", [MaskOptions(), MaskOptions("hands", "face"), MaskOptions("1 - face + lips", "full")]
+    "options",
+    [MaskOptions(), MaskOptions("hands", "face"), MaskOptions("1 - face + lips", "full"), mask_set("paper")],
 )
 def test_the_mask_builders_masks_are_those_of_the_poses(options):
     built = motion_masks(poses(), 128, 128)
@@ -108,7 +168,7 @@ def test_a_mask_keeps_its_meaning():
     assert given(mask.repeat(1, 2, 1)[:, ::2]).shape == (SIDE, SIDE)  # another size
 
 
-@pytest.mark.parametrize("wrong", [{"third_mask": "background"}, {"hands_branch": "hands"}])
+@pytest.mark.parametrize("wrong", [{"third_mask": "rest"}, {"hands_branch": "hands"}, {"motion": "slow"}])
 def test_an_unknown_name_is_one_sentence(wrong):
     with pytest.raises(InputError, match="must be one of"):
         MaskOptions(**wrong)

@@ -6,6 +6,7 @@ import json
 import re
 import weakref
 from dataclasses import replace
+from itertools import combinations
 
 import av
 import numpy as np
@@ -187,15 +188,20 @@ def test_the_seed_decides(inputs, tmp_path, pose_file, monkeypatch):
 
 def test_the_third_mask_is_an_option(inputs, tmp_path, pose_file, capsys):
     shown = []
-    for number, name in enumerate(("1 + lips", "hands")):
+    for number, chosen in enumerate(({}, {"third_mask": "hands"}, {"mask_set": "paper"}, {"masks": "none"})):
         out = tmp_path / f"{number}.mp4"
-        assert run("pose2video", inputs, poses=pose_file, out=out, third_mask=name) == 0
+        assert run("pose2video", inputs, poses=pose_file, out=out, **chosen) == 0
         shown.append(frames_and_seconds(out)[0])
-    assert not np.array_equal(*shown)
+    assert not any(np.array_equal(a, b) for a, b in combinations(shown, 2))
     capsys.readouterr()
-    assert run("pose2video", inputs, poses=tmp_path / "0.mp4", out=tmp_path / "2.mp4", hands_branch="face") == 2
+    wrong = {"masks": "still", "poses": tmp_path / "0.mp4", "out": tmp_path / "4.mp4"}
+    assert run("pose2video", inputs, **wrong) == 2
+    assert "has no motion masks to change" in one_sentence(capsys)
+    assert run("pose2video", inputs, poses=pose_file, out=tmp_path / "4.mp4", background_mask=inputs["image"]) == 2
+    assert "the background mask would act nowhere" in one_sentence(capsys)
+    assert run("pose2video", inputs, poses=tmp_path / "0.mp4", out=tmp_path / "4.mp4", hands_branch="face") == 2
     assert "does not say where the hands are" in one_sentence(capsys)
-    assert run("pose2video", inputs, poses=pose_file, out=tmp_path / "2.mp4", third_mask="lips") == 2
+    assert run("pose2video", inputs, poses=pose_file, out=tmp_path / "4.mp4", third_mask="lips") == 2
     assert "third_mask is 'lips'" in one_sentence(capsys)
 
 
