@@ -40,15 +40,17 @@ def check_distinct(paths: Iterable[Path | None]) -> None:
 
 
 @contextmanager
-def unfinished_file(path: Path) -> Iterator[Path]:
+def unfinished_file(path: Path, folder: Path | None = None) -> Iterator[Path]:
     """A file beside ``path`` to write into, of a name that no other run has; it gets the name when it is complete.
+
+    folder: where it lies until then, on the same disk.
 
     Nothing is overwritten: if ``path`` is there by then, what was written is kept under the next free name and an
     InputError says which. A full disk and other failures of writing are one sentence too. What is unfinished is
     removed.
     """
     check_output(path)
-    handle, name = tempfile.mkstemp(prefix=".mmgt-", suffix=f".unfinished{path.suffix}", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".mmgt-", suffix=f".unfinished{path.suffix}", dir=folder or path.parent)
     os.close(handle)
     unfinished = Path(name)
     unfinished.chmod(0o666 & ~_umask())

@@ -30,7 +30,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Portrait + recording -> poses (SMGA, or Rhythm) -> video (MM-HAA) with the recording."""
-    from ..media import all_or_none, check_distinct, check_output
+    from ..media import check_distinct, check_output
     from ..memory import reuse_freed_memory
     from ..pose_files import save_poses
     from ..standalone.animate import AnimateSettings, animate
@@ -41,27 +41,28 @@ def run(args: argparse.Namespace) -> None:
     check_distinct((args.out, args.poses_out))
     settings = AnimateSettings(pose_settings_of(args, by_rules=args.rhythm), video_settings_of(args))
 
-    with all_or_none() as wrote:
+    made: list[tuple[PoseSequence, Provenance]] = []
 
-        def between_stages(poses: PoseSequence, scores: Sequence[Score], provenance: Provenance) -> None:
-            show_scores(scores)
-            if args.poses_out is not None:
-                save_poses(poses, args.poses_out, provenance)
-                wrote(args.poses_out)
-            if choose_device(args.device).type == "cpu":
-                reuse_freed_memory()
+    def between_stages(poses: PoseSequence, scores: Sequence[Score], provenance: Provenance) -> None:
+        show_scores(scores)
+        made.append((poses, provenance))
+        if choose_device(args.device).type == "cpu":
+            reuse_freed_memory()
 
-        animate(
-            args.image,
-            args.audio,
-            args.out,
-            args.models,
-            settings,
-            seed=args.seed,
-            initial_pose=given_pose(args),
-            vocals=args.vocals,
-            masks=read_masks(args),
-            progress=show_progress,
-            poses_made=between_stages,
-        )
+    animate(
+        args.image,
+        args.audio,
+        args.out,
+        args.models,
+        settings,
+        seed=args.seed,
+        initial_pose=given_pose(args),
+        vocals=args.vocals,
+        masks=read_masks(args),
+        progress=show_progress,
+        poses_made=between_stages,
+    )
+    if args.poses_out is not None:  # with the video, not before it: a run that was killed can be given again
+        ((poses, provenance),) = made
+        save_poses(poses, args.poses_out, provenance)
     print(f"done: {args.out}")

@@ -70,6 +70,7 @@ def write_video(
     provenance: Provenance | None = None,
     is_generated: bool = True,
     frame_marks: FrameMarks = FrameMarks(),
+    unfinished_in: Path | None = None,
 ) -> int:
     """Write [H, W, 3] uint8 RGB frames as BT.709 video, with ``sound`` as AAC at its own rate and channels.
 
@@ -79,8 +80,8 @@ def write_video(
     memory does not grow with length. An odd last row or column is repeated (the codecs need even sizes). metadata:
     texts by any names. provenance: how the frames were made; without one the video says that this pack made it. Only
     is_generated=False, for parts of a film, leaves it unmarked. frame_marks: in the pictures themselves. The video
-    appears under its name when it is complete and marked (see ``unfinished_file``). Returns the number of frames
-    written.
+    appears under its name when it is complete and marked; until then it lies in unfinished_in, else beside it (see
+    ``unfinished_file``). Returns the number of frames written.
     """
     check_video_output(path, codec)
     if is_generated:
@@ -90,7 +91,7 @@ def write_video(
             metadata[XMP_TAG] = xmp.packet(provenance).decode()
     if isinstance(sound, (Recording, Path)):
         sound = sound_for_aac(sound)
-    with unfinished_file(path) as unfinished:
+    with unfinished_file(path, unfinished_in) as unfinished:
         num_frames = _encode_video(unfinished, frame_marks.on(frames, fps), fps, sound, codec, metadata)
         if provenance is not None and path.suffix.lower() in MP4_SUFFIXES:
             boxes.append_xmp(unfinished, xmp.packet(provenance))

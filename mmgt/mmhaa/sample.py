@@ -7,7 +7,7 @@ windows, and for others where memory is free. What it reads on the CPU is made o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -37,6 +37,7 @@ logger = logging.getLogger("mmgt")
 
 GUIDED: Rows = (False, True)
 MAX_KEPT_WINDOWS = 16  # on any device: 132 frames in windows of 12. A GPU keeps more while it has room.
+WINDOWS_KEPT_AT_ONCE = 32  # on the disk, of a run that can be gone on with: the device is waited for then
 DEVICE_RESERVE, RAM_RESERVE = 3 * 2**30, 4 * 2**30  # bytes that are left free by what is kept beyond these windows
 
 
@@ -108,6 +109,59 @@ class _Prepared:
     strengths: Tensor
 
 
+@dataclass(frozen=True)
+class KeptStep:
+    """A finished step. values [T, 4, h, w] float32: the latents after it, or what was predicted, for a scheduler with a
+    memory, which has to take its steps again. finer: windows that run in a finer dtype from then on."""
+
+    values: Tensor
+    finer: Mapping[Window, torch.dtype] = field(default_factory=dict)
+
+
+class Kept(Protocol):
+    """What an earlier run with the same inputs has finished, and where this one keeps what it finishes."""
+
+    def num_steps(self) -> int:
+        """How many steps, from the first on, are finished."""
+        ...
+
+    def step(self, step_idx: int) -> KeptStep: ...
+
+    def keep_step(self, step_idx: int, step: KeptStep, only_last: bool) -> None:
+        """only_last: the steps before it are not needed any more."""
+        ...
+
+    def windows(self, step_idx: int, total: Tensor) -> int:
+        """Fill a step's sum over windows [rows, T, 4, h, w] as far as it came; returns how many windows are in it."""
+        ...
+
+    def keep_windows(self, step_idx: int, num_windows: int, frames: Tensor, sums: Tensor) -> None:
+        """The sum [rows, F, 4, h, w] at frames [F] that changed since the call before."""
+        ...
+
+
+@dataclass
+class _Keeping:
+    """Keeps a step's sum over windows, some windows at a time, as long as their numbers are right."""
+
+    kept: Kept
+    step_idx: int
+    _frames: list[Tensor] = field(default_factory=list)
+    _fine: list[Tensor] = field(default_factory=list)
+    _stopped: bool = False
+
+    def done(self, num_windows: int, frames: Tensor, is_fine: Tensor, total: Tensor) -> None:
+        self._frames.append(frames)
+        self._fine.append(is_fine)
+        if num_windows % WINDOWS_KEPT_AT_ONCE or self._stopped:
+            return
+        self._stopped = not bool(torch.stack(self._fine).all())
+        if not self._stopped:
+            changed = torch.cat(self._frames).unique()
+            self.kept.keep_windows(self.step_idx, num_windows, changed, total[:, changed])
+        self._frames, self._fine = [], []
+
+
 @dataclass
 class VideoRun:
     """One sampling run of a video: the network, and what it keeps between the steps.
@@ -130,10 +184,18 @@ class VideoRun:
     _num_steps: int = -1
 
     @torch.inference_mode()
-    def predict(self, latents: Tensor, timestep: float, rows: Rows = GUIDED, where: str = "") -> Tensor:
+    def predict(
+        self,
+        latents: Tensor,
+        timestep: float,
+        rows: Rows = GUIDED,
+        where: str = "",
+        keeping: _Keeping | None = None,
+    ) -> Tensor:
         """What the network predicts of all frames (v, or the noise if it learned that), [rows, T, 4, h, w] float32.
 
-        latents: [T, 4, h, w] at timestep 999 .. 0. where: names the step in an error. Raises NumericalError.
+        latents: [T, 4, h, w] at timestep 999 .. 0. where: names the step in an error. keeping: of the step's windows.
+        Raises NumericalError.
         """
         if timestep != self._last_timestep:
             self._last_timestep, self._num_steps = timestep, self._num_steps + 1
@@ -142,16 +204,28 @@ class VideoRun:
             rows = (True,)
         blend = self._blend(len(latents), latents.device)
         total = torch.zeros(len(rows), *latents.shape, device=latents.device)
+        first = 0 if keeping is None else keeping.kept.windows(keeping.step_idx, total)
         fine = []
-        for idx, window in enumerate(blend.windows):
+        for idx, window in enumerate(blend.windows[first:], first):
             v = self._window(latents[blend.frames[idx]], timestep, window, rows)
             fine.append(v.isfinite().all())
             blend.add(total, idx, torch.where(fine[-1], v, 0))
-        for idx in _wrong(fine):
+            if keeping is not None:
+                keeping.done(idx + 1, blend.frames[idx], fine[-1], total)
+        for idx in (first + number for number in _wrong(fine)):
             again = self._again(latents[blend.frames[idx]], timestep, blend.windows[idx], rows, where)
             blend.add(total, idx, again)
         v = blend.mean(total)
         return v if rows == asked else v.expand(len(asked), *v.shape[1:])
+
+    def go_on_at(self, step_idx: int, finer: Mapping[Window, torch.dtype]) -> None:
+        """The next step is this one, of a run that was broken off before it."""
+        self._num_steps, self._finer = step_idx - 1, dict(finer)
+
+    @property
+    def finer(self) -> dict[Window, torch.dtype]:
+        """The windows that run in a finer dtype from now on."""
+        return dict(self._finer)
 
     def _blend(self, num_frames: int, device: torch.device) -> WindowMean:
         if num_frames not in self._blends:
@@ -287,7 +361,12 @@ def window_context(network: VideoNetwork, inputs: WindowInputs, prepared: _Prepa
 
 
 class Scheduler(Protocol):
-    """How the denoising loop steps; diffusers' schedulers fit through ``mmgt.standalone.schedulers``."""
+    """How the denoising loop steps; diffusers' schedulers fit through ``mmgt.standalone.schedulers``.
+
+    has_memory: whether a step depends on the steps before it.
+    """
+
+    has_memory: bool
 
     @property
     def timesteps(self) -> Sequence[float]: ...
@@ -302,6 +381,8 @@ class DDIM:
     The step from t leads to t - 1000 // num_steps, which is not always the next timestep of the list. The memory of
     what the network predicts is used up by a step.
     """
+
+    has_memory = False
 
     def __init__(self, num_steps: int = 30, parametrisation: Parametrisation = PUBLISHED) -> None:
         if not 1 <= num_steps <= NUM_TRAIN_STEPS:
@@ -327,22 +408,39 @@ def sample_latents(
     scheduler: Scheduler,
     guidance: float = 3.5,
     progress: Callable[[int, int, Tensor], None] | None = None,
+    kept: Kept | None = None,
 ) -> Tensor:
     """The denoising loop: noise [T, 4, h, w] in the network's dtype -> latents of the same shape in float32.
 
     The latents are float32 between the steps too; only what the network gets is in its dtype. guidance 1 runs one row
-    only, at half the cost. progress(step, num_steps, latents) after each step.
+    only, at half the cost. progress(step, num_steps, latents) after each step. kept: the run goes on with what is
+    finished there, to the same latents as without a break.
     """
     dtype, num_steps = noise.dtype, len(scheduler.timesteps)
     rows = GUIDED if guidance != 1 else (True,)
     with torch.inference_mode():
         x = scheduler.start(noise.float())
         del noise  # a long video's latents are large
-        for step_idx, timestep in enumerate(scheduler.timesteps):
-            scaled = scheduler.scale(x, step_idx).to(dtype)
-            where = f"step {step_idx + 1} of {num_steps}"
-            v = guided(run.predict(scaled, float(timestep), rows, where), guidance)
-            x = scheduler.step(x, v.to(x), step_idx)
+        first, every = 0, run.video.options.reuse_every
+        done = 0 if kept is None else kept.num_steps() // every * every  # deep features are not kept
+        if kept is not None and done:
+            last = kept.step(done - 1)
+            run.go_on_at(done, last.finer)
+            if not scheduler.has_memory:
+                x, first = last.values.to(x), done
+        for step_idx in range(first, num_steps):
+            scaled, timestep = scheduler.scale(x, step_idx).to(dtype), float(scheduler.timesteps[step_idx])
+            if kept is not None and step_idx < done:
+                v = kept.step(step_idx).values.to(x)
+            else:
+                where = f"step {step_idx + 1} of {num_steps}"
+                keeping = _Keeping(kept, step_idx) if kept is not None and every == 1 else None
+                v = guided(run.predict(scaled, timestep, rows, where, keeping), guidance).to(x)
+            stepped = scheduler.step(x, v, step_idx)
+            if kept is not None and step_idx >= done and (scheduler.has_memory or (step_idx + 1) % every == 0):
+                values = v if scheduler.has_memory else stepped
+                kept.keep_step(step_idx, KeptStep(values, run.finer), only_last=not scheduler.has_memory)
+            x = stepped
             if progress is not None:
                 progress(step_idx + 1, num_steps, x)
     return x

@@ -88,6 +88,8 @@ class DiffusersScheduler:
     generator: for those that draw noise.
     """
 
+    has_memory = True
+
     def __init__(self, scheduler: Any, num_steps: int, generator: torch.Generator | None = None) -> None:
         scheduler.set_timesteps(num_steps)
         self.scheduler = scheduler

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from ..mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
 from ..mmhaa.presets import PRESETS, Preset
 from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
 from ..poses import POSE_FPS
-from ..provenance import Provenance
+from ..provenance import Provenance, digest
 from ..speech.encoders import load_wav2vec2
 from ..speech.features import SpeechFeatures
 from ..speech.recording import Recording
@@ -37,6 +37,7 @@ from .devices import choose_device, choose_dtype
 from .image_encoder import encode_photo, load_image_encoder
 from .onednn import fastest_ops
 from .schedulers import check_scheduler, make_scheduler
+from .unfinished_run import UnfinishedRun, unfinished_run
 from .vae import decode_latents, encode_picture, load_vae
 
 logger = logging.getLogger("mmgt")
@@ -162,18 +163,51 @@ def make_video(
     """Photo [H, W, 3] uint8 and drive -> a video file with ``sound``. Same inputs and seed, same video.
 
     weights: files of ``VIDEO_WEIGHTS``. settings: of these, what drive does not hold. provenance: what the file says
-    of itself. progress(label) -> progress(step, total). Raises InputError.
+    of itself. progress(label) -> progress(step, total). What is finished is kept beside ``out`` until that is whole:
+    the same call goes on with a run that was killed, to the same file. Raises InputError.
     """
-    preset, device = settings.preset, choose_device(settings.device)
+    device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
     track = None if sound is None else sound_for_aac(sound)  # before hours of work: a file without sound is refused
+    decisive = (provenance.id, str(device), str(dtype), torch.__version__, torch.get_num_threads())
+    with unfinished_run(out, digest(*decisive)) as kept:
+        if kept is not None:
+            provenance = replace(provenance, made=kept.time_of_making(provenance.made))
+        latents, vae = _sampled(picture, drive, weights, settings, seed, device, dtype, progress("sampling"), kept)
+        show = progress("decoding")
+
+        def decode(first: int, last: int) -> Iterator[np.ndarray]:
+            some = latents[first:last]
+            return frames_of(vae, some, drive.size, lambda done, _total: show(first + done, len(latents)))
+
+        frames = decode(0, len(latents)) if kept is None else kept.frames(decode, len(latents))
+        folder = None if kept is None else kept.folder
+        write_video(
+            out, frames, POSE_FPS, track,
+            provenance=provenance, frame_marks=settings.frame_marks, unfinished_in=folder,
+        )  # fmt: skip
+
+
+def _sampled(
+    picture: np.ndarray,
+    drive: Drive,
+    weights: Mapping[str, Path],
+    settings: VideoSettings,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    show: Callable[[int, int], None],
+    kept: UnfinishedRun | None,
+) -> tuple[Tensor, Any]:
+    """A video's latents [T, 4, h, w], and the VAE that decodes them; the networks are let go."""
+    preset = settings.preset
     generator = torch.Generator("cpu").manual_seed(seed)
     vae = load_vae(weights["vae"], dtype).to(device)
     network, photo, parametrisation = _load_and_read(weights, vae, picture, drive.size, device, dtype)
     scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator, parametrisation)
     if drive.speech is not None:
         check_speech(network, *drive.speech.shape[1:])
-    run, show = VideoRun(network, Video(photo, drive, preset.options)), progress("sampling")
+    run = VideoRun(network, Video(photo, drive, preset.options))
     try:
         latents = sample_latents(
             run,
@@ -181,12 +215,11 @@ def make_video(
             scheduler,
             preset.guidance,
             lambda step, total, _: show(step, total),
+            kept,
         )
     except NumericalError as error:
         raise InputError(str(error)) from error
-    del run, network, photo
-    frames = frames_of(vae, latents, drive.size, progress("decoding"))
-    write_video(out, frames, POSE_FPS, track, provenance=provenance, frame_marks=settings.frame_marks)
+    return latents, vae
 
 
 def _load_and_read(

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import re
+import signal
 import weakref
 from dataclasses import replace
 from itertools import combinations
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from killed_generate import generate
 from PIL import Image
 from portrait import astronaut
 from safetensors import safe_open
@@ -145,6 +147,27 @@ def test_generate_leaves_a_video_with_the_recording(inputs, capsys):
 
     assert run("generate", inputs) == 2  # a second run overwrites nothing
     assert "exists already" in one_sentence(capsys)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_killed_run_goes_on_to_the_same_file(inputs, tmp_path):
+    """SIGKILL in sampling and in decoding, then the same command again: equal to the byte, and nothing left behind."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    given = [
+        word for name in ("image", "audio", "weights", "size", "steps") for word in (f"--{name}", str(inputs[name]))
+    ]
+    whole, killed = (
+        [*given, "--out", f"{folder / name}.mp4", "--poses-out", f"{folder / name}.json"]
+        for name in ("whole", "killed")
+    )
+    assert generate(whole) == 0
+    assert generate(killed, "sampling", 1) == -signal.SIGKILL
+    assert [path.name for path in folder.glob("*killed*")] == [".killed.mp4.unfinished"]
+    assert generate(killed, "decoding", 8, time="1800000000") == -signal.SIGKILL
+    assert generate(killed, time="1900000000") == 0
+    assert (folder / "killed.mp4").read_bytes() == (folder / "whole.mp4").read_bytes()
+    assert {path.name for path in folder.iterdir()} == {"whole.mp4", "whole.json", "killed.mp4", "killed.json"}
 
 
 def test_animate_is_what_generate_runs(inputs, tmp_path):
