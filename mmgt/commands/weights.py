@@ -33,6 +33,10 @@ def add_parser(commands: Commands) -> None:
     convert.add_argument("--dtype", choices=["fp16", "bf16"], help="of all tensors (default: each keeps its own)")
     convert.add_argument("--num-heads", type=int, metavar="N", help="SMGA and video network: if not 8, as published")
     convert.add_argument("--motion-heads", type=int, metavar="N", help="video network: if not 8, as published")
+    convert.add_argument("--num-groups", type=int, metavar="N", help="video network: if not 32, as published")
+    convert.add_argument(
+        "--note", action="append", default=[], metavar="NAME=TEXT", help="for the file's metadata: licence, training"
+    )
     convert.set_defaults(run=run_convert)
 
     inspect = actions.add_parser("inspect", help="what any checkpoint is")
@@ -106,10 +110,12 @@ def run_convert(args: argparse.Namespace) -> None:
 
     from ..standalone.convert import convert_file
     from ..weights.files import human_size
+    from ..weights.strict import PUBLISHED_NUMBERS
 
     dtype = {None: None, "fp16": torch.float16, "bf16": torch.bfloat16}[args.dtype]
-    heads = {name: getattr(args, name) for name in ("num_heads", "motion_heads") if getattr(args, name) is not None}
-    out = convert_file(args.file, args.out, dtype, heads, show_progress("checksum of the source"))
+    heads = {name: getattr(args, name) for name in PUBLISHED_NUMBERS if getattr(args, name) is not None}
+    notes = dict(note.partition("=")[::2] for note in args.note)
+    out = convert_file(args.file, args.out, dtype, heads, show_progress("checksum of the source"), notes)
     print(f"done: {out}, {human_size(out.stat().st_size)}")
 
 

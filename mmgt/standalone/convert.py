@@ -29,16 +29,23 @@ def convert_file(
     dtype: torch.dtype | None = None,
     heads: Mapping[str, int] = {},
     progress: Progress | None = None,
+    notes: Mapping[str, str] = {},
 ) -> Path:
     """Write the network of a checkpoint as safetensors, in the authors' keys without a ``module.`` prefix.
 
     out: the new file; by default beside the source, with the suffix .safetensors. dtype: of all floating point
     tensors; None keeps each tensor's. heads: num_heads, motion_heads of an SMGA or a video network where they are not
-    the published 8. progress(step, total): bytes read for the checksum.
+    the published 8. progress(step, total): bytes read for the checksum. notes: further metadata (licence, how it was
+    trained).
     The metadata says format, kind, source, source_sha256 and config (JSON). The file appears under its name when it is
     complete. Returns that name. Raises InputError if the source is no network, if ``out`` exists, or if a number does
     not fit the dtype.
     """
+    own = {"format", "kind", "source", "source_sha256", "config", "converted_by"}
+    if taken := own & notes.keys():
+        raise InputError(
+            f"{', '.join(sorted(taken))} of a file's metadata is written by itself; name the note otherwise."
+        )
     out = source.with_suffix(".safetensors") if out is None else out
     if out.suffix != ".safetensors":
         raise InputError(f"{out} does not end in .safetensors; readers go by that suffix, so choose another name.")
@@ -57,6 +64,7 @@ def convert_file(
         "source_sha256": sha256_of(source, progress),
         "config": json.dumps(config),
         "converted_by": f"mmgt {__version__}",
+        **notes,
     }
     _write(out, _unshared(tensors), metadata, source)
     return out

@@ -136,6 +136,13 @@ def test_the_config_of_a_source_goes_along(tmp_path, net):
     assert json.loads(content(again)[1]["config"]) == {**HEADS, "num_groups": 32}
 
 
+def test_notes_go_into_the_metadata(tmp_path, net):
+    out = convert_file(net, tmp_path / "noted.safetensors", heads=HEADS, notes={"licence": "Apache-2.0"})
+    assert content(out)[1]["licence"] == "Apache-2.0"
+    with pytest.raises(InputError, match="config of a file"):
+        convert_file(net, tmp_path / "other.safetensors", heads=HEADS, notes={"config": "{}"})
+
+
 def test_nothing_is_overwritten(tmp_path, net):
     mine = tmp_path / "net-32500.safetensors"
     mine.write_text("mine")
