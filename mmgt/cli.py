@@ -8,7 +8,20 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import bench, data, demo, evaluate, generate, pose2video, poses, preview, provenance, train, weights
+from .commands import (
+    ablate,
+    bench,
+    data,
+    demo,
+    evaluate,
+    generate,
+    pose2video,
+    poses,
+    preview,
+    provenance,
+    train,
+    weights,
+)
 from .commands.caches import caches
 from .commands.endings import INTERRUPTED, ending_of, plain_output, signals_like_interrupts
 
@@ -42,6 +55,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mmgt {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for command in (demo, preview, generate, pose2video, poses, evaluate, provenance, weights, data, train, bench):
+    for command in (
+        demo,
+        preview,
+        generate,
+        pose2video,
+        poses,
+        evaluate,
+        ablate,
+        provenance,
+        weights,
+        data,
+        train,
+        bench,
+    ):
         command.add_parser(commands)
     return parser

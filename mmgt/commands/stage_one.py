@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from ..standalone.speech_to_poses import PoseSettings
 
 
-def add_stage_one_options(parser: argparse.ArgumentParser) -> None:
-    """The defaults that are named here are those of ``SamplerSettings``."""
+def add_stage_one_options(parser: argparse.ArgumentParser, poses_out: bool = True) -> None:
+    """The defaults that are named here are those of ``SamplerSettings``. poses_out: whether poses are a file, too, and
+    the voice alone may be given."""
     add = parser.add_argument
     add("--poses", type=Path, metavar="P.json", help="the portrait's pose, instead of detecting it; OpenPose JSON too")
     add_canvas_option(parser)
-    add("--poses-out", type=Path, metavar="Q.json", help="also write the generated poses")
-    add("--vocals", type=Path, metavar="FILE", help="the voice alone; it is encoded instead of the recording")
+    if poses_out:
+        add("--poses-out", type=Path, metavar="Q.json", help="also write the generated poses")
+        add("--vocals", type=Path, metavar="FILE", help="the voice alone; it is encoded instead of the recording")
     add("--candidates", type=int, default=1, metavar="N", help="seeds that SMGA tries; the best is taken (default: 1)")
     add("--smga-steps", type=int, default=50, metavar="N", help="denoising steps of SMGA (default: 50)")
     add("--smga-guidance", type=float, default=2.0, metavar="X", help="of SMGA by the speech; 1 = none (default: 2)")

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from ..standalone.video import VideoSettings
 
 
-def add_video_options(parser: argparse.ArgumentParser) -> None:
-    """The defaults that are named here are those of the preset "authors"."""
+def add_video_options(
+    parser: argparse.ArgumentParser, out: tuple[str, str] = ("V.mp4", "the video; must not exist yet")
+) -> None:
+    """The defaults that are named here are those of the preset "authors". out: its name and help."""
     add, interval, regions = parser.add_argument, ("START", "END"), ("FULL", "FACE", "LIPS")
     add_models_option(parser, "--weights")
-    add("--out", type=Path, required=True, metavar="V.mp4", help="the video; must not exist yet")
+    add("--out", type=Path, required=True, metavar=out[0], help=out[1])
     add("--size", metavar="WxH", help="in px; 0 for one side: by the photo's aspect (default: 512x512 in area)")
     add("--seed", type=int, default=0, help="other seeds, other videos (default: 0)")
     add("--preset", choices=["authors", "fast"], default="authors", help="values of what follows (default: authors)")

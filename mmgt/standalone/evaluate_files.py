@@ -153,7 +153,7 @@ def evaluate_folder(
         if path.exists() and not is_ours:
             raise InputError(f"{path} is there, and of no earlier run; choose another folder for --out.")
     out.mkdir(exist_ok=True)
-    clips = [_clip(name, files, out, progress) for name, files in work]
+    clips = [evaluate_clip(name, files, out, progress) for name, files in work]
     texts = summary_json(clips, folders.named()), summary_csv(clips), summary_markdown(clips, folders.named())
     for path, text in zip(summaries, texts, strict=True):
         path.unlink(missing_ok=True)
@@ -170,9 +170,10 @@ def _is_summary(path: Path) -> bool:
         return False
 
 
-def _clip(
+def evaluate_clip(
     name: str, files: EvaluationFiles | InputError, out: Path, progress: Callable[[str], Progress] | None
 ) -> Clip:
+    """One video's report in the folder ``out``, or the earlier one of the same files; what is wrong is in the Clip."""
     if isinstance(files, InputError):
         return Clip(name, error=str(files))
     place = out / name

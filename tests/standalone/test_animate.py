@@ -518,3 +518,35 @@ def test_bad_options_of_stage_one_are_one_sentence(inputs, tmp_path, capsys, mor
     more = {name: tmp_path / value if name == "poses_out" else value for name, value in more.items()}
     assert run("generate", inputs, poses=ASTRONAUT_POSE, **more) == 2
     assert re.search(says, one_sentence(capsys))
+
+
+def test_ablations_are_made_measured_and_resumed(inputs, tmp_path, pose_file, capsys, monkeypatch):
+    out, more = tmp_path / "ablations", {"driving": pose_file, "trained": f"one branch={inputs['weights']}"}
+    words = {**inputs, "out": out, "poses": ASTRONAUT_POSE, "steps": 1, **more}
+    assert run("ablate", words) == 0
+    table = capsys.readouterr().out
+    names = ["full", "no motion mask", "still mask", "no audio", "pose-driven", "one branch"]
+    assert f"| Number | {' | '.join(names)} | Unit |" in table
+    shown = {name: frames_and_seconds(out / f"{name}.mp4")[0] for name in names}
+    lengths = {name: len(frames) for name, frames in shown.items()}
+    assert [*lengths.values()][:4] == [13] * 4
+    for name in names[1:4]:
+        assert not np.array_equal(shown["full"], shown[name]), name
+    rows = {clip["name"]: {row["name"]: row["value"] for row in clip["rows"]}
+            for clip in json.loads((out / "ablation.json").read_text())["clips"]}  # fmt: skip
+    assert rows["one branch"]["SSIM whole 64x64"] == pytest.approx(1)  # the same networks here
+    assert rows["no audio"]["SSIM whole 64x64"] < 1
+    assert rows["pose-driven"]["position error"] == 0
+    assert "## Beside the paper's ordering" in table
+    together, _, sound_s = frames_and_seconds(out / "side_by_side.mp4")
+    assert together.shape[1:] == (2 * (64 + 22), 3 * 64, 3)
+    assert sound_s > 0
+
+    for made in ("animate", "animate_poses"):
+        monkeypatch.setattr(f"mmgt.standalone.ablate.{made}", lambda *_args, **_more: pytest.fail("it is there"))
+    assert run("ablate", words) == 0
+    assert capsys.readouterr().out.split("| Number |")[1] == table.split("| Number |")[1]
+    assert run("ablate", {**words, "seed": 1}) == 2
+    assert "other files or settings" in one_sentence(capsys)
+    assert run("ablate", {**words, "out": tmp_path}) == 2
+    assert "something else in it" in one_sentence(capsys)

@@ -1,0 +1,68 @@
+"""The paper's ablation table, and whether a run of ours orders the variants alike.
+
+arXiv 2505.23120v2; its column "Syn-C" is SyncNet's distance (lower is better) and "Syn-D" its confidence: the arrows
+and ranges say so. For "no face loss" the text says 11.11 / 4.65 where the table says 11.16 / 3.18; the table's stand
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from .measured import Better, Measured
+
+PAPER: dict[str, dict[str, float]] = {  # variant -> number; by names of ``standalone.ablate``
+    "full": {"FGD": 6.02, "face FVD": 99.38, "LSE-D": 10.16, "LSE-C": 4.51, "FVD": 230.89},
+    "no motion mask": {"FGD": 6.51, "face FVD": 205.08, "LSE-D": 10.18, "LSE-C": 4.65, "FVD": 378.32},
+    "still mask": {"FGD": 7.09, "face FVD": 267.10, "LSE-D": 10.84, "LSE-C": 4.01, "FVD": 286.39},
+    "no audio": {"FGD": 6.72, "face FVD": 609.44, "LSE-D": 11.03, "LSE-C": 3.58, "FVD": 1250.71},
+    "one branch": {"FGD": 6.78, "face FVD": 262.20, "LSE-D": 11.83, "LSE-C": 2.25, "FVD": 409.53},
+    "no FiLM": {"FGD": 6.38, "face FVD": 132.56, "LSE-D": 10.78, "LSE-C": 3.85, "FVD": 238.26},
+    "no face loss": {"FGD": 7.09, "face FVD": 167.58, "LSE-D": 11.16, "LSE-C": 3.18, "FVD": 411.42},
+}
+# The paper's number, and what of ours measures the same side of a video, as far as anything does.
+COMPARED = (
+    ("FGD", "pose Frechet distance"),
+    ("LSE-C", "lip correlation"),
+    ("face FVD", "SSIM face"),
+    ("FVD", "SSIM whole"),
+)
+PAPER_BETTER: dict[str, Better] = {"FGD": "lower", "LSE-C": "higher", "face FVD": "lower", "FVD": "lower"}
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """Variants by a number of the paper's and by one of ours, the best first. agreeing: pairs in the same order in
+    both, of num_pairs."""
+
+    paper_number: str
+    our_number: str
+    paper: tuple[str, ...]
+    ours: tuple[str, ...]
+    agreeing: int
+    num_pairs: int
+
+
+def orderings(rows: Mapping[str, tuple[Measured, ...]]) -> list[Ordering]:
+    """rows: variant -> its numbers. Only variants of the paper's that have both numbers; two of them at least."""
+    found = []
+    for paper_number, start in COMPARED:
+        ours = {
+            variant: row
+            for variant in PAPER
+            for row in rows.get(variant, ())[::-1]  # the last that fits is the first of a report: the native size
+            if row.name.startswith(start) and "halves" not in row.name
+        }
+        if len(ours) < 2:
+            continue
+        sign = -1 if PAPER_BETTER[paper_number] == "higher" else 1
+        paper_cost = {variant: sign * PAPER[variant][paper_number] for variant in ours}
+        our_cost = {variant: -row.value if row.better == "higher" else row.value for variant, row in ours.items()}
+        pairs = [*combinations(ours, 2)]
+        agreeing = sum((paper_cost[a] - paper_cost[b]) * (our_cost[a] - our_cost[b]) > 0 for a, b in pairs)
+        paper, own = (tuple(sorted(ours, key=cost.__getitem__)) for cost in (paper_cost, our_cost))
+        name = next(iter(ours.values())).name
+        found.append(Ordering(paper_number, name, paper, own, agreeing, len(pairs)))
+    return found
