@@ -174,6 +174,12 @@ def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
             "--third-mask", choices=get_args(ThirdMask), default="hands", help="of the full branch (default: hands)"
         )
         parser.add_argument(
+            "--face-weight", type=float, default=0.0, help="by which errors at the face count more (default: 0)"
+        )
+        parser.add_argument(
+            "--lip-weight", type=float, default=0.0, help="by which errors at the lips count more (default: 0)"
+        )
+        parser.add_argument(
             "--masks-as-sampled",
             action="store_true",
             help="masks and strengths of the branches as a video is sampled by default, not as the authors trained",
@@ -341,6 +347,7 @@ def stage_two_settings(args: argparse.Namespace, image_channels: int) -> MMHAATr
     from ..training.mmhaa_loss import MMHAALoss
 
     drops: dict[str, Drops] = {"authors": AUTHORS_DROPS, "paper": PAPER_DROPS, "none": Drops(0, 0, 0, 0)}
+    weights = (getattr(args, "face_weight", 0.0), getattr(args, "lip_weight", 0.0))
     branches: dict[str, Any] = {"masks": MaskOptions(getattr(args, "third_mask", "hands"), "face")}
     if getattr(args, "masks_as_sampled", False):
         branches = {"masks": MaskOptions(), "strengths": STRENGTHS}
@@ -357,7 +364,7 @@ def stage_two_settings(args: argparse.Namespace, image_channels: int) -> MMHAATr
         warm_up=args.warm_up,
         cool_down=args.cool_down,
         noise_offset=args.noise_offset,
-        loss=MMHAALoss(args.snr_gamma, args.prediction, args.schedule),
+        loss=MMHAALoss(args.snr_gamma, args.prediction, args.schedule, *weights),
         drops=drops[args.drops],
         reference=args.reference,
         windows_per_clip=args.windows,

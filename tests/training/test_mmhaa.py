@@ -165,6 +165,27 @@ def test_few_windows_of_a_clip_are_learned(videos):
     assert len(asked) == 8  # each once
 
 
+def test_errors_at_the_mouth_count_more(videos):
+    """By the masks that the branches see: an error there weighs (1 + weights) times one elsewhere."""
+    clip = videos.clip(videos.clips.entries[0], 3, 2, 0)
+    masks = torch.zeros(3, 2, 64)
+    masks[1, :, :8], masks[2, :, :2] = 1, 1
+    clip = replace(clip, masks=(masks,))
+    timestep, noise = torch.tensor([500]), torch.zeros_like(clip.latents)
+    loss = MMHAALoss(face_weight=2.0, lip_weight=5.0)
+    target = loss.target(clip, noise, timestep)
+
+    def error_at(cell):
+        wrong = target.clone()
+        wrong.flatten(2)[:, :, cell] += 1
+        return float(loss.errors(wrong, clip, noise, timestep))
+
+    assert error_at(0) / error_at(63) == pytest.approx(8)
+    assert error_at(5) / error_at(63) == pytest.approx(3)
+    everywhere = float(loss.errors(target + 1, clip, noise, timestep))
+    assert everywhere == pytest.approx(1)
+
+
 def test_new_people_need_windows():
     with pytest.raises(InputError, match="number of windows"):
         replace(VIDEO, new_people=True)
