@@ -1,7 +1,10 @@
 """Video nodes: preview without diffusion, decode latents, write them to a file."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 
+import numpy as np
 from comfy_api.latest import InputImpl, io, ui
 from torch import Tensor
 
@@ -9,6 +12,7 @@ from ..mmgt.errors import InputError
 from ..mmgt.media import CODECS, check_video_output, write_video
 from ..mmgt.poses import POSE_FPS
 from ..mmgt.provenance import digest
+from ..mmgt.unfinished_run import unfinished_run
 from . import host, sockets, tensors
 
 PREVIEW_SIDE_PX = 1024  # a 12 Mpx photo would take 20 GB for 7 s
@@ -94,8 +98,11 @@ def decode_inputs() -> list[io.Input]:
     ]
 
 
-def decoded(vae, latent) -> Iterator[Tensor]:
-    """Frames [F, H, W, 3] in 0..1 chunk by chunk, cropped to the video's own size; moves the progress bar."""
+def decoded(vae, latent, first: int = 0, last: int | None = None) -> Iterator[Tensor]:
+    """Frames [F, H, W, 3] in 0..1 chunk by chunk, cropped to the video's own size; moves the progress bar.
+
+    first, last: only these frames, up to the one before the last.
+    """
     samples = latent["samples"]
     channels = getattr(vae, "latent_channels", 4)
     if samples.ndim != 4 or samples.shape[1] != channels:
@@ -104,10 +111,11 @@ def decoded(vae, latent) -> Iterator[Tensor]:
             "the VAE that the photo was encoded with."
         )
     progress = host.progress()
-    for start in range(0, len(samples), DECODE_FRAMES):
+    last = len(samples) if last is None else last
+    for start in range(first, last, DECODE_FRAMES):
         progress(start, len(samples))
-        yield tensors.cropped(vae.decode(samples[start : start + DECODE_FRAMES]), latent)
-    progress(len(samples), len(samples))
+        yield tensors.cropped(vae.decode(samples[start : min(start + DECODE_FRAMES, last)]), latent)
+    progress(last, len(samples))
 
 
 class DecodeVideo(io.ComfyNode):
@@ -146,7 +154,8 @@ class DecodeVideoToFile(io.ComfyNode):
             category="MMGT/video",
             hidden=host.HIDDEN,
             description="Latents to a numbered .mp4 of the output folder, decoded and written a few frames at a time: "
-            "memory does not grow with the length. Nothing is overwritten. The file says that it is generated.",
+            "memory does not grow with the length. Nothing is overwritten. Queued again after the "
+            "server was killed, it goes on where it was. The file says that it is generated.",
             is_output_node=True,
             inputs=[
                 *decode_inputs(),
@@ -177,10 +186,22 @@ class DecodeVideoToFile(io.ComfyNode):
         path = host.new_output_path(filename_prefix, ".mp4")
         check_video_output(path, codec)
         sound = None if audio is None else tensors.recording(audio)
-        frames = (tensors.picture(frame[None]) for chunk in decoded(vae, latent) for frame in chunk)
         made = host.how_video_was_made(cls, digest(latent["samples"], audio))
         marks = sockets.frame_marks(visible_label, invisible_mark)
-        write_video(path, frames, fps, sound, codec, provenance=made, frame_marks=marks)
+        beginning = next(decoded(vae, latent))  # tells one VAE from another
+
+        def frames(first: int, last: int) -> Iterator[np.ndarray]:
+            ready = [] if first else [beginning]
+            for chunk in chain(ready, decoded(vae, latent, first or len(beginning), last)):
+                yield from map(tensors.picture, chunk[:, None])
+
+        with unfinished_run(path, digest(latent["samples"], beginning), keep=False) as kept:
+            num_frames = len(latent["samples"])
+            pictures = frames(0, num_frames) if kept is None else kept.frames(frames, num_frames)
+            if kept is not None:
+                made = replace(made, made=kept.time_of_making(made.made))
+            folder = None if kept is None else kept.folder
+            write_video(path, pictures, fps, sound, codec, provenance=made, frame_marks=marks, unfinished_in=folder)
         saved = ui.SavedResult(path.name, host.output_subfolder(path), io.FolderType.output)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([saved]))
 

@@ -24,6 +24,7 @@ FLOORS = (
     ("media", "openpose", "motion_edit"),
     ("pose_files", "rhythm", "preview", "world", "evaluation"),
     ("detect", "smga", "contextual_gesture", "mmhaa"),  # the networks never import each other
+    ("unfinished_run",),
     ("pose_video", "standalone"),
     ("training", "batch"),
     ("bench",),

@@ -33,11 +33,11 @@ from ..provenance import Provenance, digest
 from ..speech.encoders import load_wav2vec2
 from ..speech.features import SpeechFeatures
 from ..speech.recording import Recording
+from ..unfinished_run import UnfinishedRun, unfinished_run
 from .devices import choose_device, choose_dtype
 from .image_encoder import encode_photo, load_image_encoder
 from .onednn import fastest_ops
 from .schedulers import check_scheduler, make_scheduler
-from .unfinished_run import UnfinishedRun, unfinished_run
 from .vae import decode_latents, encode_picture, load_vae
 
 logger = logging.getLogger("mmgt")

@@ -22,8 +22,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..media.lossless import read_lossless, write_lossless
-from ..mmhaa.sample import KeptStep
+from .media.lossless import read_lossless, write_lossless
+from .mmhaa.sample import KeptStep
 
 logger = logging.getLogger("mmgt")
 
@@ -127,11 +127,11 @@ def _number(path: Path) -> int:
 
 
 @contextmanager
-def unfinished_run(out: Path, key: str) -> Iterator[UnfinishedRun | None]:
+def unfinished_run(out: Path, key: str, keep: bool = True) -> Iterator[UnfinishedRun | None]:
     """The run that makes ``out`` from what ``key`` stands for; None where another process is making it already.
 
     What an earlier run of the key has finished is there. It all is removed when the block ends well, and stays when it
-    is broken off, unless nothing was finished.
+    is broken off, unless nothing was finished. keep: False lets it stay only where the process itself was killed.
     """
     from filelock import FileLock, Timeout
 
@@ -155,7 +155,7 @@ def unfinished_run(out: Path, key: str) -> Iterator[UnfinishedRun | None]:
         shutil.rmtree(home)
     finally:
         lock.release()
-        if home.is_dir() and not run.is_empty():
+        if home.is_dir() and keep and not run.is_empty():
             logger.info("what is finished is kept in %s; the same command goes on from there", home)
         elif home.is_dir():
             shutil.rmtree(run.folder)

@@ -5,15 +5,15 @@ import pytest
 import torch
 from tiny import HEADS, IMAGE_WIDTH, NUM_LAYERS, SPEECH_WIDTH, tiny_state
 
+from mmgt import unfinished_run as module
 from mmgt.media import lossless
 from mmgt.mmhaa.drive import Drive
 from mmgt.mmhaa.load import build_mmhaa
 from mmgt.mmhaa.masks import EvenMasks
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.sample import DDIM, Video, VideoOptions, VideoRun, sample_latents
-from mmgt.standalone import unfinished_run as module
 from mmgt.standalone.schedulers import make_scheduler
-from mmgt.standalone.unfinished_run import UnfinishedRun, unfinished_run
+from mmgt.unfinished_run import UnfinishedRun, unfinished_run
 
 SIZE, NUM_FRAMES, NUM_STEPS = PictureSize(64, 64), 10, 4
 OPTIONS = {"window": 4, "overlap": 1}  # three windows
