@@ -8,7 +8,16 @@ import numpy as np
 TITLE = 30  # a node's title bar, above its position
 SLOT = 20  # the height of a socket's row
 MAX_BEND = 80  # how far a wire's handles reach beside a reroute
+READABLE = 8 / 14  # the zoom from which on the page draws text
 SAMPLES = np.linspace(0, 1, 33)[:, None]
+
+
+def template_room(width_px, height_px):
+    """How wide and high a graph's nodes may be for text to be drawn where they are opened as a template.
+
+    Newer pages put them, and 10 around them, into three quarters of the window; 2 are left for rounding.
+    """
+    return tuple(0.75 * side / READABLE - 22 for side in (width_px, height_px))
 
 
 def box_of(node):

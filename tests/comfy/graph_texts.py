@@ -3,7 +3,7 @@
 A title there is the file's name: a pack cannot give another one (an ``index.json`` would be listed as one more graph).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -178,15 +178,6 @@ def video_file(number: int, decoding: Node) -> list[list[Group]]:
     """The last two columns: pictures, and the file of them."""
     saved = Group(f"{number + 1} Video file", [save_video("decoded.video", "video/mmgt")], GREEN)
     return [[Group(f"{number} Pictures", [decoding], GREEN)], [saved]]
-
-
-def narrow(columns: list[list[Group]], share: float) -> list[list[Group]]:
-    """The columns with nodes of a share of their width, for a graph that would not fit on the page."""
-
-    def group(given: Group) -> Group:
-        return replace(given, nodes=[replace(node, width=round(share * node.width)) for node in given.nodes])
-
-    return [[group(given) for given in column] for column in columns]
 
 
 GRAPHS = {
@@ -413,59 +404,56 @@ GRAPHS = {
         "for 2x set "
         "*Create Video* to 50. **Marks**: core's nodes write a video that does not say it is generated; *Mark Video* "
         "makes *Save Video* write it.",
-        narrow(
+        [
+            *before(),
+            [Group("5 SMGA: poses", [SAMPLE_SMGA]), files_of_mmhaa(6)],
+            [Group("7 MM-HAA: video", [mmhaa("gestures")], GREEN)],
             [
-                *before(),
-                [Group("5 SMGA: poses", [SAMPLE_SMGA]), files_of_mmhaa(6)],
-                [Group("7 MM-HAA: the video", [mmhaa("gestures")], GREEN)],
-                [
-                    Group(
-                        "8 Pictures",
-                        [Node("decoded", "MMGT_DecodeVideo", {"latent": "video", "vae": "vae"}, width=210)],
-                        GREEN,
-                    ),
-                    Group("9 Any model", [Node("enlarger", "UpscaleModelLoader", width=210)]),
-                ],
-                [
-                    Group(
-                        "10 Enlarged",
-                        [
-                            Node(
-                                "large",
-                                "ImageUpscaleWithModel",
-                                {"upscale_model": "enlarger", "image": "decoded.image"},
-                                width=210,
-                            )
-                        ],
-                        GREEN,
-                    ),
-                ],
-                [
-                    Group(
-                        "11 Video",
-                        [Node("joined", "CreateVideo", {"images": "large", "audio": SPEECH}, {"fps": 25}, width=200)],
-                        GREEN,
-                    )
-                ],
-                [
-                    Group(
-                        "12 Marked",
-                        [
-                            Node("marked", "MMGT_MarkVideo", {"video": "joined"}, width=240),
-                        ],
-                        GREEN,
-                    )
-                ],
-                [
-                    Group("13 Video file", [save_video("marked", "video/mmgt_large")], GREEN),
-                    Group(
-                        "14 Its marks",
-                        [Node("marks", "MMGT_ReadProvenance", {"video": "marked"}, width=240, picture=150)],
-                    ),
-                ],
+                Group(
+                    "8 Pictures",
+                    [Node("decoded", "MMGT_DecodeVideo", {"latent": "video", "vae": "vae"}, width=210)],
+                    GREEN,
+                ),
+                Group("9 Any model", [Node("enlarger", "UpscaleModelLoader", width=210)]),
             ],
-            0.88,
-        ),
+            [
+                Group(
+                    "10 Enlarged",
+                    [
+                        Node(
+                            "large",
+                            "ImageUpscaleWithModel",
+                            {"upscale_model": "enlarger", "image": "decoded.image"},
+                            width=210,
+                        )
+                    ],
+                    GREEN,
+                ),
+            ],
+            [
+                Group(
+                    "11 Video",
+                    [Node("joined", "CreateVideo", {"images": "large", "audio": SPEECH}, {"fps": 25}, width=200)],
+                    GREEN,
+                )
+            ],
+            [
+                Group(
+                    "12 Marked",
+                    [
+                        Node("marked", "MMGT_MarkVideo", {"video": "joined"}, width=240),
+                    ],
+                    GREEN,
+                )
+            ],
+            [
+                Group("13 Video file", [save_video("marked", "video/mmgt_large")], GREEN),
+                Group(
+                    "14 Its marks",
+                    [Node("marks", "MMGT_ReadProvenance", {"video": "marked"}, width=240, picture=150)],
+                ),
+            ],
+        ],
     ),
     "08_audio_to_video_second_pass": Graph(
         "## One photo and one recording become a video, refined at a larger size\n\n"
@@ -594,75 +582,72 @@ GRAPHS = {
         "expect them (for MM-HAA take style MM-HAA), and a .json of the poses that *Load Poses* reads again. **An "
         "SMGA that "
         "was trained on hand-crafted features alone** (35 columns): bypass *Load Audio Encoder* (Ctrl+B).",
-        narrow(
+        [
+            *before(WAVLM, NO_WAV2VEC2),
+            [Group("5 SMGA: poses", [SAMPLE_SMGA])],
             [
-                *before(WAVLM, NO_WAV2VEC2),
-                [Group("5 SMGA: poses", [SAMPLE_SMGA])],
-                [
-                    Group(
-                        "6 POSE_KEYPOINT",
-                        [Node("keypoint", "MMGT_PosesToPoseKeypoint", {"poses": "gestures"}, width=230)],
-                        GREEN,
-                    ),
-                    Group(
-                        "Poses as a file",
-                        [
-                            Node(
-                                "kept",
-                                "MMGT_SavePoses",
-                                {"poses": "gestures"},
-                                {"filename_prefix": "poses/mmgt"},
-                                width=230,
-                            )
-                        ],
-                        GREEN,
-                    ),
-                ],
-                [
-                    Group(
-                        "7 And back",
-                        [Node("back", "MMGT_PoseKeypointToPoses", {"pose_keypoint": "keypoint"}, width=230)],
-                    )
-                ],
-                [
-                    Group(
-                        "8 Pictures",
-                        [
-                            Node(
-                                "drawn",
-                                "MMGT_DrawPoses",
-                                {"poses": "back"},
-                                {"style": "OpenPose"},
-                                width=220,
-                                picture=PICTURE,
-                            )
-                        ],
-                        GREEN,
-                    )
-                ],
-                [
-                    Group(
-                        "9 Video",
-                        [Node("joined", "CreateVideo", {"images": "drawn", "audio": SPEECH}, {"fps": 25}, width=200)],
-                    )
-                ],
-                [
-                    Group(
-                        "10 Marked",
-                        [
-                            Node(
-                                "marked",
-                                "MMGT_MarkVideo",
-                                {"video": "joined"},
-                                {"source_type": "trainedAlgorithmicMedia"},
-                            )
-                        ],
-                    )
-                ],
-                [Group("11 Video file", [save_video("marked", "video/mmgt_poses")], GREEN)],
+                Group(
+                    "6 POSE_KEYPOINT",
+                    [Node("keypoint", "MMGT_PosesToPoseKeypoint", {"poses": "gestures"}, width=230)],
+                    GREEN,
+                ),
+                Group(
+                    "Poses as a file",
+                    [
+                        Node(
+                            "kept",
+                            "MMGT_SavePoses",
+                            {"poses": "gestures"},
+                            {"filename_prefix": "poses/mmgt"},
+                            width=230,
+                        )
+                    ],
+                    GREEN,
+                ),
             ],
-            0.88,
-        ),
+            [
+                Group(
+                    "7 And back",
+                    [Node("back", "MMGT_PoseKeypointToPoses", {"pose_keypoint": "keypoint"}, width=230)],
+                )
+            ],
+            [
+                Group(
+                    "8 Pictures",
+                    [
+                        Node(
+                            "drawn",
+                            "MMGT_DrawPoses",
+                            {"poses": "back"},
+                            {"style": "OpenPose"},
+                            width=220,
+                            picture=PICTURE,
+                        )
+                    ],
+                    GREEN,
+                )
+            ],
+            [
+                Group(
+                    "9 Video",
+                    [Node("joined", "CreateVideo", {"images": "drawn", "audio": SPEECH}, {"fps": 25}, width=200)],
+                )
+            ],
+            [
+                Group(
+                    "10 Marked",
+                    [
+                        Node(
+                            "marked",
+                            "MMGT_MarkVideo",
+                            {"video": "joined"},
+                            {"source_type": "trainedAlgorithmicMedia"},
+                        )
+                    ],
+                )
+            ],
+            [Group("11 Video file", [save_video("marked", "video/mmgt_poses")], GREEN)],
+        ],
     ),
     "11_compare_two_settings": Graph(
         "## Two settings side by side, by their numbers\n\n"
@@ -675,39 +660,32 @@ GRAPHS = {
         "plainly wrong. B is measured against A as its reference: SSIM 1 means that the setting changes nothing. A "
         "real video of the speaker as *reference* says which of both is nearer. The charts show errors over time, "
         "motion against speech, where it moves, and the worst frames.",
-        narrow(
+        [
+            *before(NO_WAVLM, smga=False),
+            [Group("5 Poses", [RHYTHM]), Group("6 MM-HAA files", LOADERS)],
             [
-                *before(NO_WAVLM, smga=False),
-                [Group("5 Poses", [RHYTHM]), Group("6 MM-HAA files", LOADERS)],
-                [
-                    Group("7 Setting A", [mmhaa("gestures", key="a")], GREEN),
-                ],
-                [
-                    Group("8 Setting B", [mmhaa("gestures", key="b", values={"masks": "paper"})], GREEN),
-                ],
-                [
-                    Group("9 Frames of A", [_decoded("a")], GREEN),
-                    Group("10 Frames of B", [_decoded("b")], GREEN),
-                ],
-                [
-                    Group("11 Numbers of A", [_evaluated("a")], GREEN),
-                    Group("13 A beside B", [_beside()], GREEN),
-                ],
-                [
-                    Group("12 Numbers of B", [_evaluated("b", reference="a_pictures.image")], GREEN),
-                    Group("14 Video", [_beside_video()], GREEN),
-                    Group(
-                        "Charts of A", [Node("a_charts", "PreviewImage", {"images": "a_numbers.plots"}, picture=140)]
-                    ),
-                ],
-                [
-                    Group("15 Video file", [save_video("beside_video", "video/mmgt_compared")], GREEN),
-                    Group(
-                        "Charts of B", [Node("b_charts", "PreviewImage", {"images": "b_numbers.plots"}, picture=150)]
-                    ),
-                ],
+                Group("7 Setting A", [mmhaa("gestures", key="a")], GREEN),
             ],
-            0.8,
-        ),
+            [
+                Group("8 Setting B", [mmhaa("gestures", key="b", values={"masks": "paper"})], GREEN),
+            ],
+            [
+                Group("9 Frames of A", [_decoded("a")], GREEN),
+                Group("10 Frames of B", [_decoded("b")], GREEN),
+            ],
+            [
+                Group("11 Numbers of A", [_evaluated("a")], GREEN),
+                Group("13 A beside B", [_beside()], GREEN),
+            ],
+            [
+                Group("12 Numbers of B", [_evaluated("b", reference="a_pictures.image")], GREEN),
+                Group("14 Video", [_beside_video()], GREEN),
+                Group("Charts of A", [Node("a_charts", "PreviewImage", {"images": "a_numbers.plots"}, picture=140)]),
+            ],
+            [
+                Group("15 Video file", [save_video("beside_video", "video/mmgt_compared")], GREEN),
+                Group("Charts of B", [Node("b_charts", "PreviewImage", {"images": "b_numbers.plots"}, picture=150)]),
+            ],
+        ],
     ),
 }

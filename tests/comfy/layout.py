@@ -5,6 +5,7 @@ and places, and leads every wire that would pass behind a node through a free la
 """
 
 import json
+import math
 import sys
 import urllib.request
 from itertools import count
@@ -14,20 +15,30 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from graph_texts import FILES, GRAPHS, Node
-from wires import SLOT, box_of, curve, extent
+from wires import SLOT, box_of, curve, extent, template_room
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-COLUMN_GAP, GROUP_GAP, NODE_GAP, PADDING = 92, 48, 50, 14
+COLUMN_GAPS, GROUP_GAP, NODE_GAP, PADDING = (62, 92), 48, 50, 14
+NARROWEST = 212  # the page makes a node with widgets as wide, if it is not
+WIDER = {"MMGT_ExamplePortraitAndSpeech": 234, "MMGT_SMGAAudio2PoseSampler": 226, "ImageUpscaleWithModel": 240}
+WIDER |= {"MMGT_PosesToPoseKeypoint": 218, "MMGT_PoseKeypointToPoses": 218}  # by their titles and sockets
 GROUP_TITLE = 80  # from a group's upper edge to its first node
+GROUP_FONT, GROUP_LETTER = 28, 14
 NOTE_WIDTH, NOTE_LETTERS = 1400, 220  # letters of a line
-LANES = 120  # between the note and the groups
+LANES = 84  # between the note and the groups
 CLEAR = 10  # between a wire and a foreign node
 MORE_HEIGHT = {"LoadVideo": 180, "LoadAudio": 90, "SaveVideo": 280}  # for what they show
 MORE_HEIGHT |= {"CreateVideo": 24, "PreviewAny": 24}  # for inputs that newer cores have
+SMALLEST_SCALE = 0.572
+SIDEBAR = 60  # px on the left, where it lies on the canvas
 MENU = (76, 92)  # px that the page's own menus cover on the left and above, where they lie on the canvas
 CANVAS = (1534, 915)  # px of a window of 1600 x 1000 that are left where they lie beside it
 EXTRA_VALUES = {"LoadAudio": [None], "LoadVideo": ["image"]}
+
+
+class NoWayError(ValueError):
+    """A wire cannot be laid."""
 
 
 def widgets_of(info):
@@ -45,7 +56,7 @@ def widgets_of(info):
     return widgets, sockets
 
 
-def made(node: Node, info, number):
+def made(node: Node, info, number, width):
     """A node as the page saves it, without place and wires."""
     widgets, sockets = widgets_of(info)
     unknown = set(node.values) - {name for name, *_ in widgets}
@@ -69,7 +80,7 @@ def made(node: Node, info, number):
         "id": number,
         "type": node.type,
         "pos": [0, 0],
-        "size": [node.width, height + MORE_HEIGHT.get(node.type, 0) + node.picture],
+        "size": [width, height + MORE_HEIGHT.get(node.type, 0) + node.picture],
         "flags": {},
         "order": number - 1,
         "mode": 0,
@@ -86,11 +97,33 @@ def made(node: Node, info, number):
     }
 
 
-def placed(columns, boxes, top):
+def fitting(columns):
+    """Nodes' widths by key and gaps between columns, with which the page that opens a template can show text.
+
+    First for a window of 1600 px, then for one of 1920, and at last as wide as can be read where the graph is opened
+    as a file; nodes as wide as wished, then as narrow as may be.
+    """
+    narrow, wished = {}, {}
+    for group in (group for column in columns for group in column):
+        titled = math.ceil(len(group.title) * GROUP_LETTER) - 2 * PADDING
+        for node in group.nodes:
+            narrow[node.key] = max(titled, WIDER.get(node.type, NARROWEST))
+            wished[node.key] = max(node.width, narrow[node.key])
+    rooms = [template_room(1600, 0)[0] - PADDING, template_room(1920, 0)[0] - PADDING]
+    rooms.append((CANVAS[0] - SIDEBAR) / SMALLEST_SCALE - 2 * PADDING - 1)
+    for room in rooms:
+        for widths in (wished, narrow):
+            taken = sum(max(widths[node.key] for group in column for node in group.nodes) for column in columns)
+            gap = int((room - taken) / (len(columns) - 1))
+            if gap >= COLUMN_GAPS[0]:
+                yield widths, min(gap, COLUMN_GAPS[1])
+
+
+def placed(columns, boxes, top, gap):
     """The groups, with all nodes of the columns put at their places."""
     groups, left = [], 0
     for column in columns:
-        y, width = top, max(node.width for group in column for node in group.nodes)
+        y, width = top, max(boxes[node.key]["size"][0] for group in column for node in group.nodes)
         for group in column:
             start = y
             y += GROUP_TITLE
@@ -104,12 +137,12 @@ def placed(columns, boxes, top):
                     "title": group.title,
                     "bounding": [left - PADDING, start, width + 2 * PADDING, bottom - start],
                     "color": group.colour,
-                    "font_size": 28,
+                    "font_size": GROUP_FONT,
                     "flags": {},
                 }
             )
             y = bottom + GROUP_GAP
-        left += width + COLUMN_GAP
+        left += width + gap
     return groups
 
 
@@ -140,12 +173,12 @@ def changing_routes(start, end, lowest, gaps):
     return sorted(ways, key=lambda way: way[0])
 
 
-def wired(graph, nodes, links):
+def wired(graph, nodes, links, gap):
     """Adds the links, each by the shortest way that passes behind no node and keeps apart from other wires."""
     number, reroute = count(1), count(1)
     boxes = np.array([box_of(node) for node in nodes])
     titles = np.array([(x, y - 6, x + w, y + 44) for x, y, w, _ in (group["bounding"] for group in graph["groups"])])
-    gaps = sorted({node["pos"][0] - COLUMN_GAP // 2 for node in nodes})
+    gaps = sorted({node["pos"][0] - gap // 2 for node in nodes})
     drawn, lowest = [], int(boxes[:, 3].max())
     extra = graph["extra"] = {"reroutes": [], "linkExtensions": []}
 
@@ -184,7 +217,7 @@ def wired(graph, nodes, links):
         if best is None:
             best = shortest(changing_routes(start, end, lowest, gaps), ends, origin)
         if best is None:
-            raise ValueError(f"there is no free way from {source['type']} to {target['type']}.{name}")
+            raise NoWayError(f"there is no free way from {source['type']} to {target['type']}.{name}")
         _, points, wire = best
         drawn.append((wire, origin))
         parent = None
@@ -209,6 +242,17 @@ def listed(description):
 
 
 def saved_graph(description, infos):
+    reason: Exception | None = None
+    for widths, gap in fitting(description.columns):
+        try:
+            return fitted(description, infos, widths, gap)
+        except NoWayError as error:
+            reason = error
+    raise reason or ValueError("its columns are too wide to be read where the page opens them")
+
+
+def fitted(description, infos, widths, gap):
+    """The graph with nodes of these widths and this gap between columns. Raises NoWayError."""
     text = description.note.replace("{files}", listed(description))
     lines = sum(-(-len(line) // NOTE_LETTERS) for line in text.split("\n") if line)
     note_height = 44 + 15 * lines + 8 * text.count("\n\n")
@@ -229,8 +273,8 @@ def saved_graph(description, infos):
         "bgcolor": "#653",
     }
     every = [node for column in description.columns for group in column for node in group.nodes]
-    boxes = {node.key: made(node, infos[node.type], number) for number, node in enumerate(every, 2)}
-    groups = placed(description.columns, boxes, TOP + note_height + LANES)
+    boxes = {node.key: made(node, infos[node.type], number, widths[node.key]) for number, node in enumerate(every, 2)}
+    groups = placed(description.columns, boxes, TOP + note_height + LANES, gap)
     graph = {"revision": 0, "last_node_id": len(every) + 1, "last_link_id": 0}
     graph |= {
         "nodes": [note, *boxes.values()],
@@ -247,10 +291,10 @@ def saved_graph(description, infos):
             outputs = [entry["name"] for entry in boxes[key]["outputs"]]
             links.append((boxes[key], outputs.index(output) if output else 0, boxes[node.key], name))
     links.sort(key=lambda link: link[2]["pos"][0] - link[0]["pos"][0])  # short ones first
-    wired(graph, graph["nodes"], links)
+    wired(graph, graph["nodes"], links, gap)
     left, top, right, bottom = extent(graph)
     (beside, above), (across, down) = MENU, CANVAS
-    scale = round(max(0.572, min(0.8, (across - beside) / (right - left), (down - above) / (bottom - top))), 3)
+    scale = round(max(SMALLEST_SCALE, min(0.8, (across - beside) / (right - left), (down - above) / (bottom - top))), 3)
     beside, above = min(beside, across - (right - left) * scale), min(above, down - (bottom - top) * scale)
     graph["extra"]["ds"] = {"scale": scale, "offset": [round(beside / scale - left), round(above / scale - top)]}
     return graph
