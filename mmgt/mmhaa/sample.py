@@ -167,7 +167,8 @@ class VideoRun:
     """One sampling run of a video: the network, and what it keeps between the steps.
 
     check() is called before each window and while one is waited for; it may raise to cancel. A window whose numbers are
-    wrong in the network's dtype is run again in a finer one, and in that at once from then on.
+    wrong in the network's dtype is run again in a finer one, and in that at once from then on. Where memory is short
+    once, the windows are halved, and a warning says so.
     """
 
     network: VideoNetwork
@@ -182,6 +183,7 @@ class VideoRun:
     _finer: dict[Window, torch.dtype] = field(default_factory=dict)
     _last_timestep: float | None = None
     _num_steps: int = -1
+    _is_shrunk: bool = False
 
     @torch.inference_mode()
     def predict(
@@ -195,11 +197,44 @@ class VideoRun:
         """What the network predicts of all frames (v, or the noise if it learned that), [rows, T, 4, h, w] float32.
 
         latents: [T, 4, h, w] at timestep 999 .. 0. where: names the step in an error. keeping: of the step's windows.
-        Raises NumericalError.
+        Raises NumericalError, and InputError where memory is short again with smaller windows.
         """
         if timestep != self._last_timestep:
             self._last_timestep, self._num_steps = timestep, self._num_steps + 1
+        try:
+            return self._predict(latents, timestep, rows, where, keeping)
+        except torch.OutOfMemoryError as error:
+            self._shrink_window(len(latents), error)
+        return self.predict(latents, timestep, rows, where)
+
+    def _shrink_window(self, num_frames: int, error: torch.OutOfMemoryError) -> None:
+        """Go on with windows of half as many frames; raises InputError the second time."""
+        options, size = self.video.options, self.video.drive.size
+        window = min(options.window, num_frames)
+        if self._is_shrunk or window < 2:
+            raise InputError(
+                f"the memory does not suffice for windows of {window} frames of {size.width_px}x{size.height_px} px; "
+                "make the video smaller (width and height), or free memory: other networks, other programs."
+            ) from error
+        smaller = replace(options, window=window // 2, overlap=min(options.overlap, window // 4))
+        logger.warning(
+            "the memory does not suffice for windows of %d frames; going on with windows of %d, overlap %d, which move "
+            "less smoothly",
+            window,
+            smaller.window,
+            smaller.overlap,
+        )
+        self.video, self._is_shrunk = replace(self.video, options=smaller), True
+        for kept in (self._blends, self._contexts, self._deep):
+            kept.clear()  # type: ignore[attr-defined]
+        self._ahead = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _predict(self, latents: Tensor, timestep: float, rows: Rows, where: str, keeping: _Keeping | None) -> Tensor:
         asked, options = rows, self.video.options
+        if self._is_shrunk:
+            keeping = None  # another run begins with the windows that were asked for
         if False in rows and not options.guides(timestep):
             rows = (True,)
         blend = self._blend(len(latents), latents.device)

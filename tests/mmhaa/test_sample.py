@@ -258,3 +258,32 @@ def test_bad_options_are_one_sentence(options, says):
 def test_bad_steps():
     with pytest.raises(InputError, match="steps is 0"):
         DDIM(0)
+
+
+def short_of_memory(monkeypatch, network, most_frames):
+    """A network without memory for more frames. Returns how many it was asked for."""
+    asked, real = [], network.forward
+
+    def forward(latents, timestep, context, deep=None):
+        asked.append(len(context.pose_features))
+        if asked[-1] > most_frames:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(latents, timestep, context, deep)
+
+    monkeypatch.setattr(network, "forward", forward)
+    return asked
+
+
+def test_windows_are_halved_once_where_memory_is_short(nets, monkeypatch, caplog):
+    expected = sampled(nets, video(nets, window=3, overlap=1))
+    asked = short_of_memory(monkeypatch, nets.video_network, 3)
+    assert torch.equal(sampled(nets, video(nets, window=6, overlap=2)), expected)
+    assert asked.count(6) == 1
+    assert [record.message for record in caplog.records if "windows of 3, overlap 1" in record.message]
+
+
+def test_memory_that_is_short_twice_is_one_sentence(nets, monkeypatch):
+    asked = short_of_memory(monkeypatch, nets.video_network, 0)
+    with pytest.raises(InputError, match="windows of 3 frames of 128x64 px; make the video smaller"):
+        sampled(nets, video(nets))
+    assert asked == [6, 3]
