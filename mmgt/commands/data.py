@@ -61,14 +61,16 @@ def run_prepare(args: argparse.Namespace) -> None:
 
 def run_inspect(args: argparse.Namespace) -> None:
     from ..media import check_output, write_png
-    from ..provenance import ALGORITHMIC, Provenance
+    from ..provenance import Provenance
     from ..training.clips import ClipSet
-    from ..training.inspection import description, sheet
+    from ..training.inspection import description, sheet, source_of_sheet
 
     clips = ClipSet(args.folder)
     if args.sheet:
         check_output(args.sheet)
     print(description(clips))
     if args.sheet:
-        write_png(args.sheet, sheet(clips), provenance=Provenance(ALGORITHMIC))
+        source = source_of_sheet(clips)
+        made = None if source is None else Provenance(source)
+        write_png(args.sheet, sheet(clips), provenance=made, is_generated=source is not None)
         print(f"done: {args.sheet}")

@@ -7,6 +7,7 @@ import numpy as np
 from ..media import contact_sheet
 from ..poses import POSE_FPS
 from ..poses.draw import draw_poses
+from ..provenance import ALGORITHMIC, COMPOSITE_SYNTHETIC
 from .clip_pictures import clip_pictures
 from .clips import ClipEntry, ClipSet
 from .pose_statistics import PoseStatistics, pose_statistics, table
@@ -44,11 +45,24 @@ def _seconds(entries: list[ClipEntry]) -> float:
     return sum(entry.num_frames for entry in entries) / POSE_FPS
 
 
+def shown(clips: ClipSet) -> list[ClipEntry]:
+    """The clips of a contact sheet: up to six, evenly out of all."""
+    chosen = np.linspace(0, len(clips.entries) - 1, min(CLIPS, len(clips.entries))).round().astype(int)
+    return [clips.entries[i] for i in chosen.tolist()]
+
+
+def source_of_sheet(clips: ClipSet) -> str | None:
+    """IPTC's source type of a contact sheet by what it shows; None where all was filmed, which nobody generated."""
+    filmed = ["film" in clips.metadata(entry) for entry in shown(clips)]
+    if filmed and all(filmed):
+        return None
+    return COMPOSITE_SYNTHETIC if any(filmed) else ALGORITHMIC
+
+
 def sheet(clips: ClipSet) -> np.ndarray:
     """[H, W, 3] uint8: of up to six clips four moments, each with the pose picture below it."""
-    chosen = np.linspace(0, len(clips.entries) - 1, min(CLIPS, len(clips.entries))).round().astype(int)
     tiles: list[np.ndarray] = []
-    for entry in (clips.entries[i] for i in chosen.tolist()):
+    for entry in shown(clips):
         moments = [round(entry.num_frames * (i + 0.5) / COLUMNS) for i in range(COLUMNS)]
         tiles += list(clip_pictures(clips, entry, moments, TILE_PX))
         tiles += list(draw_poses(clips.poses(entry).at(moments), TILE_PX, TILE_PX))
