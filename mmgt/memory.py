@@ -33,6 +33,18 @@ def free_bytes(device: torch.device) -> int | None:
     return int(psutil.virtual_memory().available)
 
 
+def peak_bytes(device: torch.device) -> int | None:
+    """The most that tensors took on a GPU so far, or, of a CPU, what this process took in RAM; None on Windows."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)
+
+
 def check_batch(
     what: str, num_frames: int, height_px: int, width_px: int, channels: int, free_bytes: int, instead: str
 ) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from ..memory import peak_bytes
 
 
 def machine() -> dict[str, Any]:
@@ -31,12 +32,8 @@ def _cpu_name() -> str:
 
 def peak_rss_mib() -> float | None:
     """Largest resident memory of this process so far, in MiB; None on Windows."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+    peak = peak_bytes(torch.device("cpu"))
+    return None if peak is None else round(peak / 2**20, 1)
 
 
 def cpu_seconds(run: Callable[[], object]) -> float:

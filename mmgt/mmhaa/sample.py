@@ -7,6 +7,7 @@ windows, and for others where memory is free. What it reads on the CPU is made o
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -24,7 +25,7 @@ from ..diffusion import (
     velocity_of_noise,
 )
 from ..errors import InputError
-from ..memory import free_bytes
+from ..memory import free_bytes, peak_bytes
 from ..windows import WindowMean, looped_windows, open_windows
 from .ahead import Ahead, Window, WindowInputs
 from .attention import AudioOutput, Reference, Rows
@@ -184,6 +185,7 @@ class VideoRun:
     _last_timestep: float | None = None
     _num_steps: int = -1
     _is_shrunk: bool = False
+    _seconds: float = 0.0
 
     @torch.inference_mode()
     def predict(
@@ -201,11 +203,26 @@ class VideoRun:
         """
         if timestep != self._last_timestep:
             self._last_timestep, self._num_steps = timestep, self._num_steps + 1
+        began = time.perf_counter()
         try:
             return self._predict(latents, timestep, rows, where, keeping)
         except torch.OutOfMemoryError as error:
             self._shrink_window(len(latents), error)
+        finally:
+            self._seconds += time.perf_counter() - began
         return self.predict(latents, timestep, rows, where)
+
+    def told(self, attention: str) -> str:
+        """One line about the run so far: how fast, on what, with how much memory. attention: whose is used."""
+        if self._num_steps < 0:
+            return "nothing was sampled"
+        weight, size, num_steps = self.network.conv_in.weight, self.video.drive.size, self._num_steps + 1
+        seconds, num_frames, peak = self._seconds / num_steps, self.video.drive.num_frames, peak_bytes(weight.device)
+        return (
+            f"{num_frames} frames of {size.width_px}x{size.height_px} px in {num_steps} steps: {seconds:.2f} s a step, "
+            f"{num_frames / max(self._seconds, 1e-9):.2f} frames/s; {weight.device}, {_name(weight.dtype)}, {attention}"
+            + ("" if peak is None else f", at most {peak / 2**30:.1f} GB")
+        )
 
     def _shrink_window(self, num_frames: int, error: torch.OutOfMemoryError) -> None:
         """Go on with windows of half as many frames; raises InputError the second time."""

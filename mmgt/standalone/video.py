@@ -219,6 +219,7 @@ def _sampled(
         )
     except NumericalError as error:
         raise InputError(str(error)) from error
+    logger.info("%s", run.told("torch's attention"))
     return latents, vae
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import comfy.supported_models_base
 import comfy.utils
 import latent_preview
 import torch
+from comfy.ldm.modules.attention import optimized_attention
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP
 from torch import Tensor
@@ -29,6 +31,8 @@ from ...mmgt.mmhaa.network import VideoNetwork
 from ...mmgt.mmhaa.sample import MAX_KEPT_WINDOWS, Video, VideoRun
 from ...mmgt.mmhaa.unet import UNet
 from .runtime import OPERATIONS, check_interrupt, managed
+
+logger = logging.getLogger("mmgt")
 
 SAMPLERS = comfy.samplers.SAMPLER_NAMES
 TRAILING = "trailing (authors)"
@@ -201,6 +205,12 @@ class VideoModel(comfy.model_base.BaseModel):
             self.runs[id(video), frozenset(hooks)] = strengths, run
         return run
 
+    def end_runs(self) -> None:
+        """A sampler has ended: say how it went, and let go what was kept."""
+        for _, run in self.runs.values():
+            logger.info("%s", run.told(optimized_attention.__name__))
+        self.runs.clear()
+
 
 def _step_name(transformer_options: Mapping[str, Any]) -> str:
     """Which step of the schedule a call belongs to, for errors; "" where the sampler does not say."""
@@ -226,7 +236,7 @@ def load_video_model(path: Path, weight_dtype: str = "auto") -> tuple[ModelPatch
     for network in (networks.video_network, networks.reference_unet):
         _set_dtype(network, kind, cast_to)
     patcher = managed(VideoModel(networks.video_network, config))
-    patcher.add_callback_with_key(CallbacksMP.ON_CLEANUP, "mmgt", lambda patcher: patcher.model.runs.clear())
+    patcher.add_callback_with_key(CallbacksMP.ON_CLEANUP, "mmgt", lambda patcher: patcher.model.end_runs())
     return patcher, managed(networks.reference_unet)
 
 

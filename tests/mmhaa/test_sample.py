@@ -1,5 +1,6 @@
 """Sampling of a video by windows: what it keeps, what it leaves out, and what it does with wrong numbers."""
 
+import re
 import threading
 from copy import deepcopy
 from dataclasses import replace
@@ -287,3 +288,14 @@ def test_memory_that_is_short_twice_is_one_sentence(nets, monkeypatch):
     with pytest.raises(InputError, match="windows of 3 frames of 128x64 px; make the video smaller"):
         sampled(nets, video(nets))
     assert asked == [6, 3]
+
+
+def test_a_run_tells_how_it_went(nets):
+    run = VideoRun(nets.video_network, video(nets))
+    assert run.told("an attention") == "nothing was sampled"
+    sample_latents(run, start(), DDIM(3))
+    assert re.fullmatch(
+        r"10 frames of 128x64 px in 3 steps: [\d.]+ s a step, [\d.]+ frames/s; cpu, float32, an attention, "
+        r"at most [\d.]+ GB",
+        run.told("an attention"),
+    )
