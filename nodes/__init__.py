@@ -7,7 +7,7 @@ from . import audio, evaluation, example, host, mask, mmhaa, pose, pose_edit, po
 
 class MMGTExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        host.register_model_folder()
+        host.register_model_folders()
         return [
             *example.NODES,
             *audio.NODES,

@@ -7,13 +7,12 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..mmgt.errors import InputError
 from ..mmgt.speech.encode import encode_speech
 from ..mmgt.weights.catalog import WAV2VEC2, WAVLM
 from . import host, sockets, tensors
 
 NO_WAVLM = "none: hand-crafted features only"
-NO_WAV2VEC2 = "none: no video from speech"
+NO_WAV2VEC2 = "none: hand-crafted features only"
 DTYPES = ("fp32", "fp16", "bf16")
 ENCODER_MEMORY_BYTES = 768 * 2**20  # activations of one chunk (30 s) in float32
 
@@ -47,7 +46,8 @@ class LoadAudioEncoder(io.ComfyNode):
                     "wav2vec2",
                     options=[NO_WAV2VEC2, *host.model_files(WAV2VEC2)],
                     default=NO_WAV2VEC2,
-                    tooltip="In models/audio_encoders: wav2vec2-base-960h. The video network reads its features.",
+                    tooltip="In models/audio_encoders: wav2vec2-base-960h. The authors' video network reads its "
+                    "features; a small one that was trained without it needs none.",
                 ),
                 io.Combo.Input(
                     "weight_dtype",
@@ -77,11 +77,6 @@ class LoadAudioEncoder(io.ComfyNode):
         from ..mmgt.speech.encoders import load_wav2vec2, load_wavlm  # here: a tenth of the pack's import
 
         host.check_interrupt()
-        if (wavlm, wav2vec2) == (NO_WAVLM, NO_WAV2VEC2):
-            raise InputError(
-                "no encoder is chosen; choose a WavLM or a wav2vec2 file, or remove Load Audio Encoder: Encode Speech "
-                "gives hand-crafted features without it."
-            )
         dtype, encoders = host.WEIGHT_DTYPES[weight_dtype], AudioEncoder(None, None)
         if wavlm != NO_WAVLM:
             encoders = replace(encoders, wavlm=host.managed(load_wavlm(host.model_path(wavlm, WAVLM), dtype)))

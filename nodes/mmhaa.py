@@ -68,17 +68,21 @@ def picture_inputs() -> list[io.Input]:
     return [
         io.Model.Input("model", tooltip="From Load MM-HAA Model; LoRA and other model patches may sit between."),
         io.Vae.Input("vae", tooltip="sd-vae-ft-mse, or any VAE of Stable Diffusion 1.5."),
-        io.ClipVision.Input(
-            "clip_vision", tooltip="The image encoder of sd-image-variations (CLIP ViT-L/14 with its projection)."
-        ),
         io.Image.Input("image", tooltip="The photo of the person; the first picture of a batch is used."),
+        io.ClipVision.Input(
+            "clip_vision",
+            optional=True,
+            tooltip="The image encoder of sd-image-variations (CLIP ViT-L/14 with its projection). A small network "
+            "that was trained without CLIP needs none.",
+        ),
         sockets.poses_input(
             "poses", "How the person moves: drawn as pose pictures, and masked by face and lips.", optional=True
         ),
         sockets.Speech.Input(
             "speech",
             optional=True,
-            tooltip="From Encode Speech with a wav2vec2 encoder. Without it only the poses move the person.",
+            tooltip="From Encode Speech, for the authors' network with a wav2vec2 encoder. Not connected: only the "
+            "poses move the person.",
         ),
         io.Mask.Input(
             "face",
@@ -235,7 +239,6 @@ class _Given:
 def _video(
     model,
     vae,
-    clip_vision,
     image,
     poses=None,
     pose_pictures=None,
@@ -248,6 +251,7 @@ def _video(
     latent=None,
     masks=AUTHORS_INFERENCE,
     background=None,
+    clip_vision=None,
     *,
     width,
     height,
@@ -262,7 +266,7 @@ def _video(
     host.check_model(model)
     picture = tensors.picture(image)
     photo_height, photo_width = picture.shape[:2]
-    size = PictureSize.of_photo(photo_height, photo_width, height, width)
+    size = PictureSize.of_photo(photo_height, photo_width, height, width, model.model.trained_px)
     drive = drive_video(
         size,
         poses=None if poses is None else tensors.poses(poses),
@@ -273,6 +277,7 @@ def _video(
         background_mask=background,
         mask_options=mask_set(masks, MaskOptions(third_mask, hands_branch)),
         speech=speech,
+        hears=model.model.network.hears,
         strengths=(full_strength, face_strength, lips_strength),
     )
     if drive.speech is not None:
@@ -382,7 +387,8 @@ class MMHAAVideoSampler(io.ComfyNode):
                     options=[AS_SET, *(name for name in PRESETS if name != "authors")],
                     default=AS_SET,
                     tooltip="'fast' takes the place of sampler, steps, cfg, windows, guidance and reuse: a quarter of "
-                    "the authors' work; what it costs in quality is not measured yet.",
+                    "the authors' work; what it costs in quality is not measured yet. 'small' is for the small "
+                    "networks that are shipped: few steps, no guidance.",
                 ),
                 io.Float.Input(
                     "denoise",

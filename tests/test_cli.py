@@ -36,7 +36,7 @@ def preview(inputs, **more):
 
 def test_demo_leaves_what_the_readme_promises(tmp_path, capsys):
     out = tmp_path / "demo"
-    assert main(["demo", "--out", str(out)]) == 0
+    assert main(["demo", "--photo", "--out", str(out)]) == 0
     assert "preview 100 % (186/186)" in capsys.readouterr().out
     poses = load_poses(out / "poses.json")
     assert poses.num_frames == read_recording(SPEECH).num_frames(25) == 186
@@ -52,7 +52,7 @@ def test_demo_leaves_what_the_readme_promises(tmp_path, capsys):
     sheet = read_picture(out / "contact_sheet.png")
     assert sheet.shape == (512, 6 * 256, 3)
 
-    assert main(["demo", "--out", str(out)]) == 2  # a second run overwrites nothing
+    assert main(["demo", "--photo", "--out", str(out)]) == 2  # a second run overwrites nothing
     assert "exists already" in capsys.readouterr().err
 
 
@@ -69,7 +69,7 @@ def test_a_demo_that_is_broken_off_can_be_given_again(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("mmgt.poses.draw.draw_poses", interrupted)
         patch.setattr("mmgt.preview.preview_motion", lambda *_, **__: [np.zeros((64, 64, 3), np.uint8)])
-        assert main(["demo", "--out", str(tmp_path)]) == 130
+        assert main(["demo", "--photo", "--out", str(tmp_path)]) == 130
     assert list(tmp_path.iterdir()) == []
 
 

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[1] / "workflows"
 GRAPHS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 SCHEMAS = json.loads((Path(__file__).parent / "comfy" / "schema_snapshot.json").read_text())
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-WITHOUT_WEIGHTS = ("01_preview_from_speech", "02_preview_from_saved_poses")
+NOTHING_TO_GET = ("00_start_here", "01_preview_from_speech", "02_preview_from_saved_poses")
 TOO_LARGE = ("11_compare_two_settings",)  # to be read before one zooms in, where newer pages open templates
 CANVAS = (1536, 922)  # of a window of 1600 x 1000 px
 SIDEBAR = 60  # px on the left, where it lies on the canvas
@@ -155,6 +155,7 @@ def test_every_needed_file_is_offered_when_the_graph_opens(name):
             offered.add(model["name"])
     assert offered == needed(name)
     types = {node["type"] for node in nodes_of(name)}
+    values = [value for node in nodes_of(name) for value in node["widgets_values"]]
     for node_type, key in (
         ("MMGT_LoadSMGAModel", "smga"),
         ("MMGT_LoadMMHAAModel", "mmhaa"),
@@ -162,8 +163,8 @@ def test_every_needed_file_is_offered_when_the_graph_opens(name):
         ("CLIPVisionLoader", "clip"),
     ):
         file = next(file for file in catalog.CATALOG if file.key == key)
-        assert (node_type in types) == (file.name in offered)
-    assert ({"yolox_l.onnx", "dw-ll_ucoco_384.onnx"} <= offered) == (name not in WITHOUT_WEIGHTS)
+        assert (node_type in types) == (file.name in offered or file.shipped in values)
+    assert ({"yolox_l.onnx", "dw-ll_ucoco_384.onnx"} <= offered) == (name not in NOTHING_TO_GET)
     note = next(node for node in GRAPHS[name]["nodes"] if node["type"] == "MarkdownNote")["widgets_values"][0]
     assert all(file in note for file in offered)
 
@@ -178,9 +179,9 @@ def test_it_names_nothing_that_a_fresh_comfyui_lacks(name):
         assert other in GRAPHS
 
 
-def test_graphs_without_weights_come_first_and_every_graph_has_its_own_picture():
-    assert tuple(GRAPHS)[: len(WITHOUT_WEIGHTS)] == WITHOUT_WEIGHTS
-    assert [name[:3] for name in GRAPHS] == [f"{number:02}_" for number in range(1, len(GRAPHS) + 1)]
+def test_graphs_with_nothing_to_get_come_first_and_every_graph_has_its_own_picture():
+    assert tuple(GRAPHS)[: len(NOTHING_TO_GET)] == NOTHING_TO_GET
+    assert [name[:3] for name in GRAPHS] == [f"{number:02}_" for number in range(len(GRAPHS))]
     pictures = [(FOLDER / f"{name}.jpg").read_bytes() for name in GRAPHS]
     assert all(picture[:2] == b"\xff\xd8" and len(picture) < 100_000 for picture in pictures)
     assert len(set(pictures)) == len(pictures)

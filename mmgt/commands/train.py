@@ -302,9 +302,9 @@ def run_compare(args: argparse.Namespace) -> None:
 
 
 def run_stage_two(args: argparse.Namespace) -> None:
+    from ..mmhaa.config import NO_CLIP
     from ..training.clips import ClipSet
     from ..training.mmhaa import train_mmhaa
-    from ..training.new_networks import NO_CLIP
     from ..training.start import StartFiles
     from ..training.video_set import VideoSet, open_coder, open_image_encoder
 

@@ -18,6 +18,7 @@ MASK_FILES = {  # by their names in ``drive_video``
     "hands_mask": "the hands are",
     "background_mask": "neither face nor hands are (with --mask-set paper)",
 }
+PRESET_NAMES = ("authors", "fast", "small")  # of ``mmhaa.presets``, which is imported when a command runs
 VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif"}
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def add_video_options(
     add("--out", type=Path, required=True, metavar=out[0], help=out[1])
     add("--size", metavar="WxH", help="in px; 0 for one side: by the photo's aspect (default: 512x512 in area)")
     add("--seed", type=int, default=0, help="other seeds, other videos (default: 0)")
-    add("--preset", choices=["authors", "fast"], default="authors", help="values of what follows (default: authors)")
+    add("--preset", choices=PRESET_NAMES, default="authors", help="values of what follows (default: authors)")
     add("--scheduler", metavar="NAME", help="the sampler; an unknown name is answered with their list (authors: ddim)")
     add("--steps", type=int, metavar="N", help="denoising steps (authors: 30)")
     add("--cfg", type=float, metavar="X", help="guidance; 1 = none, at half the cost (authors: 3.5)")

@@ -10,14 +10,16 @@ from torch import Tensor
 
 from .blocks import NUM_GROUPS
 
+NO_CLIP = 1  # width of the image token of a network that was trained without CLIP: one zero
+
 
 @dataclass(frozen=True)
 class UNetConfig:
     """A UNet of SD-1.5's layout. The defaults are the published denoising UNet.
 
-    image_channels: width of the CLIP token. audio_channels: width of the audio tokens, or None for no audio modules.
-    motion_heads: heads of the motion modules, or None for none. has_output: whether it predicts anything (the
-    reference UNet does not). num_groups: of the group norms.
+    image_channels: width of the CLIP token, ``NO_CLIP`` without CLIP. audio_channels: width of the audio tokens, or
+    None for no audio modules. motion_heads: heads of the motion modules, or None for none. has_output: whether it
+    predicts anything (the reference UNet does not). num_groups: of the group norms.
     """
 
     widths: tuple[int, ...] = (320, 640, 1280, 1280)

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..poses import POSE_FPS, PoseSequence
 from ..poses.draw import draw_pose
 from ..poses.motion_mask import face_box, hand_boxes, lip_box
-from ..speech.features import SpeechFeatures
+from ..speech.features import SpeechFeatures, SpeechKind
 from .masks import BoxMasks, BranchMasks, EvenMasks, GivenMasks, MaskOptions, NoMasks, RegionMasks
 from .pictures import LATENT_PX, NETWORK_PX, PictureSize, picture_for_network
 
@@ -67,7 +67,7 @@ class Drive:
     """All that drives a video besides the photo: small at any length.
 
     pictures(frames) -> pose pictures [F, 3, H, W] of the canvas in 0..1. masks(frames) -> for each level of the
-    network [3 (full, face, lips), F, h w]. speech: wav2vec2 layers [T, layers, D], or None: without speech.
+    network [3 (full, face, lips), F, h w]. speech: features [T, layers, D] of ``heard``, or None: without speech.
     strengths: of the full, face and lips branch.
     """
 
@@ -109,13 +109,14 @@ def drive_video(
     background_mask: Tensor | None = None,
     mask_options: MaskOptions = MaskOptions(),
     speech: SpeechFeatures | None = None,
+    hears: SpeechKind = "wav2vec2",
     strengths: tuple[float, float, float] = STRENGTHS,
 ) -> Drive:
     """Check that the parts fit each other, and bind them.
 
     poses are drawn and masked; pose_pictures [T, H, W, 3] in 0..1 are shown instead of drawing, and each mask
-    [T or 1, H, W] in 0..1 is used instead of making it. Speech decides the length where poses are longer.
-    Raises InputError.
+    [T or 1, H, W] in 0..1 is used instead of making it. Speech decides the length where poses are longer; hears: what
+    of it the network reads (``VideoNetwork.hears``). Raises InputError.
     """
     poses = None if poses is None else poses.at_fps(POSE_FPS)
     pictures: FrameSource
@@ -125,11 +126,7 @@ def drive_video(
         pictures, num_frames = DrawnPoses(poses, size), poses.num_frames
     else:
         raise InputError("there is nothing to move by; connect poses (MMGT_POSES or POSE_KEYPOINT) or pose_pictures.")
-    if speech is not None and speech.video is None:
-        raise InputError(
-            "this speech was encoded without wav2vec2, whose features the video network reads; choose a wav2vec2 file "
-            "in Load Audio Encoder and encode again."
-        )
+    layers = None if speech is None else heard(speech, hears)
     if poses is not None and pose_pictures is not None and poses.num_frames != num_frames:
         raise InputError(
             f"the poses have {poses.num_frames} frames at {POSE_FPS:g} fps and the pose pictures {num_frames}; connect "
@@ -147,12 +144,23 @@ def drive_video(
     if pose_pictures is not None:
         pictures_px.append((pose_pictures.shape[1], pose_pictures.shape[2]))
     masks = _masks(size, poses, given, mask_options, num_frames, pictures_px)
-    layers = None if speech is None else speech.video
     if layers is not None and len(layers) != num_frames:
         used = min(num_frames, len(layers))
         logger.info("poses last %d frames, speech %d; the video has %d", num_frames, len(layers), used)
         num_frames = used
     return Drive(num_frames, size, pictures, masks, layers, strengths)
+
+
+def heard(speech: SpeechFeatures, hears: SpeechKind) -> Tensor:
+    """The features [T, layers, D] that a network reads of speech. Raises InputError where they were not encoded."""
+    if hears == "handcrafted":
+        return speech.handcrafted
+    if speech.video is None:
+        raise InputError(
+            "this speech was encoded without wav2vec2, whose features the video network reads; choose a wav2vec2 file "
+            "in Load Audio Encoder and encode again."
+        )
+    return speech.video
 
 
 def _checked_pictures(images: Tensor) -> Tensor:

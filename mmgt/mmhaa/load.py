@@ -20,6 +20,7 @@ from ..weights.signatures import PREFIXES, recognise, unwrapped
 from ..weights.strict import check_heads, load_strictly, read_config
 from .blocks import NUM_GROUPS
 from .network import MMHAA, build_networks, network_states
+from .pictures import MAX_PX, MIN_PX, TRAINED_PX
 
 
 def build_mmhaa(
@@ -65,12 +66,16 @@ def load_mmhaa(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = torch
 
     What cannot be read from tensors is as published, unless the metadata's ``config`` (JSON) says otherwise: numbers of
     heads (``num_heads``, ``motion_heads``: 8) and groups (``num_groups``: 32), what is predicted (``prediction``: v)
-    and at which noise levels (``schedule``: linear). dtype: see ``build_mmhaa``.
+    and at which noise levels (``schedule``: linear), and on pictures of what side it was trained (``side_px``: 512).
+    dtype: see ``build_mmhaa``.
     """
     checkpoint = open_checkpoint(path, advice(catalog.MMHAA))
     config = read_config(checkpoint)
     networks = build_mmhaa(checkpoint.tensors, **numbers_of(config), source=str(path), ops=ops, dtype=dtype)
-    return replace(networks, parametrisation=read_parametrisation(config, str(path)))
+    trained_px = config.get("side_px", TRAINED_PX)
+    if not isinstance(trained_px, int) or not MIN_PX <= trained_px <= MAX_PX:
+        raise InputError(f"the config in {path}'s metadata says side_px {trained_px}; it must be {MIN_PX} to {MAX_PX}.")
+    return replace(networks, parametrisation=read_parametrisation(config, str(path)), trained_px=trained_px)
 
 
 def read_parametrisation(config: Mapping[str, Any], source: str) -> Parametrisation:

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 
 from ..diffusion import PUBLISHED, Parametrisation
 from ..errors import InputError
+from ..speech.features import NUM_HANDCRAFTED, SpeechKind
 from ..weights.signatures import PREFIXES
 from .audio_proj import NUM_FRAMES_AROUND, AudioProjection
 from .blocks import NUM_GROUPS
-from .config import UNetConfig
+from .config import NO_CLIP, UNetConfig
+from .pictures import TRAINED_PX
 from .pose_guider import PoseGuider
 from .unet import UNet
 
@@ -57,14 +59,26 @@ class VideoNetwork(UNet):
     def num_mask_levels(self) -> int:
         return len(self.config.widths) - 1
 
+    @property
+    def hears(self) -> SpeechKind:
+        """What the audio projection reads: a frame's 35 hand-crafted features, or wav2vec2's layers."""
+        handcrafted = self.audioproj.proj1.in_features == NUM_FRAMES_AROUND * NUM_HANDCRAFTED
+        return "handcrafted" if handcrafted else "wav2vec2"
+
+    @property
+    def sees_clip(self) -> bool:
+        """Whether it reads the photo through CLIP, too."""
+        return self.config.image_channels != NO_CLIP
+
 
 @dataclass(frozen=True)
 class MMHAA:
-    """Both networks of stage II, and what the second predicts."""
+    """Both networks of stage II, what the second predicts, and the side of the pictures that they were trained on."""
 
     reference_unet: UNet
     video_network: VideoNetwork
     parametrisation: Parametrisation = PUBLISHED
+    trained_px: int = TRAINED_PX
 
     @torch.inference_mode()
     def read_photo(self, latents: Tensor, image_token: Tensor) -> Photo:
@@ -73,7 +87,7 @@ class MMHAA:
 
 
 def check_speech(network: VideoNetwork, num_layers: int, width: int) -> None:
-    """Raise InputError unless so many of wav2vec2's layers, so wide, are what the network reads."""
+    """Raise InputError unless so many layers of speech features, so wide, are what the network reads."""
     wanted = network.audioproj.proj1.in_features
     if wanted != NUM_FRAMES_AROUND * num_layers * width:
         raise InputError(

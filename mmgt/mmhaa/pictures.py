@@ -13,7 +13,7 @@ from ..errors import InputError
 
 LATENT_PX = 8  # one latent cell is 8 x 8 px
 NETWORK_PX = 64  # the UNet halves the latents three times
-TRAINED_PX = 512  # side of the training pictures
+TRAINED_PX = 512  # side of the authors' training pictures
 MIN_PX, MAX_PX = 32, 4096  # of a video
 CLIP_PX = 224
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -36,11 +36,19 @@ class PictureSize:
                 )
 
     @classmethod
-    def of_photo(cls, photo_height_px: int, photo_width_px: int, height_px: int = 0, width_px: int = 0) -> PictureSize:
-        """The wanted size; where a side is 0, the photo's aspect decides. Both 0: about 512 x 512 px in area."""
+    def of_photo(
+        cls,
+        photo_height_px: int,
+        photo_width_px: int,
+        height_px: int = 0,
+        width_px: int = 0,
+        trained_px: int = TRAINED_PX,
+    ) -> PictureSize:
+        """The wanted size; where a side is 0, the photo's aspect decides. Both 0: about the area of the pictures that
+        the network was trained on, squares of ``trained_px``."""
         aspect = photo_width_px / photo_height_px
         if height_px == 0 and width_px == 0:
-            height_px = _even(TRAINED_PX / math.sqrt(aspect))
+            height_px = _even(trained_px / math.sqrt(aspect))
         return cls(height_px or _even(width_px / aspect), width_px or _even(height_px * aspect))
 
     @property

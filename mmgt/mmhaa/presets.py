@@ -34,4 +34,6 @@ PRESETS = {
     "authors": Preset(),
     # A quarter of the authors' work for a clip of 80 frames: docs/benchmarks.md says what each part saves.
     "fast": Preset("dpmpp_2m", 12, options=VideoOptions(guidance_end=0.8, reuse_every=2)),
+    # For the small networks that are shipped, on a CPU: few steps, and no guidance.
+    "small": Preset("ddim", 6, 1.0, VideoOptions(window=12, overlap=4)),
 }

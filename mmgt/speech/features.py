@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
 NUM_MFCC, NUM_CHROMA = 20, 12
 NUM_HANDCRAFTED = 1 + NUM_MFCC + NUM_CHROMA + 2  # envelope, MFCC, chroma, onset peak, beat: the last columns of gesture
 MFCC, ONSET, BEAT = slice(1, 1 + NUM_MFCC), NUM_HANDCRAFTED - 2, NUM_HANDCRAFTED - 1  # columns of these
+
+
+SpeechKind = Literal["handcrafted", "wav2vec2"]  # what a video network hears
 
 
 @dataclass(frozen=True)
@@ -26,3 +30,8 @@ class SpeechFeatures:
     num_frames: int
     fps: float
     speaking: Tensor
+
+    @property
+    def handcrafted(self) -> Tensor:
+        """[T, 1, 35]: what a video network without wav2vec2 hears, as one layer."""
+        return self.gesture[:, None, -NUM_HANDCRAFTED:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ..detect.find import find_detector
 from ..errors import InputError
 from ..media import VideoReader, check_video_output, read_picture, read_recording
 from ..mmhaa.drive import drive_video
+from ..mmhaa.load import load_mmhaa
 from ..people import initial_pose_of
 from ..poses import POSE_FPS, PoseSequence
 from ..provenance import ALGORITHMIC, TRAINED, Provenance, digest, networks_of
@@ -24,14 +25,15 @@ from ..seeds import check_seed
 from ..smga.candidates import Score
 from ..smga.load import load_smga
 from ..smga.model import SMGA
+from ..speech.features import SpeechKind
 from ..speech.recording import Recording, as_long_as
 from ..weights import in_models
 from ..weights.files import sha256_of
-from ..weights.places import check_found, check_kinds, find_all
+from ..weights.places import check_found, check_kinds, find_all, is_shipped
 from .devices import choose_device, choose_dtype
 from .onednn import fastest_ops
 from .speech_to_poses import PoseSettings, encode_speech_with, reads_wavlm, sample_smga
-from .video import VIDEO_WEIGHTS, Progress, VideoSettings, check_networks, filmed_drive, make_video
+from .video import Progress, VideoSettings, check_networks, filmed_drive, make_video, video_weights
 
 logger = logging.getLogger("mmgt")
 
@@ -89,13 +91,15 @@ def animate(
     check_video_output(out)
     check_seed(seed)
     picture, sound = _picture(photo), _recording(recording)
-    size, device = settings.video.size_of(picture), choose_device(settings.video.device)
+    settings.video.size_of(picture)  # a size that cannot be is said first
+    device = choose_device(settings.video.device)
     choose_dtype(settings.video.dtype, device)
     vocals = None if vocals is None else as_long_as(sound, _recording(vocals))
     height, width = picture.shape[:2]
     if initial_pose is not None:
         initial_pose = initial_pose.still_on(height, width, "the initial pose")
-    files, smga = _open_weights(weights, settings.poses, device)
+    found, smga = _open_weights(weights, settings.poses, device)
+    files, size = found.files, settings.video.size_of(picture, found.trained_px)
     if initial_pose is None:
         initial_pose = initial_pose_of(find_detector(in_models(weights)), picture)
 
@@ -125,6 +129,7 @@ def animate(
         size,
         poses=poses,
         speech=speech,
+        hears=found.hears,
         strengths=settings.video.strengths,
         mask_options=settings.video.masks,
         **masks,
@@ -161,7 +166,8 @@ def animate_poses(
     check_video_output(out)
     check_seed(seed)
     picture, sound = _picture(photo), None if recording is None else _recording(recording)
-    size, device = settings.size_of(picture), choose_device(settings.device)
+    settings.size_of(picture)
+    device = choose_device(settings.device)
     choose_dtype(settings.dtype, device)
     if vocals is not None:
         if sound is None:
@@ -170,8 +176,8 @@ def animate_poses(
             )
         vocals = as_long_as(sound, _recording(vocals))
     driving = poses if isinstance(poses, PoseSequence) else _open_filmed(poses, settings, masks)
-    needed = VIDEO_WEIGHTS if sound is None else (*VIDEO_WEIGHTS, "wav2vec2")
-    files = _checked(weights, find_all(weights), needed)
+    found = _checked(weights, find_all(weights), (), sound is not None)
+    files, size = found.files, settings.size_of(picture, found.trained_px)
 
     driving_content = sha256_of(poses) if isinstance(poses, Path) else poses
     provenance = Provenance(
@@ -182,14 +188,20 @@ def animate_poses(
     )
     speech = None
     if sound is not None:
-        encoders = {"wav2vec2": files["wav2vec2"]}
+        encoders = {key: path for key, path in files.items() if key == "wav2vec2"}
         speech = encode_speech_with(encoders, sound, device, progress("speech"), vocals)
     if isinstance(driving, PoseSequence):
         drive = drive_video(
-            size, poses=driving, speech=speech, strengths=settings.strengths, mask_options=settings.masks, **masks
+            size,
+            poses=driving,
+            speech=speech,
+            hears=found.hears,
+            strengths=settings.strengths,
+            mask_options=settings.masks,
+            **masks,
         )
     else:
-        drive = filmed_drive(driving, size, speech, settings.strengths)
+        drive = filmed_drive(driving, size, speech, found.hears, settings.strengths)
     del speech, sound, vocals  # what is read of them is in drive
     logger.info("%d frames of %dx%d px", drive.num_frames, size.width_px, size.height_px)
     make_video(out, picture, drive, files, settings, provenance, seed=seed, sound=recording, progress=progress)
@@ -215,25 +227,41 @@ def _open_filmed(video: Path, settings: VideoSettings, masks: Mapping[str, Tenso
     return reader
 
 
-def _open_weights(
-    models: Path | None, settings: PoseSettings, device: torch.device
-) -> tuple[dict[str, Path], SMGA | None]:
-    """The files that both stages need, each recognised, and SMGA itself, which says whether it reads WavLM."""
+@dataclass(frozen=True)
+class _Found:
+    """files: those that are needed, by the catalogue's keys, recognised. hears, trained_px: of the video network."""
+
+    files: dict[str, Path]
+    hears: SpeechKind
+    trained_px: int
+
+
+def _open_weights(models: Path | None, settings: PoseSettings, device: torch.device) -> tuple[_Found, SMGA | None]:
+    """What both stages need, and SMGA itself, which says whether it reads WavLM."""
     found = find_all(models)
     smga = None if settings.by_rules or "smga" not in found else load_smga(found["smga"], fastest_ops(device))
     stage_one = (
         () if settings.by_rules else ("smga",) if smga is not None and not reads_wavlm(smga) else ("smga", "wavlm")
     )
     without = "" if found.keys() >= {*stage_one} else ", or give --rhythm, which needs no SMGA and no WavLM"
-    return _checked(models, found, (*stage_one, "wav2vec2", *VIDEO_WEIGHTS), without), smga
+    return _checked(models, found, stage_one, True, without), smga
 
 
 def _checked(
-    models: Path | None, found: Mapping[str, Path], needed: Iterable[str], instead: str = ""
-) -> dict[str, Path]:
-    """Only the files that are needed. Raises InputError if one is missing, broken or another."""
+    models: Path | None, found: Mapping[str, Path], stage_one: tuple[str, ...], with_speech: bool, instead: str = ""
+) -> _Found:
+    """What is needed of the files that were found. stage_one: its files, by the catalogue's keys.
+
+    Raises InputError if one is missing, broken or another.
+    """
+    networks = load_mmhaa(found["mmhaa"], dtype=None) if "mmhaa" in found else None
+    network = None if networks is None else networks.video_network
+    needed = (*stage_one, *video_weights(network, with_speech))
     check_found(models, found, needed, instead)
     check_kinds(found, needed)
     files = {key: found[key] for key in needed}
-    check_networks(files)
-    return files
+    assert networks is not None  # its file was found
+    check_networks(networks.video_network, files)
+    if small := [path.name for path in files.values() if is_shipped(path)]:
+        logger.warning("%s: small networks that come with this pack; they know drawn presenters only", ", ".join(small))
+    return _Found(files, networks.video_network.hears, networks.trained_px)

@@ -21,17 +21,18 @@ from ..diffusion import Parametrisation
 from ..errors import InputError
 from ..media import FrameMarks, VideoReader, write_video
 from ..media.sound import sound_for_aac
-from ..mmhaa.drive import STRENGTHS, Drive
+from ..mmhaa.config import NO_CLIP
+from ..mmhaa.drive import STRENGTHS, Drive, heard
 from ..mmhaa.load import load_mmhaa
 from ..mmhaa.masks import EvenMasks, MaskOptions
 from ..mmhaa.network import MMHAA, Photo, VideoNetwork, check_speech
-from ..mmhaa.pictures import PictureSize, photo_canvas, picture_for_network
+from ..mmhaa.pictures import TRAINED_PX, PictureSize, photo_canvas, picture_for_network
 from ..mmhaa.presets import PRESETS, Preset
 from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
 from ..poses import POSE_FPS
 from ..provenance import Provenance, digest
 from ..speech.encoders import load_wav2vec2
-from ..speech.features import SpeechFeatures
+from ..speech.features import SpeechFeatures, SpeechKind
 from ..speech.recording import Recording
 from ..unfinished_run import UnfinishedRun, unfinished_run
 from .devices import choose_device, choose_dtype
@@ -42,7 +43,6 @@ from .vae import decode_latents, encode_picture, load_vae
 
 logger = logging.getLogger("mmgt")
 
-VIDEO_WEIGHTS = ("mmhaa", "vae", "clip")  # what any video needs, by the catalogue's keys
 Progress = Callable[[str], Callable[[int, int], None]]  # a label -> progress(step, total)
 
 
@@ -50,9 +50,10 @@ Progress = Callable[[str], Callable[[int, int], None]]  # a label -> progress(st
 class VideoSettings:
     """How a video is made; the defaults are the authors'.
 
-    width_px, height_px: of the video, 32..4096; where one is 0 the photo's aspect decides, where both are, about
-    512 x 512 px in area. preset: sampler, steps, guidance and windows. strengths: of the speech in the full, face and
-    lip branch. masks: where these act. device: "auto" or a name of torch's; dtype: one of ``devices.DTYPES``.
+    width_px, height_px: of the video, 32..4096; where one is 0 the photo's aspect decides, where both are, about the
+    area that the network was trained on (the published one: 512 x 512 px). preset: sampler, steps, guidance, windows.
+    strengths: of the speech in the full, face and lip branch. masks: where these act. device: "auto" or a name of
+    torch's; dtype: one of ``devices.DTYPES``.
     frame_marks: what the pictures themselves say of being generated.
     """
 
@@ -71,10 +72,10 @@ class VideoSettings:
         if not all(map(math.isfinite, self.strengths)):
             raise InputError(f"the strengths are {full}, {face}, {lips}; give three numbers (the authors take 1 1 2).")
 
-    def size_of(self, picture: np.ndarray) -> PictureSize:
-        """Of the video of a photo [H, W, 3]. Raises InputError."""
+    def size_of(self, picture: np.ndarray, trained_px: int = TRAINED_PX) -> PictureSize:
+        """Of the video of a photo [H, W, 3], by a network that was trained on so large pictures. Raises InputError."""
         height, width = picture.shape[:2]
-        return PictureSize.of_photo(height, width, self.height_px, self.width_px)
+        return PictureSize.of_photo(height, width, self.height_px, self.width_px, trained_px)
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,14 @@ class FilmedPoses:
 
 
 def filmed_drive(
-    reader: VideoReader, size: PictureSize, speech: SpeechFeatures | None, strengths: tuple[float, float, float]
+    reader: VideoReader,
+    size: PictureSize,
+    speech: SpeechFeatures | None,
+    hears: SpeechKind,
+    strengths: tuple[float, float, float],
 ) -> Drive:
     """A video of pose pictures, read at ``POSE_FPS``, as what drives. Nothing in it says where face and lips are."""
-    layers = None if speech is None else speech.video
+    layers = None if speech is None else heard(speech, hears)
     if layers is not None:
         logger.warning("a pose video shows no masks: the speech acts on the whole picture alike (a pose file has them)")
     num_frames = reader.num_frames if layers is None else min(reader.num_frames, len(layers))
@@ -100,22 +105,35 @@ def filmed_drive(
 
 
 def read_photo(networks: MMHAA, vae: Any, image_encoder: Any, picture: np.ndarray, size: PictureSize) -> Photo:
-    """The photo [H, W, 3] uint8 as the networks read it, on their device and in their dtype. Raises InputError."""
-    token = encode_photo(image_encoder, picture)
+    """The photo [H, W, 3] uint8 as the networks read it, on their device and in their dtype. Raises InputError.
+
+    image_encoder: None for networks without CLIP.
+    """
+    token = torch.zeros(1, 1, NO_CLIP) if image_encoder is None else encode_photo(image_encoder, picture)
     _check_token(networks.video_network, token.shape[-1])
     like = networks.reference_unet.conv_in.weight
     return networks.read_photo(encode_picture(vae, photo_canvas(picture, size)).to(like), token.to(like))
 
 
-def check_networks(files: Mapping[str, Path]) -> None:
+def video_weights(network: VideoNetwork | None, with_speech: bool) -> tuple[str, ...]:
+    """The files that a video needs, by the catalogue's keys: those of what its network hears and sees.
+
+    network: None where its file is not there; then those of the published one.
+    """
+    hears = with_speech and (network is None or network.hears == "wav2vec2")
+    sees = network is None or network.sees_clip
+    return (*(["wav2vec2"] if hears else []), "mmhaa", "vae", *(["clip"] if sees else []))
+
+
+def check_networks(network: VideoNetwork, files: Mapping[str, Path]) -> None:
     """Build the networks of ``files`` and hold them against each other; weights stay on the disk, and nothing runs.
 
-    files: of ``VIDEO_WEIGHTS``, and wav2vec2's where speech drives. Raises InputError for a file that is not complete,
-    a library that is missing, and networks that do not belong together.
+    network: of the file "mmhaa". files: of ``video_weights``. Raises InputError for a file that is not complete, a
+    library that is missing, and networks that do not belong together.
     """
     load_vae(files["vae"])
-    network = load_mmhaa(files["mmhaa"], dtype=None).video_network
-    _check_token(network, load_image_encoder(files["clip"]).config.projection_dim)
+    if "clip" in files:
+        _check_token(network, load_image_encoder(files["clip"]).config.projection_dim)
     if "wav2vec2" in files:
         config = load_wav2vec2(files["wav2vec2"]).network.config
         check_speech(network, config.num_hidden_layers, config.hidden_size)
@@ -162,7 +180,7 @@ def make_video(
 ) -> None:
     """Photo [H, W, 3] uint8 and drive -> a video file with ``sound``. Same inputs and seed, same video.
 
-    weights: files of ``VIDEO_WEIGHTS``. settings: of these, what drive does not hold. provenance: what the file says
+    weights: files of ``video_weights``. settings: of these, what drive does not hold. provenance: what the file says
     of itself. progress(label) -> progress(step, total). What is finished is kept beside ``out`` until that is whole:
     the same call goes on with a run that was killed, to the same file. Raises InputError.
     """
@@ -232,7 +250,7 @@ def _load_and_read(
     dtype: torch.dtype,
 ) -> tuple[VideoNetwork, Photo, Parametrisation]:
     """The network that denoises, the photo, and what the network predicts; those that read the photo are let go."""
-    image_encoder = load_image_encoder(weights["clip"]).to(device, dtype)
+    image_encoder = load_image_encoder(weights["clip"]).to(device, dtype) if "clip" in weights else None
     networks = load_mmhaa(weights["mmhaa"], fastest_ops(device), dtype)
     networks.reference_unet.to(device)
     photo = read_photo(networks, vae, image_encoder, picture, size)

@@ -22,6 +22,7 @@ from ..errors import InputError, check_choice
 from ..mmhaa.masks import MaskOptions
 from ..mmhaa.motion import MAX_FRAMES
 from ..mmhaa.network import MMHAA, authors_state
+from ..speech.features import SpeechKind
 from .authors_rules import start_range, target_range
 from .checkpointing import checkpoint_layers
 from .clips import ClipEntry, write_atomically
@@ -34,7 +35,7 @@ from .processes import PROCESSES, trainable, zero_unused
 from .run import Run, is_best, learning, step_generator
 from .start import StartFiles, load_networks, start_networks
 from .team import ALONE, Team
-from .video_set import SpeechKind, VideoSet
+from .video_set import VideoSet
 
 ProcessName = Literal["image", "video"]
 PhotoChoice = Literal["random", "first", "clip"]

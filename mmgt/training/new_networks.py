@@ -12,12 +12,11 @@ from .. import ops
 from ..errors import InputError
 from ..mmhaa.audio_proj import CONTEXT_FRAMES
 from ..mmhaa.blocks import NUM_GROUPS
-from ..mmhaa.config import UNetConfig
+from ..mmhaa.config import NO_CLIP, UNetConfig
 from ..mmhaa.network import MMHAA, VideoNetwork
 from ..mmhaa.unet import UNet
 from ..speech.features import NUM_HANDCRAFTED
 
-NO_CLIP = 1  # width of the image token of a network that was trained without CLIP: one zero
 POSE_LEVELS = 4  # the pose guider halves its picture three times
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,17 +20,15 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..mmhaa.audio_proj import around_each_frame
+from ..mmhaa.config import NO_CLIP
 from ..mmhaa.drive import DrawnPoses, Drive
 from ..mmhaa.masks import BoxMasks, BranchMasks, MaskOptions, RegionMasks
 from ..mmhaa.pictures import LATENT_PX, PictureSize
 from ..poses.motion_mask import face_box, hand_boxes, lip_box
-from ..speech.features import NUM_HANDCRAFTED
+from ..speech.features import NUM_HANDCRAFTED, SpeechKind
 from .clip_pictures import clip_pictures
 from .clips import ClipEntry, ClipSet, write_atomically
 from .mmhaa_loss import TRAINED_STRENGTHS, Clip
-from .new_networks import NO_CLIP
-
-SpeechKind = Literal["handcrafted", "wav2vec2"]
 
 
 class Coder(Protocol):

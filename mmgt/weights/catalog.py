@@ -23,7 +23,8 @@ class WeightFile:
     key: its short name on the command line. name: what it is called in its folder. folder: of ComfyUI's models folder.
     purpose, licence: in words. repository, published: its place on Hugging Face. size_bytes: None where it is not
     stated. other_names: under which it is used too ("*" is anything); a published name that says nothing counts in its
-    own folder only. kinds: what ``recognise`` calls it. instead: what serves without it, "" if nothing does.
+    own folder only. kinds: what ``recognise`` calls it. instead: what serves without it, "" if nothing does. shipped:
+    the small network of our own that comes with this pack and takes its place, in ``assets.MODELS``; "" if none does.
     """
 
     key: str
@@ -37,6 +38,7 @@ class WeightFile:
     kinds: tuple[str, ...] = ()
     size_bytes: int | None = None
     instead: str = ""
+    shipped: str = ""
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -64,6 +66,7 @@ SMGA = WeightFile(
     other_names=("audio2pose_best_model*.safetensors",),
     kinds=(signatures.SMGA,),
     instead="use Rhythm Audio2Pose, which needs no weights",
+    shipped="smga_tiny.safetensors",
 )
 MMHAA = WeightFile(
     key="mmhaa",
@@ -76,6 +79,7 @@ MMHAA = WeightFile(
     other_names=("net-32500*.safetensors",),
     kinds=(signatures.MMHAA,),
     instead="use Preview Motion, which needs no weights",
+    shipped="mmhaa_tiny.safetensors",
 )
 VAE = WeightFile(
     key="vae",
@@ -89,9 +93,10 @@ VAE = WeightFile(
         "sd-vae-ft-mse/diffusion_pytorch_model.safetensors",
         "sd-vae-ft-mse/diffusion_pytorch_model.bin",
     ),
-    kinds=(signatures.VAE,),
+    kinds=(signatures.VAE, signatures.TINY_VAE),
     repository="stabilityai/sd-vae-ft-mse",
     size_bytes=334_643_276,
+    shipped="taesd_tiny.safetensors",
 )
 CLIP = WeightFile(
     key="clip",

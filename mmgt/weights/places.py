@@ -1,6 +1,7 @@
 """Where the networks' files are looked for: one order of folders for the nodes and for all commands.
 
 A file lies in the folder of its kind in a models folder (``vae``, ``audio_encoders``, ...) or in ``mmgt`` beside it.
+Last come the small networks that are shipped with this pack.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import os
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ..assets import MODELS
 from ..errors import InputError
-from .catalog import BY_KEY, CATALOG, MMHAA, OUR_FOLDER, WeightFile, advice
+from .catalog import BY_KEY, CATALOG, MMHAA, OUR_FOLDER, SMGA, VAE, WeightFile, advice
 from .files import open_checkpoint
 from .signatures import recognise
 
@@ -41,15 +43,35 @@ def find(file: WeightFile, places: Sequence[Path]) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def shipped(file: WeightFile) -> Path | None:
+    """Where the small network lies that comes with this pack in a file's place; None if none does."""
+    path = MODELS / file.folder / file.shipped
+    return path if file.shipped and path.is_file() else None
+
+
+def is_shipped(path: Path) -> bool:
+    return path.is_relative_to(MODELS)
+
+
 def find_all(models: Path | None) -> dict[str, Path]:
-    """All files of the catalogue that are there, by their keys. models: see ``in_models``. Raises InputError."""
+    """All files of the catalogue that are there, by their keys. models: see ``in_models``. Raises InputError.
+
+    Where no folder is named, or that of the shipped ones, these stand in for SMGA, and for the video network together
+    with its VAE: each of those two is of no use with another.
+    """
     if models is not None and not models.is_dir():
         raise InputError(
             f"there is no folder {models} of weights; give the one that holds {MMHAA.name} and the others "
             "(docs/weights.md)."
         )
     found = {file.key: find(file, places(file, in_models(models))) for file in CATALOG}
-    return {key: path for key, path in found.items() if path is not None}
+    there = {key: path for key, path in found.items() if path is not None}
+    if models in (None, MODELS):
+        for files in ((SMGA,), (MMHAA, VAE)):
+            small = {file.key: path for file in files if (path := shipped(file)) is not None}
+            if files[0].key not in there and len(small) == len(files):
+                there |= small
+    return there
 
 
 def check_found(models: Path | None, found: Container[str], needed: Iterable[str], instead: str = "") -> None:

@@ -15,6 +15,7 @@ WAVLM = "WavLM (Hugging Face)"
 WAV2VEC2 = "wav2vec2"
 HUBERT = "HuBERT"
 VAE = "a VAE"
+TINY_VAE = "a tiny auto-encoder (TAESD)"
 CLIP = "a CLIP image encoder"
 OPTIMIZER = "an optimizer's state, without the network it was training"
 LORA = "a LoRA"
@@ -38,6 +39,7 @@ _SIGNATURES = (
     ("label_embs_concat", HUBERT),  # of its training; the rest is called as wav2vec2's
     ("feature_projection.projection.weight", WAV2VEC2),
     ("decoder.conv_in.weight", VAE),
+    ("taesd_decoder.1.weight", TINY_VAE),
     ("vision_model.embeddings.class_embedding", CLIP),
     ("blocks.0.weight", "a pose guider or face locator alone (Moore-AnimateAnyone, EchoMimic, MMGT's first process)"),
 )

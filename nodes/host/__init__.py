@@ -15,7 +15,7 @@ from .files import (
     output_subfolder,
     problem_with,
     problem_with_input,
-    register_model_folder,
+    register_model_folders,
     state_of_input,
 )
 from .made import HIDDEN, how_marked, how_poses_were_made, how_video_was_made
@@ -71,7 +71,7 @@ __all__ = [
     "problem_with_input",
     "progress",
     "read_photo",
-    "register_model_folder",
+    "register_model_folders",
     "result",
     "sample",
     "save_marked",

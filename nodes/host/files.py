@@ -7,30 +7,36 @@ from pathlib import Path
 
 import folder_paths
 
+from ...mmgt.assets import MODELS
 from ...mmgt.errors import InputError
-from ...mmgt.weights.catalog import OUR_FOLDER, WeightFile, advice, missing_sentence
+from ...mmgt.weights.catalog import CATALOG, OUR_FOLDER, WeightFile, advice, missing_sentence
 from ...mmgt.weights.files import CHECKPOINT_SUFFIXES, check_file
-from ...mmgt.weights.places import find, places
+from ...mmgt.weights.places import find, is_shipped, places, shipped
 
 DETECTOR_SUFFIXES = (".onnx",)
 REFRESH = "Then press R to refresh the lists."
 
 
-def register_model_folder() -> None:
-    """Make models/mmgt known, beside whatever extra_model_paths.yaml named it for."""
+def register_model_folders() -> None:
+    """Make models/mmgt known, beside whatever extra_model_paths.yaml named it for; then the folders of the small
+    networks that are shipped, of which core's VAE Loader reads one."""
     folder_paths.add_model_folder_path(OUR_FOLDER, os.path.join(folder_paths.models_dir, OUR_FOLDER))
+    for folder in {file.folder for file in CATALOG if shipped(file)}:
+        folder_paths.add_model_folder_path(folder, str(MODELS / folder))
 
 
 def model_files(file: WeightFile) -> list[str]:
-    """Files for a combo that could be a file of the catalogue, relative to their folder."""
+    """Files for a combo that could be a file of the catalogue, relative to their folder; last what is shipped."""
     suffixes = DETECTOR_SUFFIXES if file.name.endswith(DETECTOR_SUFFIXES) else CHECKPOINT_SUFFIXES
     names = (name for folder in file.folders for name in folder_paths.get_filename_list(folder))
-    return list(dict.fromkeys(name for name in names if name.lower().endswith(suffixes)))
+    fitting = dict.fromkeys(name for name in names if name.lower().endswith(suffixes))
+    small = {other.shipped for other in CATALOG}
+    return [*(name for name in fitting if name not in small), *(name for name in fitting if name == file.shipped)]
 
 
 def models_named(folder: str) -> list[str]:
-    """Where a folder of ComfyUI's models lies, the place for new files first."""
-    return folder_paths.get_folder_paths(folder)
+    """Where a folder of ComfyUI's models lies, the place for new files first; without what is shipped."""
+    return [path for path in folder_paths.get_folder_paths(folder) if not is_shipped(Path(path))]
 
 
 def model_path(name: str, file: WeightFile) -> Path:

@@ -14,6 +14,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...mmgt.errors import InputError
+from ...mmgt.mmhaa.config import NO_CLIP
 from ...mmgt.mmhaa.network import Photo
 from ...mmgt.mmhaa.pictures import PictureSize, clip_square, photo_canvas
 from .runtime import on_device
@@ -41,12 +42,16 @@ class PhotoReader:
         self.last: _Read | None = None
 
     def read(self, picture: np.ndarray, size: PictureSize, vae: Any, clip_vision: Any, to_network: Callable) -> Photo:
-        """picture [H, W, 3] uint8; to_network scales the VAE's latents. Raises InputError for a foreign VAE or CLIP."""
+        """picture [H, W, 3] uint8; to_network scales the VAE's latents. Raises InputError for a foreign VAE or CLIP.
+
+        clip_vision: None for a network without CLIP.
+        """
         last = self.last
         same = last is not None and last.vae() is vae and last.clip_vision() is clip_vision and last.size == size
         if last is not None and same and np.array_equal(last.picture, picture):
             return last.photo
         image_channels = self.reference.model.config.image_channels
+        check_clip(clip_vision, image_channels)
         latents = to_network(encode_photo(vae, picture, size))
         token = image_token(clip_vision, picture, image_channels)
         channels, (height, width) = self.reference.model.config.widths[0], size.latent_shape
@@ -55,7 +60,8 @@ class PhotoReader:
         latents, token = (tensor.to(device, self.compute_dtype) for tensor in (latents, token))
         photo = Photo(network.read_photo(latents, token), token)
         kept = photo.to(torch.empty(0, dtype=self.compute_dtype, device=comfy.model_management.intermediate_device()))
-        self.last = _Read(picture, size, weakref.ref(vae), weakref.ref(clip_vision), kept)
+        seen_by = (lambda: None) if clip_vision is None else weakref.ref(clip_vision)
+        self.last = _Read(picture, size, weakref.ref(vae), seen_by, kept)
         return kept
 
 
@@ -94,8 +100,19 @@ def encode_photo(vae: Any, picture: np.ndarray, size: PictureSize) -> Tensor:
     return latents
 
 
+def check_clip(clip_vision: Any, image_channels: int) -> None:
+    """Raise InputError where there is no CLIP, and the network wants its token."""
+    if clip_vision is None and image_channels != NO_CLIP:
+        raise InputError(
+            "this video network reads the photo through CLIP, too; connect Load CLIP Vision with the image encoder of "
+            "sd-image-variations (CLIP ViT-L/14) to clip_vision."
+        )
+
+
 def image_token(clip_vision: Any, picture: np.ndarray, image_channels: int) -> Tensor:
-    """CLIP's projected embedding of the photo, squeezed to a square: [1, 1, D]."""
+    """CLIP's projected embedding of the photo, squeezed to a square: [1, 1, D]; zero for a network without CLIP."""
+    if image_channels == NO_CLIP:
+        return torch.zeros(1, 1, NO_CLIP)
     square = torch.from_numpy(clip_square(picture).astype(np.float32) / 255)[None]
     embedding = getattr(clip_vision.encode_image(square), "image_embeds", None)
     if embedding is None or embedding.shape != (1, image_channels):

@@ -129,12 +129,16 @@ def _memory_shape(video: Video) -> list[int]:
 
 
 class VideoModel(comfy.model_base.BaseModel):
-    """The video network as ComfyUI's samplers call it; what a run keeps between steps is dropped at its end."""
+    """The video network as ComfyUI's samplers call it; what a run keeps between steps is dropped at its end.
 
-    def __init__(self, network: VideoNetwork, config: VideoConfig) -> None:
+    trained_px: side of the pictures that it was trained on.
+    """
+
+    def __init__(self, network: VideoNetwork, config: VideoConfig, trained_px: int) -> None:
         kind = comfy.model_base.ModelType.V_PREDICTION if config.predicts_v else comfy.model_base.ModelType.EPS
         super().__init__(config, kind, unet_model=lambda **_: network)
         self.model_sampling = VideoSampling(config) if config.predicts_v else NoiseSampling(config)
+        self.trained_px = trained_px
         self.runs: dict[tuple[int, frozenset], tuple[tuple[float, ...], VideoRun]] = {}
 
     @property
@@ -235,7 +239,7 @@ def load_video_model(path: Path, weight_dtype: str = "auto") -> tuple[ModelPatch
     config.set_inference_dtype(kind, cast_to)
     for network in (networks.video_network, networks.reference_unet):
         _set_dtype(network, kind, cast_to)
-    patcher = managed(VideoModel(networks.video_network, config))
+    patcher = managed(VideoModel(networks.video_network, config, networks.trained_px))
     patcher.add_callback_with_key(CallbacksMP.ON_CLEANUP, "mmgt", lambda patcher: patcher.model.end_runs())
     return patcher, managed(networks.reference_unet)
 
@@ -248,8 +252,10 @@ def _set_dtype(network: UNet, kind: torch.dtype, cast_to: torch.dtype | None) ->
 
 
 def conditioning(video: Video, with_photo: bool) -> list:
-    """CONDITIONING of a guidance row: with photo and speech, or without. Its tensor is CLIP's token, or zeros."""
+    """CONDITIONING of a guidance row: with photo and speech, or without. Its tensor is CLIP's token (ones for a network
+    without CLIP, whose token is always zero), or zeros."""
     token = video.photo.image_token
+    token = token if token.any() else torch.ones_like(token)
     return [[token if with_photo else torch.zeros_like(token), {VIDEO_KEY: GivenVideo(video, (with_photo,))}]]
 
 

@@ -59,10 +59,12 @@ FILES = {
         _file(DWPOSE, "mmgt", "yzd-v/DWPose/resolve/main/dw-ll_ucoco_384.onnx"),
     )
 }
-NO_WAVLM, NO_WAV2VEC2 = "none: hand-crafted features only", "none: no video from speech"
+SMALL_SMGA, SMALL_MMHAA, SMALL_VAE = "smga_tiny.safetensors", "mmhaa_tiny.safetensors", "taesd_tiny.safetensors"
+NO_WAVLM = NO_WAV2VEC2 = "none: hand-crafted features only"
 GREEN, GREY = "#b5e8a0", "#ccc"
 PICTURE, SMALL = 220, 120
 PHOTO, SPEECH = "example.portrait", "example.speech"
+PRESENTER, ASTRONAUT = "drawn presenter", "astronaut (photo)"
 OWN = (
     "For your own photo and recording put *Load Image* and *Load Audio* in the place of *Example Portrait and Speech*."
 )
@@ -78,8 +80,9 @@ WITHOUT_DWPOSE = (
 WITHOUT_SMGA = "**Without SMGA's file** put *Rhythm Audio2Pose* in the place of *SMGA Audio2Pose Sampler*."
 
 
-def given(*more: Node) -> Group:
-    return Group("1 Photo, speech", [Node("example", "MMGT_ExamplePortraitAndSpeech", width=260), *more])
+def given(*more: Node, portrait: str = ASTRONAUT) -> Group:
+    example = Node("example", "MMGT_ExamplePortraitAndSpeech", values={"portrait": portrait}, width=260)
+    return Group("1 Photo, speech", [example, *more])
 
 
 def detector(files: bool = True) -> Node:
@@ -112,8 +115,9 @@ LOADERS = [
 ]
 
 
-def mmhaa(poses: str, *, masks: bool = False, key: str = "video", **more) -> Node:
-    sockets = {"model": "mmhaa", "vae": "vae", "clip_vision": "clip", "image": PHOTO, "poses": poses}
+def mmhaa(poses: str, *, masks: bool = False, clip: bool = True, key: str = "video", **more) -> Node:
+    sockets = {"model": "mmhaa", "vae": "vae", "image": PHOTO, "poses": poses}
+    sockets |= {"clip_vision": "clip"} if clip else {}
     sockets |= {"speech": "features"} | ({"face": "masks.face", "lips": "masks.lips"} if masks else {})
     values = more.pop("values", {})
     return Node(key, "MMGT_MMHAAVideoSampler", sockets | more, values, width=280)
@@ -181,6 +185,49 @@ def video_file(number: int, decoding: Node) -> list[list[Group]]:
 
 
 GRAPHS = {
+    "00_start_here": Graph(
+        "## Start here: one portrait and one recording become a video, with nothing to download\n\n"
+        "Press **Run**. A drawn presenter speaks: speech -> SMGA -> poses -> motion masks -> MM-HAA -> video with "
+        "sound, by small networks of our own that came with this pack. It takes a few minutes on a CPU. Other seeds, "
+        "other gestures.\n\n"
+        "**They know drawn presenters only.** Your own recording: put *Load Audio* in the place of *Example Portrait "
+        "and Speech*. Your own photo wants the authors' networks (`03_audio_to_video`), or Rhythm and a preview "
+        "without any (`01_preview_from_speech`).\n\n"
+        "**The same nodes** take the large networks: choose their files in the loaders and a wav2vec2 in *Load Audio "
+        "Encoder*, connect *Load CLIP Vision* to MM-HAA, and set its preset to *as set here*.",
+        [
+            [
+                given(portrait=PRESENTER),
+                Group("2 Detect, encode", [detector(files=False), encoder(NO_WAVLM, NO_WAV2VEC2)]),
+            ],
+            [
+                Group("3 The person", [initial_pose()]),
+                Group("4 Encode speech", [encode(SPEECH), replace(LOAD_SMGA, values={"smga": SMALL_SMGA})]),
+            ],
+            [Group("5 SMGA: poses", [SAMPLE_SMGA])],
+            [
+                Group(
+                    "6 Motion masks",
+                    [Node("masks", "MMGT_MotionMaskBuilder", {"poses": "gestures"}, picture=PICTURE)],
+                ),
+                Group(
+                    "7 Files of MM-HAA",
+                    [
+                        Node("mmhaa", "MMGT_LoadMMHAAModel", values={"mmhaa": SMALL_MMHAA}),
+                        Node("vae", "VAELoader", values={"vae_name": SMALL_VAE}),
+                    ],
+                ),
+            ],
+            [
+                Group(
+                    "8 MM-HAA: the video",
+                    [mmhaa("gestures", masks=True, clip=False, values={"preset": "small"})],
+                    GREEN,
+                )
+            ],
+            *video_file(9, decode()),
+        ],
+    ),
     "01_preview_from_speech": Graph(
         "## A photo speaks: preview, no weights needed\n\n"
         f"{OWN} Press **Run**: the video and its poses are saved below `output`.\n\n"

@@ -226,7 +226,7 @@ def test_another_seed_encodes_nothing_again(inputs):
         ("MMGT_LoadMMHAAModel", {"mmhaa": "audio2pose_best_model.pt"}, "is MMGT SMGA (stage I), not the MMGT video"),
         ("MMGT_LoadSMGAModel", {"smga": "net-32500.pth"}, "is the MMGT video network"),
         ("MMGT_LoadAudioEncoder", {"wav2vec2": "wavlm-large.bin"}, "is WavLM"),
-        ("MMGT_LoadAudioEncoder", {"wav2vec2": "none: no video from speech"}, "encoded without wav2vec2"),
+        ("MMGT_LoadAudioEncoder", {"wav2vec2": "none: hand-crafted features only"}, "encoded without wav2vec2"),
         ("MMGT_LoadAudioEncoder", {"wavlm": "none: hand-crafted features only"}, "35"),
         ("MMGT_LoadMMHAAModel", {"mmhaa": "gone.pth"}, "there is no file 'gone.pth'"),
         ("MMGT_MMHAAVideoSampler", {"overlap": 12}, "less than the window of 12 frames"),

@@ -1,6 +1,7 @@
 """What drives a video: parts that fit each other, made for the frames that are asked for."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -26,6 +27,14 @@ def poses(num_frames=6, fps=25.0):
 def speech(num_frames=6, wav2vec2=True):
     video = torch.zeros(num_frames, 12, 768) if wav2vec2 else None
     return SpeechFeatures(torch.zeros(num_frames, 35), video, num_frames, 25.0, torch.ones(num_frames))
+
+
+def test_a_network_without_wav2vec2_hears_the_handcrafted_features():
+    wide = speech(6, wav2vec2=False)
+    wide = replace(wide, gesture=torch.arange(6 * 1059.0).reshape(6, 1059))
+    heard = drive_video(SIZE, poses=poses(), speech=wide, hears="handcrafted").speech
+    assert heard.shape == (6, 1, 35)
+    torch.testing.assert_close(heard[:, 0], wide.gesture[:, 1024:])
 
 
 def test_poses_are_drawn_and_masked_frame_by_frame():

@@ -19,7 +19,7 @@ from PIL import Image
 from portrait import astronaut
 from safetensors import safe_open
 from safetensors.torch import save_file
-from tiny import HEADS, IMAGE_WIDTH, tiny_state
+from tiny import HEADS, IMAGE_WIDTH, small_state, tiny_state
 from tiny_encoders import TINY_WAV2VEC2, wav2vec2_network
 from tiny_pictures import tiny_clip_state, tiny_vae_state
 
@@ -550,3 +550,33 @@ def test_ablations_are_made_measured_and_resumed(inputs, tmp_path, pose_file, ca
     assert "other files or settings" in one_sentence(capsys)
     assert run("ablate", {**words, "out": tmp_path}) == 2
     assert "something else in it" in one_sentence(capsys)
+
+
+@pytest.fixture
+def small_weights(tmp_path, weights):
+    """A folder without any encoder: SMGA and the video network hear the hand-crafted features, and there is no CLIP."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    for name in ("audio2pose_best_model.safetensors", "sd-vae-ft-mse.safetensors"):
+        (folder / name).symlink_to(weights / name)
+    config = {"config": json.dumps({**HEADS, "side_px": 64})}
+    state = {key: value.contiguous() for key, value in small_state().items()}
+    save_file(state, folder / "net-32500.safetensors", config)
+    return folder
+
+
+def test_a_small_network_needs_no_encoder_and_makes_videos_as_large_as_it_learned(inputs, small_weights):
+    assert run("generate", inputs, weights=small_weights, size=None, cfg=1) == 0
+    frames, _, _ = frames_and_seconds(inputs["out"])
+    assert frames.shape == (13, 64, 64, 3)
+    assert {network["name"] for network in read_marks(inputs["out"]).record["networks"]} == {"smga", "mmhaa", "vae"}
+
+
+def test_speech_moves_what_a_small_network_makes(inputs, small_weights, pose_file):
+    made = []
+    for idx, audio in enumerate((inputs["audio"], None)):
+        out = inputs["out"].with_name(f"{idx}.mp4")
+        given = {**inputs, "audio": audio, "weights": small_weights, "out": out, "poses": pose_file}
+        assert run("pose2video", given, size=None) == 0
+        made.append(frames_and_seconds(out)[0][:13].astype(float))
+    assert np.abs(made[0] - made[1]).mean() > 0.1

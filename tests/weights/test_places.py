@@ -1,10 +1,11 @@
+import sys
 from pathlib import Path
 
 import pytest
 
 from mmgt.errors import InputError
 from mmgt.weights.catalog import BY_KEY, CATALOG, WAVLM
-from mmgt.weights.places import check_found, find, find_all, in_models, models_folders, places
+from mmgt.weights.places import check_found, find, find_all, in_models, is_shipped, models_folders, places
 
 
 def touched(folder, name):
@@ -79,3 +80,31 @@ def test_all_that_is_missing_is_named(tmp_path):
     assert "net-32500" not in str(error.value)
     with pytest.raises(InputError, match="there is no folder"):
         find_all(tmp_path / "none")
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """The small networks as they are shipped, by their keys, and an empty models folder of the user's."""
+    folder = tmp_path / "shipped"
+    monkeypatch.setattr(sys.modules[find_all.__module__], "MODELS", folder)
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return {file.key: touched(folder, f"{file.folder}/{file.shipped}") for file in CATALOG if file.shipped}
+
+
+def test_what_is_shipped_comes_last_and_never_into_a_named_folder(tmp_path, small):
+    assert find_all(None) == small
+    assert small.keys() == {"smga", "mmhaa", "vae"}
+    assert all(map(is_shipped, small.values()))
+    own = touched(tmp_path / "models", "mmgt/audio2pose_best_model.pt")
+    assert find_all(None) == {**small, "smga": own}
+    assert find_all(tmp_path / "models") == {"smga": own}
+
+
+def test_the_small_video_network_and_its_vae_stay_together(tmp_path, small):
+    vae = touched(tmp_path / "models", "vae/sd-vae-ft-mse.safetensors")
+    assert find_all(None) == small  # their VAE is of no use with it
+    network = touched(tmp_path / "models", "mmgt/net-32500.pth")
+    assert find_all(None) == {"smga": small["smga"], "mmhaa": network, "vae": vae}
+    vae.unlink()
+    assert "vae" not in find_all(None)
