@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -66,6 +67,18 @@ def add_parser(commands: Commands) -> None:
     compare.add_argument("--guidance", type=float, default=2.0, help="of sampling (default: 2, as the authors)")
     compare.add_argument("--seed", type=int, default=0, help="of sampling (default: 0)")
     compare.set_defaults(run=run_compare)
+    prove = train.add_parser("proof", help="both stages on people, speech and poses that they never saw: tables")
+    prove.add_argument("--data", type=Path, required=True, metavar="SET", help="a drawn one; its held-out clips")
+    prove.add_argument("--smga", type=Path, metavar="FILE", help="default: the small one that is shipped")
+    prove.add_argument("--network", type=Path, metavar="FILE", help="of stage II (default: the one that is shipped)")
+    prove.add_argument("--vae", type=Path, metavar="FILE", help="of --network (default: the one that is shipped)")
+    prove.add_argument("--clips", type=int, default=4, metavar="N", help="of videos (default: 4)")
+    prove.add_argument("--speeches", type=int, default=20, metavar="N", help="clips of SMGA (default: 20)")
+    prove.add_argument("--frames", type=int, default=48, metavar="N", help="of each video (default: 48)")
+    prove.add_argument("--steps", type=int, metavar="N", help="of the video (default: those of --preset small)")
+    prove.add_argument("--seed", type=int, default=0, help="of people and noise (default: 0)")
+    prove.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    prove.set_defaults(run=run_proof)
     vae = train.add_parser("vae", help="a tiny auto-encoder in TAESD's layout, of a set's drawn pictures")
     add_run(vae, num_steps=3000, batch=4, seed=0, learning_rate=1e-3)
     vae.add_argument("--pictures", type=int, default=1200, metavar="N", help="drawn to learn from (default: 1200)")
@@ -299,6 +312,53 @@ def run_compare(args: argparse.Namespace) -> None:
     network, clips = load_smga(args.network), ClipSet(args.data)
     rows = compare_smga(network, clips, args.clips, settings, args.seed, show_progress("clips"))
     print(comparison_table(rows, args.clips))
+
+
+def run_proof(args: argparse.Namespace) -> None:
+    """Tables of the videos, and of SMGA as ``run_compare`` makes them."""
+    from ..mmhaa.drive import STRENGTHS
+    from ..mmhaa.load import load_mmhaa
+    from ..mmhaa.masks import MaskOptions
+    from ..mmhaa.presets import PRESETS
+    from ..smga.load import load_smga
+    from ..standalone.devices import choose_device
+    from ..training.clips import ClipSet
+    from ..training.proofs import compare_smga, comparison_table
+    from ..training.video_proof import prove_video, video_table
+    from ..training.video_set import VideoSet, open_coder
+    from ..weights import catalog
+    from ..weights.places import shipped
+
+    def chosen(given: Path | None, file: catalog.WeightFile) -> Path:
+        path = given or shipped(file)
+        if path is None:
+            raise InputError(f"{file.shipped} is not in this copy of mmgt; name the file that is to be proved.")
+        return path
+
+    network = chosen(args.network, catalog.MMHAA)
+    vae, smga = chosen(args.vae, catalog.VAE), chosen(args.smga, catalog.SMGA)
+    device, clips = choose_device(args.device), ClipSet(args.data)
+    networks = load_mmhaa(network)
+    for part in (networks.reference_unet, networks.video_network):
+        part.to(device)
+    if networks.video_network.sees_clip:
+        raise InputError(f"{network} reads the photo through CLIP; the proof is of networks without it.")
+    videos = VideoSet(
+        clips,
+        networks.trained_px,
+        open_coder(vae, device),
+        speech_kind=networks.video_network.hears,
+        masks=MaskOptions(),
+        strengths=STRENGTHS,
+        whole_clips=False,
+    )
+    preset = PRESETS["small"]
+    preset = preset if args.steps is None else replace(preset, num_steps=args.steps)
+    show = show_progress("videos")
+    rows = prove_video(networks, videos, args.clips, args.frames, preset, args.seed, device, show)
+    print(video_table(rows, args.clips))
+    compared = compare_smga(load_smga(smga), clips, args.speeches, seed=args.seed, progress=show_progress("clips"))
+    print(f"\n{comparison_table(compared, args.speeches)}")
 
 
 def run_stage_two(args: argparse.Namespace) -> None:
