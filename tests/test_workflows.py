@@ -90,7 +90,7 @@ def test_the_whole_graph_opens_where_text_is_drawn(name):
 def test_text_is_drawn_where_the_page_opens_it_as_a_template(name):
     """The page then chooses the zoom itself. The graphs that a newcomer runs first are for a smaller window."""
     left, top, right, bottom = extent({"nodes": GRAPHS[name]["nodes"], "groups": []})
-    wide, high = template_room(1600, 1000) if name in WITHOUT_WEIGHTS else template_room(1920, 1080)
+    wide, high = template_room(1600, 1000) if name in NOTHING_TO_GET[1:] else template_room(1920, 1080)
     assert right - left <= wide
     assert bottom - top <= high
 

@@ -6,7 +6,7 @@ and speech, the preview by warping, and the photo held still.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from statistics import mean, median
@@ -80,7 +80,7 @@ def prove_video(
         poses = videos.clips.poses(entry).sized(videos.side_px, videos.side_px)
         shown = poses.at(frames)
         judge = _Judge(random_identity(person), photo, truth, shown)
-        sampled = {
+        ways: dict[str, Iterable[np.ndarray]] = {
             name: _sampled(networks, way, entry, frames, person, preset, seed + idx, device, with_masks, with_speech)
             for name, way, with_masks, with_speech in (
                 ("MM-HAA", videos, True, True),
@@ -89,8 +89,8 @@ def prove_video(
                 ("without speech", videos, True, False),
             )
         }
-        preview = preview_motion(photo, poses.frames(0, 1), shown)
-        for name, made in (*sampled.items(), ("Preview Motion", preview), ("photo held still", repeat(photo))):
+        ways |= {"Preview Motion": preview_motion(photo, poses.frames(0, 1), shown), "photo held still": repeat(photo)}
+        for name, made in ways.items():
             rows.setdefault(name, []).append(judge.numbers(name, made))
         if progress is not None:
             progress(idx + 1, len(entries))
@@ -137,7 +137,7 @@ class _Judge:
     truth: np.ndarray
     poses: PoseSequence
 
-    def numbers(self, name: str, made: Iterator[np.ndarray] | np.ndarray) -> VideoNumbers:
+    def numbers(self, name: str, made: Iterable[np.ndarray]) -> VideoNumbers:
         height, width = self.photo.shape[:2]
         frames = np.stack([frame for frame, _ in zip(made, self.truth, strict=False)])
         measures = FrameMeasures(height, width, self.poses)
@@ -206,7 +206,8 @@ class _Judge:
     def _box(self, t: int, points: range, margin: float) -> tuple[slice, slice]:
         """Rows and columns around keypoints of a frame; none where they are not seen."""
         xy_px, score = self.poses.pixels[t].numpy(), self.poses.score[t].numpy()
-        box = region_box(points, xy_px, score, *self.photo.shape[:2], margin)
+        height, width = self.photo.shape[:2]
+        box = region_box(points, xy_px, score, height, width, margin)
         x0, y0, x1, y1 = box or (0, 0, 0, 0)
         return slice(y0, y1), slice(x0, x1)
 

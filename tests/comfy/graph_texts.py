@@ -3,7 +3,7 @@
 A title there is the file's name: a pack cannot give another one (an ``index.json`` would be listed as one more graph).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -64,7 +64,6 @@ NO_WAVLM = NO_WAV2VEC2 = "none: hand-crafted features only"
 GREEN, GREY = "#b5e8a0", "#ccc"
 PICTURE, SMALL = 220, 120
 PHOTO, SPEECH = "example.portrait", "example.speech"
-PRESENTER, ASTRONAUT = "drawn presenter", "astronaut (photo)"
 OWN = (
     "For your own photo and recording put *Load Image* and *Load Audio* in the place of *Example Portrait and Speech*."
 )
@@ -80,9 +79,8 @@ WITHOUT_DWPOSE = (
 WITHOUT_SMGA = "**Without SMGA's file** put *Rhythm Audio2Pose* in the place of *SMGA Audio2Pose Sampler*."
 
 
-def given(*more: Node, portrait: str = ASTRONAUT) -> Group:
-    example = Node("example", "MMGT_ExamplePortraitAndSpeech", values={"portrait": portrait}, width=260)
-    return Group("1 Photo, speech", [example, *more])
+def given(*more: Node, example: str = "MMGT_ExamplePortraitAndSpeech") -> Group:
+    return Group("1 Photo, speech", [Node("example", example, width=260), *more])
 
 
 def detector(files: bool = True) -> Node:
@@ -190,14 +188,14 @@ GRAPHS = {
         "Press **Run**. A drawn presenter speaks: speech -> SMGA -> poses -> motion masks -> MM-HAA -> video with "
         "sound, by small networks of our own that came with this pack. It takes a few minutes on a CPU. Other seeds, "
         "other gestures.\n\n"
-        "**They know drawn presenters only.** Your own recording: put *Load Audio* in the place of *Example Portrait "
+        "**They know drawn presenters only.** Your own recording: put *Load Audio* in the place of *Example Presenter "
         "and Speech*. Your own photo wants the authors' networks (`03_audio_to_video`), or Rhythm and a preview "
         "without any (`01_preview_from_speech`).\n\n"
         "**The same nodes** take the large networks: choose their files in the loaders and a wav2vec2 in *Load Audio "
         "Encoder*, connect *Load CLIP Vision* to MM-HAA, and set its preset to *as set here*.",
         [
             [
-                given(portrait=PRESENTER),
+                given(example="MMGT_ExamplePresenterAndSpeech"),
                 Group("2 Detect, encode", [detector(files=False), encoder(NO_WAVLM, NO_WAV2VEC2)]),
             ],
             [
