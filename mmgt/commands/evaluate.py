@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from .terminal import Commands, show_progress
+from .terminal import Commands, add_models_option, show_progress
 
 NOT_ALL = 3  # exit code: some videos of the folder could not be measured
 
@@ -31,15 +31,19 @@ def add_parser(commands: Commands) -> None:
     evaluate.add_argument("--ref-poses", type=Path, metavar="R.json|DIR", help="the reference motion; with --poses")
     photo = "the photo that the background should stay like (default: the first frame); with --poses"
     evaluate.add_argument("--image", type=Path, metavar="I|DIR", help=photo)
+    fgd = "the auto-encoder of poses, from `mmgt train fgd`: FGD; with --ref-poses (default: mmgt_eval/fgd.safetensors)"
+    evaluate.add_argument("--fgd", type=Path, metavar="FILE", help=fgd)
+    add_models_option(evaluate)
     out = "writes REPORT.json, .csv, .md and pictures, none of which may exist yet; of a folder, a folder"
     evaluate.add_argument("--out", type=Path, required=True, metavar="REPORT", help=out)
     evaluate.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..standalone.evaluate_files import EvaluationFiles, evaluate_folder, evaluate_to_files
+    from ..standalone.evaluate_files import EvaluationFiles, evaluate_folder, evaluate_to_files, found_fgd
 
-    files = EvaluationFiles(args.pred, args.ref, args.audio, args.poses, args.ref_poses, args.image)
+    fgd = args.fgd or (found_fgd(args.models) if args.ref_poses else None)
+    files = EvaluationFiles(args.pred, args.ref, args.audio, args.poses, args.ref_poses, args.image, fgd)
     if args.pred.is_dir():
         clips, written = evaluate_folder(files, args.out, show_progress)
         print(written[-1].read_text(encoding="utf-8"))

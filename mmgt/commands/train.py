@@ -92,6 +92,9 @@ def add_parser(commands: Commands) -> None:
     vae.add_argument("--only-decoder", action="store_true", help="the encoder, with --from-vae, stays as it is")
     vae.add_argument("--from-vae", type=Path, metavar="FILE", help="begin from an earlier run's file of these widths")
     vae.set_defaults(run=run_vae)
+    fgd = train.add_parser("fgd", help="the auto-encoder of poses that `mmgt evaluate` measures FGD with")
+    add_run(fgd, num_steps=3000, batch=64, seed=0, learning_rate=1e-3)
+    fgd.set_defaults(run=run_fgd)
     for name, help_text, batch in (
         ("image", "stage II, process 1: the photo in another pose, from pairs of pictures", 4),
         ("video", "stage II, process 2: motion, speech and masks, from clips", 1),
@@ -275,6 +278,19 @@ def run_vae(args: argparse.Namespace) -> None:
         )
     if team.writes:
         print(f"done: {args.out / WEIGHTS}")
+
+
+def run_fgd(args: argparse.Namespace) -> None:
+    from ..evaluation.pose_autoencoder import FILE
+    from ..training.clips import ClipSet
+    from ..training.fgd import FGDTraining, train_fgd
+
+    team = gathered(args)
+    settings = FGDTraining(args.seed, args.steps, args.batch, args.learning_rate)
+    with shown(args.steps, team) as show:
+        train_fgd(ClipSet(args.data), args.out, settings, progress=show, team=team, **_writing(args))
+    if team.writes:
+        print(f"done: {args.out / FILE}; put it into mmgt_eval in the models folder, or give it as --fgd")
 
 
 def run_overfit_video(args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -61,26 +62,30 @@ def means(clips: Sequence[Clip]) -> list[Mean]:
     return rows
 
 
-def summary_json(clips: Sequence[Clip], inputs: dict[str, str]) -> str:
-    """{"format", "version", "inputs", "means": [...], "clips": [...]}."""
+def summary_json(clips: Sequence[Clip], inputs: dict[str, str], together: Sequence[Measured] = ()) -> str:
+    """{"format", "version", "inputs", "means": [...], "together": [...], "clips": [...]}.
+
+    together: numbers of all clips as one.
+    """
     rows = [{**row_of(mean.row), "deviation": plain(mean.deviation), "worst": mean.worst} for mean in means(clips)]
     listed = [{**asdict(clip), "rows": [row_of(row) for row in clip.rows]} for clip in clips]
-    data = {"format": SUMMARY_FORMAT, "version": 1, "inputs": inputs, "means": rows, "clips": listed}
+    data: dict[str, Any] = {"format": SUMMARY_FORMAT, "version": 1, "inputs": inputs, "means": rows}
+    data |= {"together": [row_of(row) for row in together], "clips": listed}
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def summary_csv(clips: Sequence[Clip]) -> str:
-    """A line for each number of each clip."""
+def summary_csv(clips: Sequence[Clip], together: Sequence[Measured] = ()) -> str:
+    """A line for each number of each clip; those of all clips as one are of the clip "all together"."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["clip", "name", "value", "unit", "better", "n"])
-    for clip in clips:
+    for clip in [*clips, Clip("all together", tuple(together))]:
         for row in clip.rows:
             writer.writerow([clip.name, row.name, plain(row.value), row.unit, row.better, row.n])
     return text.getvalue()
 
 
-def summary_markdown(clips: Sequence[Clip], inputs: dict[str, str]) -> str:
+def summary_markdown(clips: Sequence[Clip], inputs: dict[str, str], together: Sequence[Measured] = ()) -> str:
     """The table of means, what stands out, and the clips without numbers."""
     measured, failed = [clip for clip in clips if not clip.error], [clip for clip in clips if clip.error]
     lines = ["# Evaluation of a folder", "", *(f"- {name}: `{path}`" for name, path in inputs.items())]
@@ -93,6 +98,10 @@ def summary_markdown(clips: Sequence[Clip], inputs: dict[str, str]) -> str:
         cells.append([row.name, f"{row.value:.4g}", shown, row.unit, GOOD[row.better], mean.worst, row.meaning, row.n])
     lines += table(head, cells)
     lines += ["", *(f"- {clip.name}: {alarm}" for clip in measured for alarm in clip.alarms)]
+    if together:
+        head = ["All clips together", "Value", "Unit", "Which way is good", "What it means", "Taken over"]
+        cells = [[row.name, f"{row.value:.4g}", row.unit, GOOD[row.better], row.meaning, row.n] for row in together]
+        lines += ["", *table(head, cells)]
     if failed:
         lines += ["", "## Not measured", "", *(f"- {clip.name}: {clip.error}" for clip in failed)]
     return "\n".join([*lines, ""])

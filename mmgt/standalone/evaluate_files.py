@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from ..errors import InputError
+from ..evaluation.measured import Measured
 from ..evaluation.pictures import report_pictures
+from ..evaluation.pose_autoencoder import FILE, FOLDER, latent_measures, latents_of, load_pose_autoencoder
 from ..evaluation.report import report_csv, report_json, report_markdown
 from ..evaluation.summary import SUMMARY_FORMAT, Clip, summary_csv, summary_json, summary_markdown
 from ..evaluation.video import Report, evaluate_video
@@ -19,12 +23,14 @@ from ..media.sound import sound_offset_s
 from ..output_files import check_distinct
 from ..pose_files import load_poses
 from ..poses import POSE_FPS
+from ..weights.places import in_models
 
 TEXTS = (".json", ".csv", ".md")
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", *VIDEOS)
 PHOTOS = (".png", ".jpg", ".jpeg", ".webp")
 SUMMARY = "summary"
+TOGETHER_STRIDE = 20  # frames between the windows of all clips together
 PICTURES = ("errors", "speech", "heat", "worst")
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
@@ -32,7 +38,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EvaluationFiles:
-    """What is evaluated, and what it is compared with; each a file, or each a folder of files by the same names."""
+    """What is evaluated, and what it is compared with; each a file, or each a folder of files by the same names.
+
+    fgd: the auto-encoder of poses, one file for all.
+    """
 
     video: Path
     reference: Path | None = None
@@ -40,6 +49,7 @@ class EvaluationFiles:
     poses: Path | None = None
     reference_poses: Path | None = None
     photo: Path | None = None
+    fgd: Path | None = None
 
     def named(self) -> dict[str, str]:
         """What was given, for people."""
@@ -52,6 +62,12 @@ class EvaluationFiles:
         return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in paths.items()}
 
 
+def found_fgd(models: Path | None) -> Path | None:
+    """The auto-encoder of poses in a models folder, as of ``weights.places.in_models``, if there is one."""
+    candidates = (folder / FILE for folder in in_models(models)(FOLDER))
+    return next((path for path in candidates if path.is_file()), None)
+
+
 def evaluate_files(files: EvaluationFiles, progress: Progress | None = None) -> Report:
     """All files are opened before the first frame is measured. Raises InputError."""
     return evaluate_video(
@@ -62,6 +78,7 @@ def evaluate_files(files: EvaluationFiles, progress: Progress | None = None) -> 
         reference_poses=_read(load_poses, files.reference_poses),
         photo=_read(read_picture, files.photo),
         sound_offset_s=sound_offset_s(files.video),
+        pose_autoencoder=_read(load_pose_autoencoder, files.fgd),
         progress=progress,
     )
 
@@ -120,7 +137,7 @@ def files_of_folders(folders: EvaluationFiles) -> Iterator[tuple[str, Evaluation
         taken.add(name)
         try:
             given = {kind: _of_name(getattr(folders, kind), video, kind, endings[kind]) for kind in endings}
-            yield name, EvaluationFiles(video, **given)
+            yield name, EvaluationFiles(video, **given, fgd=folders.fgd)
         except InputError as error:
             yield name, error
 
@@ -154,12 +171,33 @@ def evaluate_folder(
             raise InputError(f"{path} is there, and of no earlier run; choose another folder for --out.")
     out.mkdir(exist_ok=True)
     clips = [evaluate_clip(name, files, out, progress) for name, files in work]
-    texts = summary_json(clips, folders.named()), summary_csv(clips), summary_markdown(clips, folders.named())
+    together, named = _together(work, clips), folders.named()
+    texts = (
+        summary_json(clips, named, together),
+        summary_csv(clips, together),
+        summary_markdown(clips, named, together),
+    )
     for path, text in zip(summaries, texts, strict=True):
         path.unlink(missing_ok=True)
         with unfinished_file(path) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
     return clips, summaries
+
+
+def _together(work: Sequence[tuple[str, EvaluationFiles | InputError]], clips: Sequence[Clip]) -> list[Measured]:
+    """FGD and diversity of the gestures of all clips that could be measured."""
+    measured = {clip.name for clip in clips if not clip.error}
+    network, latents, others = None, [], []
+    for name, files in work:
+        if isinstance(files, InputError) or None in (files.fgd, files.poses, files.reference_poses):
+            continue
+        if name in measured:
+            network = network or _read(load_pose_autoencoder, files.fgd)
+            poses, other = (_read(load_poses, path) for path in (files.poses, files.reference_poses))
+            if network is not None and poses is not None and other is not None:
+                latents.append(latents_of(network, poses, TOGETHER_STRIDE))
+                others.append(latents_of(network, other, TOGETHER_STRIDE))
+    return latent_measures(np.concatenate(latents), np.concatenate(others)) if latents else []
 
 
 def _is_summary(path: Path) -> bool:
