@@ -1,7 +1,7 @@
 """What a run has finished, kept beside its output until that is whole: the same command goes on from there.
 
 In ``.NAME.unfinished/KEY`` beside NAME, KEY being a hash of all that decides the result: ``step_0007.safetensors`` the
-latents after a step (or what was predicted, see ``mmhaa.sample``), ``windows_0008_00032.safetensors`` what a step's sum
+latents after a step (or what was predicted, see ``mmhaa.kept``), ``windows_0008_00032.safetensors`` what a step's sum
 gained by windows up to the 32nd, ``frames_0000064.mkv`` decoded frames. A file is whole or not there.
 """
 
@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .media.lossless import read_lossless, write_lossless
-from .mmhaa.sample import KeptStep
+from .mmhaa.kept import KeptStep
 
 logger = logging.getLogger("mmgt")
 
@@ -33,7 +33,7 @@ HALF_WRITTEN, MADE = ".part", "made"
 
 @dataclass
 class UnfinishedRun:
-    """The folder of one run; as ``mmhaa.sample.Kept`` it is what sampling goes on from.
+    """The folder of one run; as ``mmhaa.kept.Kept`` it is what sampling goes on from.
 
     A disk that is full ends the keeping, not the run.
     """

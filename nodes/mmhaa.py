@@ -400,6 +400,15 @@ class MMHAAVideoSampler(io.ComfyNode):
                 ),
                 *video_settings(),
                 *mask_inputs(),
+                io.Float.Input(
+                    "shared_noise",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Share of the starting noise that all frames have in common. 0 = the authors. Raise it "
+                    "where what should stand still flickers; 1 suits the small networks that are shipped.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="One frame a picture of the batch; for Decode Video.")
@@ -420,6 +429,7 @@ class MMHAAVideoSampler(io.ComfyNode):
         sampler_name,
         scheduler,
         denoise,
+        shared_noise=0.0,
         preset=AS_SET,
         sampler=None,
         sigmas=None,
@@ -429,7 +439,7 @@ class MMHAAVideoSampler(io.ComfyNode):
         if preset != AS_SET:
             chosen = PRESETS[preset]
             sampler_name, scheduler, steps, cfg = chosen.scheduler, host.TRAILING, chosen.num_steps, chosen.guidance
-            given = {**given, **asdict(chosen.options)}
+            shared_noise, given = chosen.shared_noise, {**given, **asdict(chosen.options)}
         if sigmas is None and latent is None and denoise < 1:
             raise InputError(
                 f"denoise is {denoise:g}, but there is no latent to refine; connect one, or set denoise to 1."
@@ -439,7 +449,9 @@ class MMHAAVideoSampler(io.ComfyNode):
         if sigmas is None:
             sigmas = host.schedule(model, sampler_name, scheduler, steps, denoise)
         start = made.latent if latent is None else {**made.latent, **latent}
-        return io.NodeOutput(host.sample(model, positive, negative, start, seed, cfg, sampler or sampler_name, sigmas))
+        solver = sampler or sampler_name
+        latents = host.sample(model, positive, negative, start, seed, cfg, solver, sigmas, shared_noise)
+        return io.NodeOutput(latents)
 
 
 class TrailingSigmas(io.ComfyNode):

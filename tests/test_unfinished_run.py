@@ -30,7 +30,7 @@ def nets():
 
 @pytest.fixture(autouse=True)
 def every_window(monkeypatch):
-    monkeypatch.setattr("mmgt.mmhaa.sample.WINDOWS_KEPT_AT_ONCE", 1)
+    monkeypatch.setattr("mmgt.mmhaa.kept.WINDOWS_KEPT_AT_ONCE", 1)
 
 
 def sampled(nets, scheduler="ddim", kept=None, calls=None, **options):

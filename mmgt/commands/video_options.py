@@ -47,6 +47,7 @@ def add_video_options(
     add("--looped", action="store_true", default=None, help="the last window wraps to the first frames (the authors')")
     add("--guidance-interval", type=float, nargs=2, metavar=interval, help="guide only there; 0 = noise (authors: 0 1)")
     add("--reuse-every", type=int, metavar="N", help="run the whole network at every N-th step only (authors: 1)")
+    add("--shared-noise", type=float, metavar="X", help="of the noise that all frames have in common (authors: 0)")
     add("--strengths", type=float, nargs=3, metavar=regions, default=(1, 1, 2), help="of the speech (authors: 1 1 2)")
     add(
         "--third-mask",
@@ -97,7 +98,7 @@ def preset_of(args: argparse.Namespace) -> Preset:
         guidance_end=end,
         reuse_every=args.reuse_every,
     )
-    sampling = _given(scheduler=args.scheduler, num_steps=args.steps, guidance=args.cfg)
+    sampling = _given(scheduler=args.scheduler, num_steps=args.steps, guidance=args.cfg, shared_noise=args.shared_noise)
     return replace(preset, **sampling, options=replace(preset.options, **options))
 
 

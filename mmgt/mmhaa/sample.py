@@ -7,6 +7,7 @@ windows, and for others where memory is free. What it reads on the CPU is made o
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from ..windows import WindowMean, looped_windows, open_windows
 from .ahead import Ahead, Window, WindowInputs
 from .attention import AudioOutput, Reference, Rows
 from .drive import Drive
+from .kept import Keeping, Kept, KeptStep
 from .motion import MAX_FRAMES
 from .network import Photo, VideoNetwork
 from .unet import VideoContext
@@ -38,7 +40,6 @@ logger = logging.getLogger("mmgt")
 
 GUIDED: Rows = (False, True)
 MAX_KEPT_WINDOWS = 16  # on any device: 132 frames in windows of 12. A GPU keeps more while it has room.
-WINDOWS_KEPT_AT_ONCE = 32  # on the disk, of a run that can be gone on with: the device is waited for then
 DEVICE_RESERVE, RAM_RESERVE = 3 * 2**30, 4 * 2**30  # bytes that are left free by what is kept beyond these windows
 
 
@@ -110,59 +111,6 @@ class _Prepared:
     strengths: Tensor
 
 
-@dataclass(frozen=True)
-class KeptStep:
-    """A finished step. values [T, 4, h, w] float32: the latents after it, or what was predicted, for a scheduler with a
-    memory, which has to take its steps again. finer: windows that run in a finer dtype from then on."""
-
-    values: Tensor
-    finer: Mapping[Window, torch.dtype] = field(default_factory=dict)
-
-
-class Kept(Protocol):
-    """What an earlier run with the same inputs has finished, and where this one keeps what it finishes."""
-
-    def num_steps(self) -> int:
-        """How many steps, from the first on, are finished."""
-        ...
-
-    def step(self, step_idx: int) -> KeptStep: ...
-
-    def keep_step(self, step_idx: int, step: KeptStep, only_last: bool) -> None:
-        """only_last: the steps before it are not needed any more."""
-        ...
-
-    def windows(self, step_idx: int, total: Tensor) -> int:
-        """Fill a step's sum over windows [rows, T, 4, h, w] as far as it came; returns how many windows are in it."""
-        ...
-
-    def keep_windows(self, step_idx: int, num_windows: int, frames: Tensor, sums: Tensor) -> None:
-        """The sum [rows, F, 4, h, w] at frames [F] that changed since the call before."""
-        ...
-
-
-@dataclass
-class _Keeping:
-    """Keeps a step's sum over windows, some windows at a time, as long as their numbers are right."""
-
-    kept: Kept
-    step_idx: int
-    _frames: list[Tensor] = field(default_factory=list)
-    _fine: list[Tensor] = field(default_factory=list)
-    _stopped: bool = False
-
-    def done(self, num_windows: int, frames: Tensor, is_fine: Tensor, total: Tensor) -> None:
-        self._frames.append(frames)
-        self._fine.append(is_fine)
-        if num_windows % WINDOWS_KEPT_AT_ONCE or self._stopped:
-            return
-        self._stopped = not bool(torch.stack(self._fine).all())
-        if not self._stopped:
-            changed = torch.cat(self._frames).unique()
-            self.kept.keep_windows(self.step_idx, num_windows, changed, total[:, changed])
-        self._frames, self._fine = [], []
-
-
 @dataclass
 class VideoRun:
     """One sampling run of a video: the network, and what it keeps between the steps.
@@ -194,7 +142,7 @@ class VideoRun:
         timestep: float,
         rows: Rows = GUIDED,
         where: str = "",
-        keeping: _Keeping | None = None,
+        keeping: Keeping | None = None,
     ) -> Tensor:
         """What the network predicts of all frames (v, or the noise if it learned that), [rows, T, 4, h, w] float32.
 
@@ -248,7 +196,7 @@ class VideoRun:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _predict(self, latents: Tensor, timestep: float, rows: Rows, where: str, keeping: _Keeping | None) -> Tensor:
+    def _predict(self, latents: Tensor, timestep: float, rows: Rows, where: str, keeping: Keeping | None) -> Tensor:
         asked, options = rows, self.video.options
         if self._is_shrunk:
             keeping = None  # another run begins with the windows that were asked for
@@ -486,7 +434,7 @@ def sample_latents(
                 v = kept.step(step_idx).values.to(x)
             else:
                 where = f"step {step_idx + 1} of {num_steps}"
-                keeping = _Keeping(kept, step_idx) if kept is not None and every == 1 else None
+                keeping = Keeping(kept, step_idx) if kept is not None and every == 1 else None
                 v = guided(run.predict(scaled, timestep, rows, where, keeping), guidance).to(x)
             stepped = scheduler.step(x, v, step_idx)
             if kept is not None and step_idx >= done and (scheduler.has_memory or (step_idx + 1) % every == 0):
@@ -496,6 +444,18 @@ def sample_latents(
             if progress is not None:
                 progress(step_idx + 1, num_steps, x)
     return x
+
+
+def share_noise(noise: Tensor, share: float) -> Tensor:
+    """Noise [T, 4, h, w] of which all frames have a share of the variance 0..1 in common, the first frame's.
+
+    Where nothing else makes neighbouring frames agree (few steps, a small network), what stands still flickers less.
+    After PYoCo's mixed noise (arXiv 2305.10474), without training for it. 0 changes nothing.
+    """
+    if share == 0:
+        return noise
+    shared = math.sqrt(share) * noise[:1] + math.sqrt(1 - share) * noise
+    return torch.cat([noise[:1], shared[1:]])
 
 
 def guided(v: Tensor, guidance: float) -> Tensor:

@@ -28,7 +28,7 @@ from ..mmhaa.masks import EvenMasks, MaskOptions
 from ..mmhaa.network import MMHAA, Photo, VideoNetwork, check_speech
 from ..mmhaa.pictures import TRAINED_PX, PictureSize, photo_canvas, picture_for_network
 from ..mmhaa.presets import PRESETS, Preset
-from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents
+from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents, share_noise
 from ..poses import POSE_FPS
 from ..provenance import Provenance, digest
 from ..speech.encoders import load_wav2vec2
@@ -229,7 +229,7 @@ def _sampled(
     try:
         latents = sample_latents(
             run,
-            start_noise(drive.num_frames, drive.size, generator).to(device, dtype),
+            share_noise(start_noise(drive.num_frames, drive.size, generator), preset.shared_noise).to(device, dtype),
             scheduler,
             preset.guidance,
             lambda step, total, _: show(step, total),

@@ -20,7 +20,7 @@ from ..mmhaa.drive import Drive
 from ..mmhaa.masks import NoMasks
 from ..mmhaa.network import MMHAA
 from ..mmhaa.presets import PRESETS, Preset
-from ..mmhaa.sample import DDIM, Video, VideoRun, sample_latents
+from ..mmhaa.sample import DDIM, Video, VideoRun, sample_latents, share_noise
 from ..poses import PoseSequence
 from ..poses.motion_mask import region_box
 from ..poses.skeleton import LEFT_HAND, LIPS, RIGHT_HAND
@@ -123,6 +123,7 @@ def _sampled(
     latents, token = videos.latents(entry, slice(0, 1), person), videos.tokens(entry, slice(0, 1), person)
     seen = networks.read_photo(latents.to(device), token.to(device))
     noise = torch.randn(len(frames), *latents.shape[1:], generator=torch.Generator().manual_seed(seed))
+    noise = share_noise(noise, preset.shared_noise)
     run = VideoRun(networks.video_network, Video(seen, drive, preset.options))
     scheduler = DDIM(preset.num_steps, networks.parametrisation)
     return videos.coder.decode(sample_latents(run, noise.to(device), scheduler, preset.guidance))

@@ -28,7 +28,7 @@ from ...mmgt.diffusion import NUM_TRAIN_STEPS, Parametrisation, trailing_levels,
 from ...mmgt.errors import InputError
 from ...mmgt.mmhaa.load import load_mmhaa
 from ...mmgt.mmhaa.network import VideoNetwork
-from ...mmgt.mmhaa.sample import MAX_KEPT_WINDOWS, Video, VideoRun
+from ...mmgt.mmhaa.sample import MAX_KEPT_WINDOWS, Video, VideoRun, share_noise
 from ...mmgt.mmhaa.unet import UNet
 from .runtime import OPERATIONS, check_interrupt, managed
 
@@ -296,12 +296,16 @@ def sample(
     cfg: float,
     sampler: Any,
     sigmas: Tensor,
+    shared_noise: float = 0.0,
 ) -> dict:
-    """Core's sampling of a LATENT, with previews and progress. sampler: a name of ``SAMPLERS`` or a SAMPLER."""
+    """Core's sampling of a LATENT, with previews and progress. sampler: a name of ``SAMPLERS`` or a SAMPLER.
+
+    shared_noise: see ``share_noise``.
+    """
     samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
     denoised = comfy.sample.sample_custom(
         model,
-        comfy.sample.prepare_noise(samples, seed, latent.get("batch_index")),
+        share_noise(comfy.sample.prepare_noise(samples, seed, latent.get("batch_index")), shared_noise),
         cfg,
         comfy.samplers.sampler_object(sampler) if isinstance(sampler, str) else sampler,
         sigmas,

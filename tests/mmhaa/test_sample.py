@@ -15,7 +15,16 @@ from mmgt.mmhaa.load import build_mmhaa
 from mmgt.mmhaa.masks import EvenMasks
 from mmgt.mmhaa.network import Photo
 from mmgt.mmhaa.pictures import PictureSize
-from mmgt.mmhaa.sample import DDIM, NumericalError, Video, VideoOptions, VideoRun, finer_dtype, sample_latents
+from mmgt.mmhaa.sample import (
+    DDIM,
+    NumericalError,
+    Video,
+    VideoOptions,
+    VideoRun,
+    finer_dtype,
+    sample_latents,
+    share_noise,
+)
 
 SIZE = PictureSize(64, 128)
 NUM_FRAMES = 10
@@ -299,3 +308,14 @@ def test_a_run_tells_how_it_went(nets):
         r"at most [\d.]+ GB",
         run.told("an attention"),
     )
+
+
+def test_frames_share_a_part_of_their_noise():
+    noise = torch.randn(200, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(share_noise(noise, 0), noise)
+    assert all(torch.equal(frame, noise[0]) for frame in share_noise(noise, 1))
+    shared = share_noise(noise, 0.25)
+    assert torch.equal(shared[0], noise[0])
+    assert shared.var() == pytest.approx(1, abs=0.02)
+    alike = torch.nn.functional.cosine_similarity(shared[1:].flatten(1), noise[:1].flatten(1)).mean()
+    assert alike == pytest.approx(0.5, abs=0.02)
