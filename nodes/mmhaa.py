@@ -402,6 +402,7 @@ class MMHAAVideoSampler(io.ComfyNode):
                 *mask_inputs(),
                 io.Float.Input(
                     "shared_noise",
+                    optional=True,
                     default=0.0,
                     min=0.0,
                     max=1.0,
