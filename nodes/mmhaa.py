@@ -400,16 +400,6 @@ class MMHAAVideoSampler(io.ComfyNode):
                 ),
                 *video_settings(),
                 *mask_inputs(),
-                io.Float.Input(
-                    "shared_noise",
-                    optional=True,
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Share of the starting noise that all frames have in common. 0 = the authors. Raise it "
-                    "where what should stand still flickers; 1 suits the small networks that are shipped.",
-                ),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="One frame a picture of the batch; for Decode Video.")
@@ -430,13 +420,13 @@ class MMHAAVideoSampler(io.ComfyNode):
         sampler_name,
         scheduler,
         denoise,
-        shared_noise=0.0,
         preset=AS_SET,
         sampler=None,
         sigmas=None,
         latent=None,
         **given,
     ) -> io.NodeOutput:
+        shared_noise = 0.0
         if preset != AS_SET:
             chosen = PRESETS[preset]
             sampler_name, scheduler, steps, cfg = chosen.scheduler, host.TRAILING, chosen.num_steps, chosen.guidance
