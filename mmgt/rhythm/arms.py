@@ -1,4 +1,4 @@
-"""Arms and hands: lifted into gesture space while somebody speaks, beating on onsets."""
+"""Arms and hands: lifted into gesture space while somebody speaks, beating on accents."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .timing import choose_beats, ease_in, pulses, sway
 
 ARMS = ((RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST, RIGHT_HAND), (LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST, LEFT_HAND))
 READY_DEG = 20.0  # forearms lift into gesture space while speaking
-BEAT_DEG = 17.0
-# A beat of the forearm: rest, preparation (lifted), stroke (its apex on the onset), hold, retraction to rest.
-# The doubled ends give it no slope there.
-BEAT_TIMES_S = (-0.60, -0.52, -0.24, 0.0, 0.16, 0.52, 0.60)
-BEAT_HEIGHTS = (0.0, 0.0, 1.0, -0.7, -0.45, 0.0, 0.0)
+BEAT_DEG = 22.0
+# A beat of the forearm from rest: stroke (its apex on the accent), hold, retraction; beats have no preparation (McNeill
+# 1992). The hold's middle, where the hand is slowest, lies 80 ms after the onset: in the vowel. Doubled ends: no slope.
+BEAT_TIMES_S = (-0.40, -0.32, -0.16, 0.0, 0.16, 0.48, 0.56)
+BEAT_HEIGHTS = (0.0, 0.0, -0.6, -1.3, -1.3, 0.0, 0.0)
 ABDUCTION_DEG = 5.0  # upper arms
 WRIST_FLEX_DEG = 9.0
 FINGER_SPREAD_DEG = 4.0  # per finger away from the middle one

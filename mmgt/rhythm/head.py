@@ -1,4 +1,4 @@
-"""The head sways, nods on onsets, and is turned in depth about the joint of skull and neck."""
+"""The head sways, nods on accents, and is turned in depth about the joint of skull and neck."""
 
 from __future__ import annotations
 

@@ -35,19 +35,20 @@ def sway(num_frames: int, rng: np.random.Generator, band_hz: tuple[float, float]
 def choose_beats(
     cues: SpeechCues, rng: np.random.Generator, *, spacing_s: float, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The onsets that a region answers: frames [N] int64 and heights [N] 0.3..1.2.
+    """The accents that a region answers: frames [N] int64 and heights [N] 0.3..1.2.
 
-    Beats are at least spacing_s apart; share is the chance, 0..1, of an onset of middling strength: the strong are
-    likelier.
+    An accent is the strongest onset among its neighbours: onsets are taken from the strongest to the weakest, each at
+    least spacing_s from all that were taken before. share is the chance, 0..1, of an accent of middling strength to be
+    answered: the strong are likelier.
     """
-    frames, heights, last = [], [], -math.inf
-    for frame, strength in zip(cues.onset_frames, cues.onset_strength, strict=True):
-        chance, height = rng.random(), rng.uniform(0.7, 1.2)  # drawn for every onset: no choice shifts the next
-        if frame - last >= spacing_s * POSE_FPS and chance < share * (0.5 + strength):
-            frames.append(frame)
-            heights.append(height * (0.45 + 0.55 * strength))
-            last = frame
-    return np.array(frames, dtype=np.int64), np.array(heights, dtype=np.float64)
+    draws = rng.uniform((0.0, 0.7), (1.0, 1.2), (len(cues.onset_frames), 2))  # for every onset: no choice shifts others
+    taken: list[int] = []
+    for idx in np.argsort(-cues.onset_strength, kind="stable"):
+        if all(abs(cues.onset_frames[idx] - cues.onset_frames[other]) >= spacing_s * POSE_FPS for other in taken):
+            taken.append(idx)
+    answered = [idx for idx in sorted(taken) if draws[idx, 0] < share * (0.5 + cues.onset_strength[idx])]
+    heights = draws[answered, 1] * (0.45 + 0.55 * cues.onset_strength[answered])
+    return cues.onset_frames[answered].astype(np.int64), heights
 
 
 def pulses(num_frames: int, frames: np.ndarray, heights: np.ndarray, width_s: float) -> np.ndarray:

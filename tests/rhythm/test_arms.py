@@ -31,7 +31,7 @@ def test_limbs_keep_their_length_and_nothing_jumps_or_drifts():
 
 
 def test_strokes_land_on_onsets_and_hands_rest_in_silence():
-    """One syllable after 2 s of silence: the busier hand is lowest (after its lift) within two frames of the onset."""
+    """One syllable after 2 s of silence: the busier hand is lowest, after its lift, within two frames of the onset."""
     recording = silence(6)
     recording.samples[0, 32_000:38_400] = syllables(0.4).samples[0]
     still = avatar_pose()
