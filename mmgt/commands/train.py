@@ -33,10 +33,25 @@ def add_parser(commands: Commands) -> None:
         "--lip-weight", type=float, default=0.0, help="of the mouth's shape in the loss (default: 0, as the authors)"
     )
     smga.add_argument(
+        "--gesture-weight",
+        type=float,
+        default=0.0,
+        help="of the velocity of head and arms in the loss (default: 0, as the authors)",
+    )
+    smga.add_argument(
+        "--timesteps",
+        choices=["uniform", "low"],
+        default="uniform",
+        help="how noise levels are drawn: uniform, as the authors; low: more of the last ones",
+    )
+    smga.add_argument(
         "--begin",
         choices=["aligned", "random"],
         default="aligned",
         help="aligned: the initial pose comes out, frames attend to their own speech; random: as the authors",
+    )
+    smga.add_argument(
+        "--from-smga", type=Path, metavar="FILE", help="a trained SMGA of the same sizes that a new run goes on from"
     )
     smga.add_argument("--dropout", type=float, default=0.1, help="of what blocks add (default: 0.1, as the authors)")
     smga.add_argument("--one-branch", action="store_true", help="ablation: face and body pass one branch")
@@ -239,15 +254,16 @@ def run_smga(args: argparse.Namespace) -> None:
         begin=args.begin,
         optimiser=args.optimiser,
         warm_up=args.warm_up,
+        timesteps=args.timesteps,
         dropout=args.dropout,
         two_branches=not args.one_branch,
         film=not args.no_film,
         start_pose=args.start_pose,
         target_offset=int(args.target == "next"),
-        loss=SMGALoss(args.loss, lip_weight=args.lip_weight),
+        loss=SMGALoss(args.loss, lip_weight=args.lip_weight, gesture_weight=args.gesture_weight),
     )
     with shown(args.steps, team) as show:
-        train_smga(args.data, args.out, settings, progress=show, team=team, **_writing(args))
+        train_smga(args.data, args.out, settings, start=args.from_smga, progress=show, team=team, **_writing(args))
     if team.writes:
         print(f"done: {args.out / 'smga.safetensors'}")
 

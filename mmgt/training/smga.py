@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from ..poses.draw import draw_poses
 from ..poses.vector import FRAME_PX, TrainingFrame, mask_legs
 from ..smga.config import SMGAConfig, StartPose
 from ..smga.keys import to_authors
+from ..smga.load import load_smga
 from ..smga.model import SMGA
 from ..smga.sample import SamplerSettings, sample_poses
 from .clips import ClipSet, write_atomically
@@ -34,6 +36,7 @@ VALIDATION_CLIPS = 4
 START_WINDOWS = 400  # that statistics of poses and speech are taken from
 Begin = Literal["aligned", "random"]
 OptimiserName = Literal["adan", "adamw"]
+Timesteps = Literal["uniform", "low"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class SMGATraining:
     average_decay: of the moving average, which is what is written and sampled. begin: "aligned" as ``smga_start`` says,
     from normalised speech; "random" as the authors. optimiser: "adan" with the authors' numbers, or "adamw".
     warm_up: steps in which the learning rate rises. dropout: of what blocks add, 0.1 as the authors. two_branches,
-    film, start_pose, target_offset: see ``SMGAConfig``.
+    film, start_pose, target_offset: see ``SMGAConfig``. timesteps: "uniform" as the authors, or "low": squares of
+    uniform draws, a third of them below 100. Poses move by hundredths of the unit noise, so only there do they show
+    through it; trained uniformly, a small network learns to look past them, and samples a mean.
     """
 
     seed: int = 0
@@ -63,6 +68,7 @@ class SMGATraining:
     begin: Begin = "aligned"
     optimiser: OptimiserName = "adan"
     warm_up: int = 0
+    timesteps: Timesteps = "uniform"
     dropout: float = 0.1
     two_branches: bool = True
     film: bool = True
@@ -85,6 +91,7 @@ class SMGATraining:
             )
         check_choice("begin", self.begin, get_args(Begin))
         check_choice("optimiser", self.optimiser, get_args(OptimiserName))
+        check_choice("timesteps", self.timesteps, get_args(Timesteps))
         check_choice("start_pose", self.start_pose, get_args(StartPose))
         if self.warm_up < 0 or not 0 <= self.dropout < 1 or self.target_offset not in (0, 1):
             raise InputError(
@@ -172,7 +179,7 @@ def training_loss(
     """
     initial_pose = mask_legs(poses[:, 0]) if settings.hide_legs else poses[:, 0]
     poses = poses[:, settings.target_offset :]
-    timesteps = torch.randint(NUM_TRAIN_STEPS, (len(poses),), generator=generator)
+    timesteps = drawn_timesteps(settings.timesteps, len(poses), generator)
     noise = torch.randn(poses.shape, generator=generator)
     drop = torch.rand(len(poses), generator=generator) < settings.condition_dropout
     device = network.null_tokens.device
@@ -182,11 +189,19 @@ def training_loss(
     return settings.loss(network(*given), poses[share.start : share.stop].to(device))
 
 
+def drawn_timesteps(kind: Timesteps, size: int, generator: torch.Generator) -> Tensor:
+    """[size] int64 of 0..999, as ``SMGATraining.timesteps`` says."""
+    if kind == "uniform":
+        return torch.randint(NUM_TRAIN_STEPS, (size,), generator=generator)
+    return (torch.rand(size, generator=generator).square() * NUM_TRAIN_STEPS).long()
+
+
 def train_smga(
     data: Path,
     out: Path,
     settings: SMGATraining,
     *,
+    start: Path | None = None,
     save_every: int = 500,
     sample_every: int = 0,
     progress: Progress | None = None,
@@ -196,7 +211,9 @@ def train_smga(
     """Learn from a training set until ``settings.num_steps``; the same call goes on with a run that was stopped.
 
     out: the run's folder; ``smga.safetensors`` in it is the newest average in the authors' keys, ``best.safetensors``
-    the one nearest to the held-out clips. progress(step, num_steps, loss). Returns the average as a network to sample.
+    the one nearest to the held-out clips. start: a trained SMGA that a new run goes on from; with begin "aligned" its
+    two projections of poses stay as they are. progress(step, num_steps, loss). Returns the average as a network to
+    sample.
     """
     clips = ClipSet(data)
     audio_channels = clips.entries[0].num_features
@@ -207,10 +224,13 @@ def train_smga(
         poses, features = windows.spread()
         begin_aligned(network, poses)
         scale = SpeechScale.of(features.flatten(0, 1))
+    if start is not None:
+        network.load_state_dict(scale.unfolded(start_of(start, network.config).state_dict()))
     network.to(team.device)
     add_dropout(network, settings.dropout)
     if team.writes:
-        run.begin({"task": "smga", "data": clips.digest(), **asdict(settings)})
+        began = {} if start is None else {"start": hashlib.sha256(start.read_bytes()).hexdigest()}
+        run.begin({"task": "smga", "data": clips.digest(), **began, **asdict(settings)})
     team.wait()
     optimiser = optimiser_of(settings, network)
     average = ExponentialAverage(network, settings.average_decay)
@@ -256,6 +276,16 @@ def train_smga(
     ).learn(settings.num_steps, backward, progress)
     take_average()
     return held_out
+
+
+def start_of(path: Path, config: SMGAConfig) -> SMGA:
+    """A file's network. Raises InputError if it is of other sizes than the run's."""
+    network = load_smga(path)
+    if network.config != config:
+        names = [name for name, value in asdict(config).items() if asdict(network.config)[name] != value]
+        differs = ", ".join(f"{name} {asdict(network.config)[name]} (not {asdict(config)[name]})" for name in names)
+        raise InputError(f"{path} holds an SMGA of {differs}; train with its sizes, or on features of its kind.")
+    return network
 
 
 def optimiser_of(settings: SMGATraining, network: SMGA) -> torch.optim.Optimizer:

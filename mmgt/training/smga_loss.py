@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..evaluation.speech_motion import MOVING_JOINTS
 from ..poses.skeleton import FACE, LIPS, NUM_KEYPOINTS
 from ..poses.vector import is_face
 
@@ -23,20 +24,27 @@ class SMGALoss:
     kind: "authors" adds ``face_weight`` times the face's terms to those of all keypoints (their code); "paper" to those
     of the body alone (eq. 8). score_channels: whether the detector's scores are learned too, as the authors do.
     lip_weight: of the mouth's shape (lips against the mean of the face, so that a nod is no speech), which neither has;
-    lips move by 2 px where arms move by 40, so small trainings never come to them without it.
+    lips move by 2 px where arms move by 40, so small trainings never come to them without it. gesture_weight: of the
+    velocity and acceleration of head, shoulders, elbows and wrists (``MOVING_JOINTS``, whose speed has the beats),
+    beside which stand the positions that arms sway to, larger in squares and in nobody's words.
     """
 
     kind: LossKind = "authors"
     face_weight: float = 3.0
     score_channels: bool = True
     lip_weight: float = 0.0
+    gesture_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(LossKind) or min(self.face_weight, self.lip_weight) < 0:
+        if self.kind not in get_args(LossKind) or min(self.weights) < 0:
             raise InputError(
-                f"the loss is '{self.kind}' with weights of {self.face_weight} (face) and {self.lip_weight} (lips); it "
-                f"must be one of {', '.join(get_args(LossKind))}, and weights 0 or more (the authors take 3 and 0)."
+                f"the loss is '{self.kind}', its weights (face, lips, gestures) {', '.join(map(str, self.weights))}; "
+                f"it must be one of {', '.join(get_args(LossKind))}, and weights 0 or more (the authors take 3, 0, 0)."
             )
+
+    @property
+    def weights(self) -> tuple[float, float, float]:
+        return self.face_weight, self.lip_weight, self.gesture_weight
 
     def parts(self, predicted: Tensor, truth: Tensor) -> Tensor:
         """[B, T, 402] twice -> [B, 6]: position, velocity, acceleration of the first region, then of the face."""
@@ -57,9 +65,16 @@ class SMGALoss:
         shape = error[..., LIPS.start : LIPS.stop, :] - error[..., FACE.start : FACE.stop, :].mean(dim=-2, keepdim=True)
         return _motion_errors(shape.flatten(-2)).mean(dim=0) * self.lip_weight
 
+    def gesture_terms(self, predicted: Tensor, truth: Tensor) -> Tensor:
+        """[2]: velocity and acceleration of the moving joints, with their weight."""
+        error = (predicted - truth).unflatten(-1, (NUM_KEYPOINTS, 3))[..., MOVING_JOINTS, :2]
+        return _motion_errors(error.flatten(-2)).mean(dim=0)[1:] * self.gesture_weight
+
     def __call__(self, predicted: Tensor, truth: Tensor) -> Tensor:
         loss = self.terms(predicted, truth).sum()
-        return loss + self.lip_terms(predicted, truth).sum() if self.lip_weight else loss
+        if self.lip_weight:
+            loss = loss + self.lip_terms(predicted, truth).sum()
+        return loss + self.gesture_terms(predicted, truth).sum() if self.gesture_weight else loss
 
 
 def _motion_errors(error: Tensor) -> Tensor:

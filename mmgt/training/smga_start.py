@@ -55,6 +55,13 @@ class SpeechScale:
         moved = bias.double() - scaled @ self.mean.to(weight.device).double()
         return {**state_dict, "speech_projection.weight": scaled.to(weight), "speech_projection.bias": moved.to(bias)}
 
+    def unfolded(self, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights over raw features -> weights over normalised ones: ``folded`` undone."""
+        weight, bias = state_dict["speech_projection.weight"].double(), state_dict["speech_projection.bias"].double()
+        moved = (bias + weight @ self.mean.double()).float()
+        scaled = (weight * self.deviation.double()).float()
+        return {**state_dict, "speech_projection.weight": scaled, "speech_projection.bias": moved}
+
 
 @torch.no_grad()
 def begin_aligned(network: SMGA, poses: Tensor) -> None:

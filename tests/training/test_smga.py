@@ -11,13 +11,14 @@ from killing import Killed, killed_at
 from safetensors.torch import load_file
 
 from mmgt.errors import InputError
+from mmgt.evaluation.speech_motion import MOVING_JOINTS
 from mmgt.poses.skeleton import FACE, LIPS
 from mmgt.poses.vector import TrainingFrame
 from mmgt.smga.load import load_smga
 from mmgt.smga.sample import SamplerSettings, sample_poses
 from mmgt.training.clips import ClipSet
 from mmgt.training.run import STATE, step_generator
-from mmgt.training.smga import PoseWindows, SMGATraining, new_network, train_smga, training_loss
+from mmgt.training.smga import PoseWindows, SMGATraining, drawn_timesteps, new_network, train_smga, training_loss
 from mmgt.training.smga_loss import SMGALoss
 from mmgt.world.presenter import presenter
 
@@ -185,3 +186,46 @@ def test_the_mouths_shape_is_weighed_without_the_heads_motion():
     expected = 7 * (0.1 * share) ** 2 / 2  # x does not move
     assert torch.allclose(loss.lip_terms(smile, poses), torch.tensor([expected, 0.0, 0.0]), atol=1e-6)
     assert torch.allclose(loss(smile, poses) - SMGALoss()(smile, poses), torch.tensor(expected), atol=1e-5)
+
+
+def test_gestures_are_weighed_by_how_joints_move_not_by_where_they_are():
+    poses = torch.zeros(2, 80, 402)
+    elsewhere, striking, open_hand = poses + 0.1, poses.clone(), poses.clone()
+    wrist_y = 3 * MOVING_JOINTS[4] + 1
+    striking[:, 40:, wrist_y] = 0.1  # one jump: a velocity of 0.1, then an acceleration of 0.1 and one of -0.1
+    open_hand[:, 40:, 3 * 100] = 0.1
+    loss, num_channels = SMGALoss(gesture_weight=5), 2 * len(MOVING_JOINTS)
+    assert loss.gesture_terms(elsewhere, poses).abs().max() < 1e-12
+    assert loss.gesture_terms(open_hand, poses).abs().max() == 0
+    expected = [5 * 0.01 / 79 / num_channels, 5 * 0.02 / 78 / num_channels]
+    torch.testing.assert_close(loss.gesture_terms(striking, poses), torch.tensor(expected))
+    added = loss(striking, poses) - SMGALoss()(striking, poses)
+    torch.testing.assert_close(added, torch.tensor(sum(expected)), atol=1e-8, rtol=1e-4)
+
+
+def test_low_timesteps_are_squares_of_uniform_ones():
+    drawn = drawn_timesteps("low", 20_000, step_generator(0, 0))
+    assert 0 <= drawn.min() < drawn.max() < 1000
+    for level in (10, 100, 500):
+        assert (drawn < level).float().mean().item() == pytest.approx((level / 1000) ** 0.5, abs=0.01)
+    uniform = drawn_timesteps("uniform", 20_000, step_generator(0, 0))
+    assert torch.equal(uniform, torch.randint(1000, (20_000,), generator=step_generator(0, 0)))
+
+
+def test_a_run_goes_on_from_a_trained_network(clips, tmp_path):
+    """Over other statistics of speech too: what it samples before the first step is what the file samples."""
+    train(clips, tmp_path / "before")
+    file = tmp_path / "before" / "smga.safetensors"
+    other = swaying_set(tmp_path / "other", num_clips=3)
+    settings = replace(TINY, num_steps=1, learning_rate=1e-12, average_decay=0.5)
+    begun = train(other, tmp_path / "run", settings, start=file)
+    features = clips.features(clips.entries[0])
+    sampled = [
+        sample_poses(network, features, presenter(0), seed=0, settings=SamplerSettings(2)).keypoints
+        for network in (begun, load_smga(file))
+    ]
+    torch.testing.assert_close(*sampled, atol=1e-4, rtol=0)
+    with pytest.raises(InputError, match=r"holds an SMGA of width 16 \(not 32\)"):
+        train(other, tmp_path / "wider", replace(settings, width=32), start=file)
+    with pytest.raises(InputError, match="start was"):  # a run does not change what it began from
+        train(other, tmp_path / "run", settings, start=tmp_path / "run" / "smga.safetensors")
