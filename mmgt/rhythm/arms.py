@@ -25,9 +25,9 @@ from .timing import choose_beats, ease_in, pulses, sway
 ARMS = ((RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST, RIGHT_HAND), (LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST, LEFT_HAND))
 READY_DEG = 20.0  # forearms lift into gesture space while speaking
 BEAT_DEG = 22.0
-# A beat of the forearm from rest: stroke (its apex on the accent), hold, retraction; beats have no preparation (McNeill
-# 1992). The hold's middle, where the hand is slowest, lies 80 ms after the onset: in the vowel. Doubled ends: no slope.
-BEAT_TIMES_S = (-0.40, -0.32, -0.16, 0.0, 0.16, 0.48, 0.56)
+# A beat of the forearm from rest: stroke, hold around the accented vowel, retraction; beats have no preparation
+# (McNeill 1992). The doubled ends give it no slope there.
+BEAT_TIMES_S = (-0.48, -0.40, -0.24, -0.08, 0.08, 0.40, 0.48)
 BEAT_HEIGHTS = (0.0, 0.0, -0.6, -1.3, -1.3, 0.0, 0.0)
 ABDUCTION_DEG = 5.0  # upper arms
 WRIST_FLEX_DEG = 9.0

@@ -9,6 +9,7 @@ import numpy as np
 from ..poses import POSE_FPS
 from .cues import SpeechCues
 
+VOWEL_AFTER_ONSET_S = 0.08  # a syllable's onset is the start of its rise; a beat is felt in the vowel
 EASE_IN_S = 1.0  # frame 0 is the initial pose; body and head set off from it
 
 
@@ -35,7 +36,7 @@ def sway(num_frames: int, rng: np.random.Generator, band_hz: tuple[float, float]
 def choose_beats(
     cues: SpeechCues, rng: np.random.Generator, *, spacing_s: float, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The accents that a region answers: frames [N] int64 and heights [N] 0.3..1.2.
+    """The accents that a region answers: frames [N] int64, in their vowels, and heights [N] 0.3..1.2.
 
     An accent is the strongest onset among its neighbours: onsets are taken from the strongest to the weakest, each at
     least spacing_s from all that were taken before. share is the chance, 0..1, of an accent of middling strength to be
@@ -48,7 +49,8 @@ def choose_beats(
             taken.append(idx)
     answered = [idx for idx in sorted(taken) if draws[idx, 0] < share * (0.5 + cues.onset_strength[idx])]
     heights = draws[answered, 1] * (0.45 + 0.55 * cues.onset_strength[answered])
-    return cues.onset_frames[answered].astype(np.int64), heights
+    frames = cues.onset_frames[answered].astype(np.int64) + round(VOWEL_AFTER_ONSET_S * POSE_FPS)
+    return frames[frames < len(cues.opening)], heights[frames < len(cues.opening)]
 
 
 def pulses(num_frames: int, frames: np.ndarray, heights: np.ndarray, width_s: float) -> np.ndarray:

@@ -32,18 +32,20 @@ def test_a_pulse_has_its_height_at_its_frame_and_none_comes_from_outside():
 
 
 def test_beats_are_accents_apart_from_each_other_and_the_strong_are_likelier():
-    frames, still = np.arange(0, 20_000, 5), np.zeros(20_000)
+    frames, still = np.arange(0, 20_000, 5), np.zeros(20_002)
     strength = np.random.default_rng(1).uniform(0.1, 1.0, len(frames))
     cues = SpeechCues(still, still, still, np.array([]), frames, strength)
     accents, _ = choose_beats(cues, np.random.default_rng(0), spacing_s=0.6, share=2)  # all of them
+    assert np.isin(accents - 2, frames).all()  # 80 ms after the onset
+    frames = frames + 2
     assert np.diff(accents).min() >= 15
     for idx, frame in enumerate(frames):  # what is no accent stands beside a stronger one
         near = accents[np.abs(accents - frame) < 15]
-        assert frame in near or strength[near // 5].max() > strength[idx]
+        assert frame in near or strength[(near - 2) // 5].max() > strength[idx]
     chosen, heights = choose_beats(cues, np.random.default_rng(0), spacing_s=0.6, share=0.5)
     assert np.isin(chosen, accents).all()
     assert len(chosen) < 0.8 * len(accents)
     assert 0.3 <= heights.min() < heights.max() <= 1.2
-    answered, strong = np.isin(accents, chosen), strength[accents // 5] > 0.8
+    answered, strong = np.isin(accents, chosen), strength[(accents - 2) // 5] > 0.8
     assert answered[strong].mean() > 1.1 * answered[~strong].mean()
-    assert np.corrcoef(heights, strength[chosen // 5])[0, 1] > 0.3
+    assert np.corrcoef(heights, strength[(chosen - 2) // 5])[0, 1] > 0.3
