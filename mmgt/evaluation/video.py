@@ -13,6 +13,7 @@ from ..poses import POSE_FPS, PoseSequence, same_aspect
 from ..speech.recording import Recording
 from .alarms import alarms
 from .frames import FrameMeasures, resized
+from .lpips import LPIPS
 from .measured import Measured
 from .pose_autoencoder import CLIP_FRAMES, PoseAutoencoder, latent_measures, latents_of
 from .poses import frame_errors, motion_measures
@@ -56,15 +57,16 @@ def evaluate_video(
     photo: np.ndarray | None = None,
     sound_offset_s: float | None = None,
     pose_autoencoder: PoseAutoencoder | None = None,
+    lpips: LPIPS | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """All numbers that the inputs allow, frame by frame at 25 a second; memory does not grow with the video's length.
 
     poses, reference_poses: of the video and of the reference, at any rate. photo: [H, W, 3] uint8, what the background
-    should stay like. sound_offset_s: by how much the file's own sound begins behind its picture. pose_autoencoder: what
-    FGD is measured with. What is longer is cut to the shorter, a reference of another size is resized to the video's;
-    each is a note. progress(frame, num_frames). Raises InputError for pictures and poses of another aspect than the
-    video, and where there is nothing to compare with.
+    should stay like. sound_offset_s: by how much the file's own sound begins behind its picture. pose_autoencoder,
+    lpips: what FGD and LPIPS are measured with. What is longer is cut to the shorter, a reference of another size is
+    resized to the video's; each is a note. progress(frame, num_frames). Raises InputError for pictures and poses of
+    another aspect than the video, and where there is nothing to compare with.
     """
     if reference is None and poses is None:
         raise InputError("there is nothing to compare the video with; give a reference video, or its poses, or both.")
@@ -92,15 +94,13 @@ def evaluate_video(
     rows = list(motion_measures(poses, reference_poses)) if poses is not None else []  # which may refuse the poses
     if poses is not None and reference_poses is not None:
         _compared("Poses", {"the poses": poses.num_frames, "the reference poses": reference_poses.num_frames}, notes)
-        if pose_autoencoder is None:
-            notes.append("No auto-encoder of poses (mmgt_eval/fgd.safetensors of `mmgt train fgd`): no FGD.")
-        else:
+        if pose_autoencoder is not None:
             of_video, of_reference = (latents_of(pose_autoencoder, each) for each in (poses, reference_poses))
             gestures = latent_measures(of_video, of_reference)
             rows += gestures
             if not gestures:
                 notes.append(f"FGD needs clips of {CLIP_FRAMES + 3} frames or more: no FGD.")
-    frames = FrameMeasures(height, width, poses, photo)
+    frames = FrameMeasures(height, width, poses, photo, None if lpips is None else lpips.of_frames)
     for t in range(num_frames):
         own = resized(video([t])[0], height, width, "a later frame of the video")
         other = None

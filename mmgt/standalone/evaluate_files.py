@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..errors import InputError
+from ..evaluation.lpips import BACKBONE, HEADS, load_lpips
 from ..evaluation.measured import Measured
 from ..evaluation.pictures import report_pictures
 from ..evaluation.pose_autoencoder import FILE, FOLDER, latent_measures, latents_of, load_pose_autoencoder
@@ -40,7 +41,7 @@ T = TypeVar("T")
 class EvaluationFiles:
     """What is evaluated, and what it is compared with; each a file, or each a folder of files by the same names.
 
-    fgd: the auto-encoder of poses, one file for all.
+    fgd: the auto-encoder of poses; backbone, heads: AlexNet and LPIPS's heads; each one file for all.
     """
 
     video: Path
@@ -50,6 +51,8 @@ class EvaluationFiles:
     reference_poses: Path | None = None
     photo: Path | None = None
     fgd: Path | None = None
+    backbone: Path | None = None
+    heads: Path | None = None
 
     def named(self) -> dict[str, str]:
         """What was given, for people."""
@@ -62,15 +65,15 @@ class EvaluationFiles:
         return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in paths.items()}
 
 
-def found_fgd(models: Path | None) -> Path | None:
-    """The auto-encoder of poses in a models folder, as of ``weights.places.in_models``, if there is one."""
-    candidates = (folder / FILE for folder in in_models(models)(FOLDER))
+def found(name: str, models: Path | None) -> Path | None:
+    """A file of ``mmgt_eval`` in a models folder, as of ``weights.places.in_models``, if it is there."""
+    candidates = (folder / name for folder in in_models(models)(FOLDER))
     return next((path for path in candidates if path.is_file()), None)
 
 
 def evaluate_files(files: EvaluationFiles, progress: Progress | None = None) -> Report:
     """All files are opened before the first frame is measured. Raises InputError."""
-    return evaluate_video(
+    report = evaluate_video(
         VideoReader(files.video, POSE_FPS),
         reference=_read(partial(VideoReader, fps=POSE_FPS), files.reference),
         recording=_read(read_recording, files.sound),
@@ -79,8 +82,15 @@ def evaluate_files(files: EvaluationFiles, progress: Progress | None = None) -> 
         photo=_read(read_picture, files.photo),
         sound_offset_s=sound_offset_s(files.video),
         pose_autoencoder=_read(load_pose_autoencoder, files.fgd),
+        lpips=None if files.backbone is None or files.heads is None else load_lpips(files.backbone, files.heads),
         progress=progress,
     )
+    missing = []
+    if files.reference_poses is not None and files.fgd is None:
+        missing.append(f"No {FILE} of `mmgt train fgd` in models/{FOLDER}: no FGD.")
+    if files.reference is not None and None in (files.backbone, files.heads):
+        missing.append(f"No {BACKBONE} and {HEADS} in models/{FOLDER}: no LPIPS.")
+    return replace(report, notes=(*report.notes, *missing))
 
 
 def _read(read: Callable[[Path], T], path: Path | None) -> T | None:
@@ -128,6 +138,7 @@ def files_of_folders(folders: EvaluationFiles) -> Iterator[tuple[str, Evaluation
     """
     endings = {"reference": VIDEOS, "sound": SOUNDS, "poses": (".json",), "reference_poses": (".json",)}
     endings["photo"] = PHOTOS
+    shared = {"fgd": folders.fgd, "backbone": folders.backbone, "heads": folders.heads}
     videos = sorted(path for path in folders.video.iterdir() if path.suffix.lower() in VIDEOS and path.is_file())
     if not videos:
         raise InputError(f"there is no video in {folders.video}; give a folder with {', '.join(VIDEOS)} files.")
@@ -137,7 +148,7 @@ def files_of_folders(folders: EvaluationFiles) -> Iterator[tuple[str, Evaluation
         taken.add(name)
         try:
             given = {kind: _of_name(getattr(folders, kind), video, kind, endings[kind]) for kind in endings}
-            yield name, EvaluationFiles(video, **given, fgd=folders.fgd)
+            yield name, EvaluationFiles(video, **given, **shared)
         except InputError as error:
             yield name, error
 
