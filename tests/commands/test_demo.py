@@ -1,6 +1,5 @@
 """``mmgt demo`` with tiny random networks in the place of those that are shipped."""
 
-import json
 import sys
 
 import av
@@ -8,8 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from safetensors.torch import save_file
-from tiny import HEADS, small_state
+from small_networks import write_small_networks
 
 from mmgt.assets import PRESENTER, PRESENTER_POSE, SPEECH
 from mmgt.cli import main
@@ -18,10 +16,6 @@ from mmgt.detect.example_portrait import pose_of_example
 from mmgt.media import read_marks, read_picture, read_recording
 from mmgt.mmhaa.presets import PRESETS, Preset
 from mmgt.pose_files import load_poses
-from mmgt.smga.config import SMGAConfig
-from mmgt.smga.keys import to_authors
-from mmgt.smga.model import SMGA
-from mmgt.standalone.tiny_vae import build_tiny_vae, taesd_layout
 from mmgt.weights.places import find_all
 from mmgt.world import portrait
 
@@ -32,18 +26,7 @@ SIDE, NUM_FRAMES = 64, 13
 def small(tmp_path, monkeypatch):
     """Networks, 0.5 s of speech and 64 px in the place of the demo's; returns the folder of networks."""
     models = tmp_path / "models"
-    for folder in ("mmgt", "vae"):
-        (models / folder).mkdir(parents=True)
-    torch.manual_seed(0)
-    smga = SMGA(SMGAConfig(width=32, feed_forward_width=64, num_layers=2, num_heads=8, audio_channels=35))
-    states = {
-        "mmgt/smga_tiny": to_authors(smga.state_dict()),
-        "mmgt/mmhaa_tiny": small_state(),
-        "vae/taesd_tiny": taesd_layout(build_tiny_vae(8, 8).state_dict(), 0.18215),
-    }
-    for name, state in states.items():
-        tensors = {key: value.detach().clone().contiguous() for key, value in state.items()}
-        save_file(tensors, models / f"{name}.safetensors", {"config": json.dumps(HEADS)} if "mmhaa" in name else {})
+    write_small_networks(models, SIDE)
     speech = read_recording(SPEECH)
     soundfile.write(tmp_path / "speech.wav", speech.samples[0, : speech.rate_hz // 2], speech.rate_hz)
     for module in ("mmgt.assets", find_all.__module__):
