@@ -18,6 +18,7 @@ from ..mmgt.media import VideoStream, write_video
 from ..mmgt.mmhaa.pictures import PictureSize
 from ..mmgt.openpose import poses_from_openpose
 from ..mmgt.poses import PoseSequence
+from ..mmgt.preview.bands import bands
 from ..mmgt.provenance import Provenance
 from ..mmgt.speech.recording import Recording
 from . import host
@@ -67,14 +68,18 @@ def picture(image: Tensor) -> np.ndarray:
             f"the IMAGE has {got}; it must be [pictures, height, width, channels] with 1, 3 or 4 channels. Connect "
             "Load Image, or a node that makes an IMAGE of it."
         )
-    first = image[0, ..., :3].float()
-    if not torch.isfinite(first).all():
-        raise InputError(
-            "the IMAGE holds pixels that are no numbers (NaN or infinite), as a VAE in fp16 makes them; load the photo "
-            "again, or decode it in fp32."
-        )
-    pixels = (first.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+    height, width = image.shape[1:3]
+    pixels = np.empty((height, width, 3), np.uint8)
+    for rows in bands(height, width):  # a photo of 36 Mpx takes more than a second
+        host.check_interrupt()
+        band = image[0, rows, :, :3].float()
+        if not torch.isfinite(band).all():
+            raise InputError(
+                "the IMAGE holds pixels that are no numbers (NaN or infinite), as a VAE in fp16 makes them; load the "
+                "photo again, or decode it in fp32."
+            )
+        pixels[rows] = (band.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    return pixels
 
 
 def pictures(images: Tensor) -> Iterator[np.ndarray]:

@@ -6,7 +6,7 @@ size is one band, and its shapes have its own size.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -20,23 +20,28 @@ def go_on() -> None:
     """Between steps that nobody cancels."""
 
 
+def bands(height_px: int, width_px: int) -> Iterator[slice]:
+    """The rows of a picture, a band after the other."""
+    num_rows = max(1, BAND_PX // width_px)
+    return (slice(start, min(start + num_rows, height_px)) for start in range(0, height_px, num_rows))
+
+
 def by_rows(compute: Callable[..., np.ndarray], *planes: np.ndarray, reach_px: int = 0, between: Between) -> np.ndarray:
     """What ``compute(*planes)`` makes of planes [H, W, ...], computed a band of rows after the other.
 
     reach_px: from how far away rows act on a row. between: called before each band.
     """
     height_px, width_px = planes[0].shape[:2]
-    num_rows = max(1, BAND_PX // width_px)
     whole: np.ndarray | None = None
-    for start in range(0, height_px, num_rows):
+    for rows in bands(height_px, width_px):
         between()
-        first, end = max(0, start - reach_px), start + num_rows
-        band = compute(*(plane[first : end + reach_px] for plane in planes))[start - first :][:num_rows]
-        if num_rows >= height_px:
+        first, end = max(0, rows.start - reach_px), rows.stop
+        band = compute(*(plane[first : end + reach_px] for plane in planes))[rows.start - first :][: end - rows.start]
+        if len(band) == height_px:
             return band
         if whole is None:
             whole = np.empty((height_px, *band.shape[1:]), band.dtype)
-        whole[start:end] = band
+        whole[rows] = band
     assert whole is not None
     return whole
 

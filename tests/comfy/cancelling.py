@@ -50,7 +50,16 @@ sampling = {"seed": 0, "steps": NUM_STEPS, "guidance": 2.0, "candidates": 1, "wi
 sampling |= {"solver": "ddim", "spacing": "linspace", "close_lips": True}
 latent = {"latent": {"samples": torch.zeros(NUM_FRAMES, 4, 8, 8)}, "vae": SmallVAE(), "fps": 25.0}
 network = host.managed(load_smga(Path(SMGA), ops=host.OPERATIONS, dtype=None))
+
+
+class ReadPhoto:
+    """What every node with a photo begins with."""
+
+    execute = staticmethod(tensors.picture)
+
+
 NODES = {
+    "a large photo that is read": (ReadPhoto, 16, {"image": photo}),
     "Preview Motion": (video.PreviewMotion, NUM_FRAMES, {**warp, "long_side": 256}),
     "Preview Motion of a large photo": (video.PreviewMotion, NUM_FRAMES, {**warp, "long_side": 0}),
     "DWPose Pose Video": (

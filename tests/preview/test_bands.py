@@ -36,6 +36,14 @@ def test_bands_are_the_whole(person, monkeypatch):
         assert np.abs(plane.astype(float) - whole[name]).max() <= 1, name
 
 
+@pytest.mark.parametrize(("height_px", "width_px"), [(97, 40), (1, 5), (26, 260)])
+def test_bands_are_all_rows_once(monkeypatch, height_px, width_px):
+    monkeypatch.setattr(bands, "BAND_PX", 520)
+    rows = [row for band in bands.bands(height_px, width_px) for row in range(band.start, band.stop)]
+    assert rows == list(range(height_px))
+    assert all((band.stop - band.start) * width_px <= 520 for band in bands.bands(height_px, width_px))
+
+
 def test_what_acts_from_afar_is_in_the_band():
     plane = np.random.default_rng(0).random((97, 40), np.float32)
     seen = []
