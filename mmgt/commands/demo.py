@@ -17,6 +17,7 @@ CONTACT_SHEET_COLUMNS = 6
 CONTACT_SHEET_PX = 256
 PRESENTER_SEEDS = 2**31  # the demo's people begin here; training draws its people below
 VIDEO_PX = 256
+SMGA_STEPS, SMGA_GUIDANCE = 50, 1.0  # the small one follows the speech best without guidance
 PRESET = "small"  # of ``mmhaa.presets``: steps, guidance, windows
 
 
@@ -55,7 +56,9 @@ def animate_presenter(args: argparse.Namespace) -> None:
     from ..poses.draw import draw_poses
     from ..poses.motion_mask import masks_seen, motion_masks
     from ..provenance import ALGORITHMIC, TRAINED, Provenance
+    from ..smga.sample import SamplerSettings
     from ..standalone.animate import AnimateSettings, animate
+    from ..standalone.speech_to_poses import PoseSettings
     from ..standalone.video import VideoSettings
     from ..world import draw_frames, portrait
 
@@ -64,7 +67,8 @@ def animate_presenter(args: argparse.Namespace) -> None:
     )
     person, recording = portrait(PRESENTER_SEEDS + args.seed, VIDEO_PX), read_recording(SPEECH)
     print(f"portrait {VIDEO_PX}x{VIDEO_PX} px (drawn), speech {recording.seconds:.1f} s", flush=True)
-    settings = AnimateSettings(video=VideoSettings(VIDEO_PX, VIDEO_PX, PRESETS[PRESET], device="cpu"))
+    poses_by = PoseSettings(sampler=SamplerSettings(SMGA_STEPS, SMGA_GUIDANCE))
+    settings = AnimateSettings(poses_by, VideoSettings(VIDEO_PX, VIDEO_PX, PRESETS[PRESET], device="cpu"))
     with all_or_none() as wrote:
         write_png(photo, person.picture, provenance=Provenance(ALGORITHMIC, seed=PRESENTER_SEEDS + args.seed))
         wrote(photo)

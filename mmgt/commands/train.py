@@ -353,6 +353,7 @@ def run_proof(args: argparse.Namespace) -> None:
     from ..mmhaa.masks import MaskOptions
     from ..mmhaa.presets import PRESETS
     from ..smga.load import load_smga
+    from ..smga.sample import SamplerSettings
     from ..standalone.devices import choose_device
     from ..training.clips import ClipSet
     from ..training.proofs import compare_smga, comparison_table
@@ -389,7 +390,8 @@ def run_proof(args: argparse.Namespace) -> None:
     show = show_progress("videos")
     rows = prove_video(networks, videos, args.clips, args.frames, preset, args.seed, device, show)
     print(video_table(rows, args.clips))
-    compared = compare_smga(load_smga(smga), clips, args.speeches, seed=args.seed, progress=show_progress("clips"))
+    sampler = SamplerSettings(guidance=1.0)
+    compared = compare_smga(load_smga(smga), clips, args.speeches, sampler, args.seed, show_progress("clips"))
     print(f"\n{comparison_table(compared, args.speeches)}")
 
 

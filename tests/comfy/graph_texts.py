@@ -202,7 +202,7 @@ GRAPHS = {
                 Group("3 The person", [initial_pose()]),
                 Group("4 Encode speech", [encode(SPEECH), replace(LOAD_SMGA, values={"smga": SMALL_SMGA})]),
             ],
-            [Group("5 SMGA: poses", [SAMPLE_SMGA])],
+            [Group("5 SMGA: poses", [replace(SAMPLE_SMGA, values={"guidance": 1.0})])],
             [
                 Group(
                     "6 Motion masks",
