@@ -203,7 +203,7 @@ def ddim(
             sigma = (
                 eta * ((1 - alpha_bar[now] / alpha_bar[later]) * (1 - alpha_bar[later]) / (1 - alpha_bar[now])).sqrt()
             )
-            direction = (1 - alpha_bar[later] - sigma**2).sqrt()
+            direction = (1 - alpha_bar[later] - sigma**2).clamp(min=0).sqrt()  # rounding may leave -6e-8
             x = x0 * alpha_bar[later].sqrt() + direction * epsilon + sigma * noise(step_idx + 1)
         if progress is not None:
             progress(step_idx + 1, len(times) - 1)
