@@ -211,6 +211,12 @@ def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
             "--lip-weight", type=float, default=0.0, help="by which errors at the lips count more (default: 0)"
         )
         parser.add_argument(
+            "--shared-noise",
+            type=float,
+            default=0.0,
+            help="of a clip's noise that its frames have in common (default: 0)",
+        )
+        parser.add_argument(
             "--masks-as-sampled",
             action="store_true",
             help="masks and strengths of the branches as a video is sampled by default, not as the authors trained",
@@ -458,6 +464,7 @@ def stage_two_settings(args: argparse.Namespace, image_channels: int) -> MMHAATr
         warm_up=args.warm_up,
         cool_down=args.cool_down,
         noise_offset=args.noise_offset,
+        shared_noise=getattr(args, "shared_noise", 0.0),
         loss=MMHAALoss(args.snr_gamma, args.prediction, args.schedule, *weights),
         drops=drops[args.drops],
         reference=args.reference,

@@ -22,6 +22,7 @@ from ..errors import InputError, check_choice
 from ..mmhaa.masks import MaskOptions
 from ..mmhaa.motion import MAX_FRAMES
 from ..mmhaa.network import MMHAA, authors_state
+from ..mmhaa.sample import share_noise
 from ..speech.features import SpeechKind
 from .authors_rules import start_range, target_range
 from .checkpointing import checkpoint_layers
@@ -75,6 +76,7 @@ class MMHAATraining:
     that few frames have to be encoded; 0 learns all. new_people: each of them shows another person in a drawn clip's
     poses. warm_up, cool_down: steps in which the learning rate rises at the beginning, and falls at the end. masks,
     strengths: of the branches in process 2; their data has hands in the face's mask, and the third one by name.
+    shared_noise: of a clip's frames, as the video will be sampled (``share_noise``).
     everything: all parameters learn, not only the process' (for small networks from nothing). average_decay: 0 keeps no
     average. eight_bit: AdamW's moments in 8 bits (bitsandbytes, on CUDA).
     """
@@ -92,6 +94,7 @@ class MMHAATraining:
     weight_decay: float = 0.01
     max_norm: float = 1.0
     noise_offset: float = 0.05
+    shared_noise: float = 0.0
     loss: MMHAALoss = field(default_factory=MMHAALoss)
     drops: Drops = AUTHORS_DROPS
     reference: PhotoChoice = "random"
@@ -215,7 +218,7 @@ class Batches:
             tuple(torch.ones_like(level) for level in clip.masks) if drop_masks else clip.masks,
         )
         timesteps = torch.randint(NUM_TRAIN_STEPS, (1,), generator=generator)
-        noise = torch.randn(clip.latents.shape, generator=generator)
+        noise = share_noise(torch.randn(clip.latents.shape, generator=generator), settings.shared_noise)
         offset = torch.randn(clip.latents.shape[1], generator=generator)
         return Batch(clip, noise_of(noise, offset, settings.noise_offset), timesteps, drop_image, drop_audio)
 
@@ -350,6 +353,7 @@ class MMHAARun:
             for time in VALIDATION_TIMES:
                 generator = torch.Generator().manual_seed(1000 * idx + time)
                 noise = torch.randn(clip.latents.shape, generator=generator)
+                noise = share_noise(noise, self.settings.shared_noise)
                 yield Batch(clip, noise, torch.tensor([time]))
 
     def held_out(self) -> list[ClipEntry]:
