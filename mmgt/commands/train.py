@@ -413,8 +413,7 @@ def run_stage_two(args: argparse.Namespace) -> None:
     settings = stage_two_settings(args, NO_CLIP if image_encoder is None else image_encoder.width)
     videos = VideoSet(
         ClipSet(args.data), args.side, coder, image_encoder, settings.speech_kind, settings.masks,
-        settings.strengths,
-        whole_clips=not settings.windows_per_clip,
+        settings.strengths, whole_clips=not settings.windows_per_clip,
     )  # fmt: skip
     start = StartFiles(args.from_unet, getattr(args, "from_motion", None), args.from_controlnet, args.from_networks)
     with shown(args.steps, team) as show:
