@@ -411,10 +411,8 @@ def run_stage_two(args: argparse.Namespace) -> None:
     team = gathered(args)
     coder, image_encoder = open_coder(args.vae, team.device), open_image_encoder(args.clip, team.device)
     settings = stage_two_settings(args, NO_CLIP if image_encoder is None else image_encoder.width)
-    videos = VideoSet(
-        ClipSet(args.data), args.side, coder, image_encoder, settings.speech_kind, settings.masks,
-        settings.strengths, whole_clips=not settings.windows_per_clip,
-    )  # fmt: skip
+    clips, masks, whole = ClipSet(args.data), (settings.masks, settings.strengths), not settings.windows_per_clip
+    videos = VideoSet(clips, args.side, coder, image_encoder, settings.speech_kind, *masks, whole_clips=whole)
     start = StartFiles(args.from_unet, getattr(args, "from_motion", None), args.from_controlnet, args.from_networks)
     with shown(args.steps, team) as show:
         train_mmhaa(videos, args.out, settings, start=start, progress=show, team=team, **_writing(args))
