@@ -75,6 +75,22 @@ def test_sampling_goes_on_from_any_window(nets, tmp_path, scheduler):
         assert torch.equal(latents, whole)
 
 
+def test_a_step_whose_windows_are_all_kept_is_not_run_again(nets, tmp_path, monkeypatch):
+    """Broken off after its last window was kept, before the step was."""
+
+    def broken_off(*_args, **_kw):
+        raise BrokenOffError
+
+    kept = UnfinishedRun(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(UnfinishedRun, "keep_step", broken_off)
+        with pytest.raises(BrokenOffError):
+            sampled(nets, kept=kept)
+    latents, num_left = sampled(nets, kept=kept)
+    assert num_left == 3 * (NUM_STEPS - 1)
+    assert torch.equal(latents, sampled(nets)[0])
+
+
 def test_reused_features_are_made_again(nets, tmp_path):
     """They are not kept: a broken run goes on at a step that runs the whole network."""
     whole, _ = sampled(nets, reuse_every=2)

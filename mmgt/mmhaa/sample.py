@@ -313,7 +313,7 @@ class VideoRun:
 
 def _wrong(fine: Sequence[Tensor]) -> list[int]:
     """Which windows of a step gave wrong numbers: the one time in a step that the device is waited for."""
-    return [idx for idx, is_fine in enumerate(torch.stack(list(fine)).tolist()) if not is_fine]
+    return [idx for idx, is_fine in enumerate(torch.stack(list(fine)).tolist()) if not is_fine] if fine else []
 
 
 def _fits_in_ram(tensor: Tensor) -> bool:
