@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .media import FrameMarks, write_video
 from .media.lossless import read_lossless, write_lossless
+from .media.sound import VideoSound
 from .mmhaa.kept import KeptStep
+from .provenance import Provenance
+from .speech.recording import Recording
 
 logger = logging.getLogger("mmgt")
 
@@ -124,6 +128,31 @@ class UnfinishedRun:
 
 def _number(path: Path) -> int:
     return int(path.stem.rpartition("_")[2])
+
+
+def write_kept_video(
+    kept: UnfinishedRun | None,
+    path: Path,
+    decode: Callable[[int, int], Iterator[np.ndarray]],
+    num_frames: int,
+    fps: float,
+    sound: Recording | Path | VideoSound | None,
+    codec: str = "h264",
+    *,
+    provenance: Provenance,
+    frame_marks: FrameMarks,
+) -> None:
+    """``write_video`` of frames that decode(first, the one after the last) makes, or that ``kept`` has already.
+
+    The file says that it was made when the run began.
+    """
+    frames, folder = decode(0, num_frames), None
+    if kept is not None:
+        frames, folder = kept.frames(decode, num_frames), kept.folder
+        provenance = replace(provenance, made=kept.time_of_making(provenance.made))
+    write_video(
+        path, frames, fps, sound, codec, provenance=provenance, frame_marks=frame_marks, unfinished_in=folder
+    )  # fmt: skip
 
 
 @contextmanager

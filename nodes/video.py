@@ -1,7 +1,6 @@
 """Video nodes: preview without diffusion, decode latents, write them to a file."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -9,10 +8,10 @@ from comfy_api.latest import InputImpl, io, ui
 from torch import Tensor
 
 from ..mmgt.errors import InputError
-from ..mmgt.media import CODECS, check_video_output, write_video
+from ..mmgt.media import CODECS, check_video_output
 from ..mmgt.poses import POSE_FPS
 from ..mmgt.provenance import digest
-from ..mmgt.unfinished_run import unfinished_run
+from ..mmgt.unfinished_run import unfinished_run, write_kept_video
 from . import host, sockets, tensors
 
 PREVIEW_SIDE_PX = 1024  # a 12 Mpx photo would take 20 GB for 7 s
@@ -197,11 +196,9 @@ class DecodeVideoToFile(io.ComfyNode):
 
         with unfinished_run(path, digest(latent["samples"], beginning), keep=False) as kept:
             num_frames = len(latent["samples"])
-            pictures = frames(0, num_frames) if kept is None else kept.frames(frames, num_frames)
-            if kept is not None:
-                made = replace(made, made=kept.time_of_making(made.made))
-            folder = None if kept is None else kept.folder
-            write_video(path, pictures, fps, sound, codec, provenance=made, frame_marks=marks, unfinished_in=folder)
+            write_kept_video(
+                kept, path, frames, num_frames, fps, sound, codec, provenance=made, frame_marks=marks
+            )  # fmt: skip
         saved = ui.SavedResult(path.name, host.output_subfolder(path), io.FolderType.output)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([saved]))
 

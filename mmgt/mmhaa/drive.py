@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,6 +77,16 @@ class Drive:
     masks: FrameSource
     speech: Tensor | None
     strengths: tuple[float, float, float] = STRENGTHS
+
+    def between(self, first: int, last: int) -> Drive:
+        """What drives frames first to last - 1 alone."""
+        return replace(
+            self,
+            num_frames=last - first,
+            pictures=lambda frames: self.pictures([first + frame for frame in frames]),
+            masks=lambda frames: self.masks([first + frame for frame in frames]),
+            speech=None if self.speech is None else self.speech[first:last],
+        )
 
     def check_latents(self, shape: Sequence[int]) -> None:
         """Raise InputError unless latents of a shape [T, 4, h, w] are of this video."""

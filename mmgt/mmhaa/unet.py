@@ -189,7 +189,7 @@ class UNet(nn.Module):
             )
 
         if config.has_output:
-            self.conv_norm_out = ops.GroupNorm(config.num_groups, widths[0], eps=1e-5, **kw)
+            self.conv_norm_out = ops.GroupNorm(num_groups, widths[0], eps=1e-5, **kw)
             self.conv_out = ops.Conv2d(widths[0], config.latent_channels, 3, padding=1, **kw)
 
     def embed_time(self, timestep: Tensor, like: Tensor) -> Tensor:

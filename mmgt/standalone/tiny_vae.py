@@ -45,10 +45,14 @@ def taesd_layout(tensors: Mapping[str, Tensor], vae_scale: float) -> dict[str, T
     """AutoencoderTiny's tensors in TAESD's keys, filled up with zeros to its 64 channels."""
     written = {VAE_SCALE: torch.tensor(vae_scale), VAE_SHIFT: torch.tensor(0.0)}
     for key, tensor in tensors.items():
-        half, _, idx, rest = key.split(".", 3)
-        shift = 1 if half == "decoder" else 0  # TAESD's decoder begins with a clamp
-        written[f"taesd_{half}.{int(idx) + shift}.{rest}"] = _filled_up(tensor)
+        written[_taesd_key(key)] = _filled_up(tensor)
     return written
+
+
+def _taesd_key(key: str) -> str:
+    """AutoencoderTiny's key -> TAESD's, whose decoder begins with a clamp."""
+    half, _, idx, rest = key.split(".", 3)
+    return f"taesd_{half}.{int(idx) + (half == 'decoder')}.{rest}"
 
 
 def load_tiny_vae(tensors: Mapping[str, Tensor], source: str, dtype: torch.dtype | None = None) -> Any:
@@ -57,8 +61,7 @@ def load_tiny_vae(tensors: Mapping[str, Tensor], source: str, dtype: torch.dtype
     vae = build_tiny_vae(live_width(own, "encoder"), live_width(own, "decoder"), "meta")
     state = {}
     for key, like in vae.state_dict().items():
-        half, _, idx, rest = key.split(".", 3)
-        name = f"taesd_{half}.{int(idx) + (half == 'decoder')}.{rest}"
+        name = _taesd_key(key)
         if name in own:
             tensor = own.pop(name)
             state[key] = tensor[tuple(slice(size) for size in like.shape)].to(dtype or tensor.dtype).contiguous()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..diffusion import Parametrisation
 from ..errors import InputError
-from ..media import FrameMarks, VideoReader, write_video
+from ..media import FrameMarks, VideoReader
 from ..media.sound import sound_for_aac
 from ..mmhaa.config import NO_CLIP
 from ..mmhaa.drive import STRENGTHS, Drive, heard
@@ -34,7 +34,7 @@ from ..provenance import Provenance, digest
 from ..speech.encoders import load_wav2vec2
 from ..speech.features import SpeechFeatures, SpeechKind
 from ..speech.recording import Recording
-from ..unfinished_run import UnfinishedRun, unfinished_run
+from ..unfinished_run import UnfinishedRun, unfinished_run, write_kept_video
 from .devices import choose_device, choose_dtype
 from .image_encoder import encode_photo, load_image_encoder
 from .onednn import fastest_ops
@@ -190,7 +190,7 @@ def make_video(
     decisive = (provenance.id, str(device), str(dtype), torch.__version__, torch.get_num_threads())
     with unfinished_run(out, digest(*decisive)) as kept:
         if kept is not None:
-            provenance = replace(provenance, made=kept.time_of_making(provenance.made))
+            kept.time_of_making(provenance.made)
         latents, vae = _sampled(picture, drive, weights, settings, seed, device, dtype, progress("sampling"), kept)
         show = progress("decoding")
 
@@ -198,11 +198,9 @@ def make_video(
             some = latents[first:last]
             return frames_of(vae, some, drive.size, lambda done, _total: show(first + done, len(latents)))
 
-        frames = decode(0, len(latents)) if kept is None else kept.frames(decode, len(latents))
-        folder = None if kept is None else kept.folder
-        write_video(
-            out, frames, POSE_FPS, track,
-            provenance=provenance, frame_marks=settings.frame_marks, unfinished_in=folder,
+        marks = settings.frame_marks
+        write_kept_video(
+            kept, out, decode, len(latents), POSE_FPS, track, provenance=provenance, frame_marks=marks
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..evaluation.pose_autoencoder import CLIP_FRAMES, FILE, NUM_NUMBERS, PoseAutoencoder, pose_clips
 from .clips import ClipSet, write_atomically
-from .loop import Learner, Progress, tensorboard
+from .loop import Learner, Progress
 from .optimisers import adamw
 from .run import Run, learning, step_generator
 from .team import ALONE, Team
@@ -106,6 +106,6 @@ def train_fgd(
         max_norm=1.0,
         save_every=save_every,
         sample_every=sample_every,
-        board=tensorboard(out / "tensorboard") if board and team.writes else None,
+        board=board,
     ).learn(settings.num_steps, backward, progress)
     return network

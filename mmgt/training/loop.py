@@ -42,8 +42,13 @@ class Learner:
     sample_every: int = 0
     saved: Callable[[], None] = lambda: None
     prepare_gradients: Callable[[], None] = lambda: None
-    board: Any = None  # a TensorBoard SummaryWriter
+    board: bool = False  # curves for TensorBoard in the run's folder
     rows: list[dict[str, float]] = field(default_factory=list)
+    _writer: Any = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.board and self.team.writes:
+            self._writer = tensorboard(self.run.folder / "tensorboard")
 
     def learn(self, num_steps: int, backward: Callable[[int], float], progress: Progress | None = None) -> None:
         """Steps until ``num_steps`` are done. backward(step) makes the gradients and returns the loss.
@@ -120,10 +125,10 @@ class Learner:
         self.team.wait()
 
     def _show(self, row: Mapping[str, float]) -> None:
-        if self.board is not None and self.team.writes:
+        if self._writer is not None:
             for name, value in row.items():
                 if name != "step":
-                    self.board.add_scalar(name, value, int(row["step"]))
+                    self._writer.add_scalar(name, value, int(row["step"]))
 
 
 def tensorboard(folder: Any) -> Any:

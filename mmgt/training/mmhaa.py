@@ -27,7 +27,7 @@ from ..speech.features import SpeechKind
 from .authors_rules import start_range, target_range
 from .checkpointing import checkpoint_layers
 from .clips import ClipEntry, write_atomically
-from .loop import Learner, Progress, tensorboard
+from .loop import Learner, Progress
 from .mmhaa_loss import TRAINED_STRENGTHS, Clip, MMHAALoss, noise_of, predict
 from .mmhaa_samples import write_samples
 from .new_networks import MMHAASizes, new_mmhaa
@@ -433,7 +433,7 @@ def train_mmhaa(
         sample_every,
         prepare_gradients=lambda: zero_unused(networks),
         saved=task.tidy,
-        board=tensorboard(out / "tensorboard") if board and team.writes else None,
+        board=board,
     )
 
     def backward(step: int) -> float:

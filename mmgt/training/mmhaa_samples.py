@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ..media import contact_sheet, write_png
-from ..mmhaa.drive import Drive
 from ..mmhaa.network import MMHAA
 from ..mmhaa.sample import DDIM, Video, VideoOptions, VideoRun, sample_latents
 from .clips import ClipEntry
@@ -33,16 +32,8 @@ def sample_window(
     seed: int = 0,
 ) -> Tensor:
     """Latents [F, 4, h, w] of a clip's frames, sampled from noise with a frame of the clip as the photo."""
-    network, frames = networks.video_network, range(start, start + num_frames)
-    whole = videos.drive(entry, with_speech=hasattr(network, "audioproj"))
-    drive = Drive(
-        num_frames,
-        whole.size,
-        lambda chosen: whole.pictures([frames[i] for i in chosen]),
-        lambda chosen: whole.masks([frames[i] for i in chosen]),
-        None if whole.speech is None else whole.speech[start : start + num_frames],
-        whole.strengths,
-    )
+    network = networks.video_network
+    drive = videos.drive(entry, with_speech=hasattr(network, "audioproj")).between(start, start + num_frames)
     photo = slice(photo_frame, photo_frame + 1)
     latents, token = videos.latents(entry, photo), videos.tokens(entry, photo)
     seen = networks.read_photo(latents.to(device), token.to(device))

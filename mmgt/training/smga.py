@@ -23,7 +23,7 @@ from ..smga.model import SMGA
 from ..smga.sample import SamplerSettings, sample_poses
 from .clips import ClipSet, write_atomically
 from .dropout import add_dropout
-from .loop import Learner, Progress, tensorboard
+from .loop import Learner, Progress
 from .mmhaa_samples import write_sheet
 from .optimisers import Adan, ExponentialAverage, adamw, rate_share, set_rate
 from .run import Run, is_best, learning, step_generator
@@ -272,7 +272,7 @@ def train_smga(
         team,
         save_every=save_every,
         sample_every=sample_every,
-        board=tensorboard(out / "tensorboard") if board and team.writes else None,
+        board=board,
     ).learn(settings.num_steps, backward, progress)
     take_average()
     return held_out

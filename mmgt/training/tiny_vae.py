@@ -5,6 +5,7 @@ The noise makes neighbours of a latent decode to nearly the same picture: what a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from ..standalone.vae import LATENT_SCALE, load_vae
 from ..weights.files import sha256_of
 from .clip_pictures import drawn_pictures
 from .clips import ClipSet, write_atomically
-from .loop import Learner, Progress, tensorboard
+from .loop import Learner, Progress
 from .mmhaa_samples import write_sheet
 from .optimisers import ExponentialAverage, adamw, rate_share, set_rate
 from .run import Run, learning, step_generator
@@ -212,13 +213,17 @@ def begin_as_mean(vae: Any) -> None:
 
 
 @torch.no_grad()
+def passed_through(vae: Any, pictures: Tensor) -> Iterator[Tensor]:
+    """Pictures [N, H, W, 3] uint8, encoded and decoded: [H, W, 3] uint8 one by one."""
+    for picture in pictures:
+        made = vae.decoder(vae.encoder(as_input(picture[None])))[0]
+        yield ((made.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu()
+
+
 def validate(vae: Any, held_out: Tensor) -> float:
     """Mean PSNR in dB of held-out pictures [N, H, W, 3] uint8 that were encoded and decoded."""
-    found = []
-    for picture in held_out:
-        made = vae.decoder(vae.encoder(as_input(picture[None])))
-        shown = ((made.clamp(-1, 1) + 1) * 127.5).round()
-        found.append(psnr(float((shown[0].permute(1, 2, 0) - picture.float()).square().mean())))
+    pairs = zip(passed_through(vae, held_out), held_out, strict=True)
+    found = [psnr(float((made.float() - picture.float()).square().mean())) for made, picture in pairs]
     return sum(found) / len(found)
 
 
@@ -236,10 +241,8 @@ def train_tiny_vae(
 ) -> Any:
     """Learn until ``settings.num_steps``; the same call goes on with a run that was stopped.
 
-    start: an earlier run's file to begin from, of the same widths.
-
-    out: the run's folder; ``vae.safetensors`` in it is the newest average of the weights, in TAESD's layout. Returns
-    diffusers' AutoencoderTiny.
+    start: an earlier run's file to begin from, of the same widths. out: the run's folder; ``vae.safetensors`` in it is
+    the newest average of the weights, in TAESD's layout. Returns diffusers' AutoencoderTiny.
     """
     run = Run(out)
     run.begin({"task": "vae", "data": clips.digest(), "start": start and sha256_of(start), **asdict(settings)})
@@ -286,17 +289,14 @@ def train_tiny_vae(
         max_norm=1.0,
         save_every=save_every,
         sample_every=sample_every,
-        board=tensorboard(out / "tensorboard") if board and team.writes else None,
+        board=board,
     ).learn(settings.num_steps, backward, progress)
     return vae
 
 
-@torch.no_grad()
 def write_samples(path: Path, vae: Any, pictures: Tensor) -> None:
     """The pictures [N, H, W, 3] uint8 above, what comes out of the auto-encoder below."""
-    made = [vae.decoder(vae.encoder(as_input(picture[None])))[0] for picture in pictures]
-    shown = [((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy() for x in made]
-    write_sheet(path, [list(pictures.numpy()), shown])
+    write_sheet(path, [list(pictures.numpy()), [made.numpy() for made in passed_through(vae, pictures)]])
 
 
 def write_vae(path: Path, vae: Any, metadata: dict[str, str]) -> None:

@@ -16,7 +16,6 @@ import torch
 
 from ..evaluation.frames import FrameMeasures, person_box
 from ..evaluation.report import table
-from ..mmhaa.drive import Drive
 from ..mmhaa.masks import NoMasks
 from ..mmhaa.network import MMHAA
 from ..mmhaa.presets import PRESETS, Preset
@@ -110,16 +109,10 @@ def _sampled(
     with_speech: bool,
 ) -> np.ndarray:
     """Frames [F, H, W, 3] uint8 of a clip's poses and speech, with its first frame as the photo of ``person``."""
-    whole = videos.drive(entry, with_speech)
-    masks = whole.masks if with_masks else NoMasks(whole.size)
-    drive = Drive(
-        len(frames),
-        whole.size,
-        lambda chosen: whole.pictures([frames[i] for i in chosen]),
-        lambda chosen: masks([frames[i] for i in chosen]),
-        None if whole.speech is None else whole.speech[frames[0] : frames[-1] + 1],
-        whole.strengths,
-    )
+    drive = videos.drive(entry, with_speech)
+    if not with_masks:
+        drive = replace(drive, masks=NoMasks(drive.size))
+    drive = drive.between(frames[0], frames[-1] + 1)
     latents, token = videos.latents(entry, slice(0, 1), person), videos.tokens(entry, slice(0, 1), person)
     seen = networks.read_photo(latents.to(device), token.to(device))
     noise = torch.randn(len(frames), *latents.shape[1:], generator=torch.Generator().manual_seed(seed))

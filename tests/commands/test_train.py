@@ -30,7 +30,7 @@ def test_with_a_vae_and_clip(tmp_path, monkeypatch, capsys):
     save_file(tiny_clip_state(48), clip)
     written = []
     board = SimpleNamespace(add_scalar=lambda *given: written.append(given))
-    monkeypatch.setattr("mmgt.training.mmhaa.tensorboard", lambda _folder: board)
+    monkeypatch.setattr("mmgt.training.loop.tensorboard", lambda _folder: board)
     monkeypatch.setattr("mmgt.training.run.Run.draw_losses", lambda *_: None)
     train(tmp_path, "--vae", str(vae), "--clip", str(clip), "--tensorboard", "--device", "cpu")
     assert "done" in capsys.readouterr().out
