@@ -8,9 +8,9 @@ from comfy_api.latest import io, ui
 
 from ..mmgt.diffusion import SPACINGS
 from ..mmgt.errors import InputError
+from ..mmgt.motion_edit.keep import KEPT_POINTS, KeptTrack, kept_track, parse_spans
 from ..mmgt.poses import PoseSequence
 from ..mmgt.smga.candidates import MAX_CANDIDATES, sample_candidates, score_table
-from ..mmgt.smga.keep import KEPT_POINTS, KeptTrack, kept_track, parse_spans
 from ..mmgt.smga.load import load_smga
 from ..mmgt.smga.sample import MAX_OVERLAP, SOLVERS, SamplerSettings, check_features
 from ..mmgt.speech.features import SpeechFeatures

@@ -10,10 +10,10 @@ import torch
 
 from ..errors import InputError
 from ..evaluation.speech_motion import beat_alignment, feature_beats, feature_loudness, lip_correlation
+from ..motion_edit.keep import KeptTrack
 from ..poses import PoseSequence
 from ..seeds import NUM_SEEDS
 from ..speech.features import MFCC, NUM_HANDCRAFTED, SpeechFeatures
-from .keep import KeptTrack
 from .model import SMGA
 from .sample import SamplerSettings, check_features, sample_poses
 

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from ..diffusion import SPACINGS, cosine_alpha_bar, ddim, dpmpp_2m, spaced_times
 from ..errors import InputError, check_choice
+from ..motion_edit.keep import KeptTrack
 from ..poses import PoseSequence
 from ..poses.lips import close_lips_in_silence
 from ..poses.vector import TrainingFrame
 from ..speech.features import NUM_HANDCRAFTED
 from ..windows import blend_weights, blend_windows, cut_windows, window_starts
-from .keep import KeptTrack
 from .model import SMGA, Conditions, SpeechTokens
 
 logger = logging.getLogger("mmgt")
@@ -155,7 +155,7 @@ def sample_poses(
 
     features: [T, audio_channels] float32 at 25 fps. initial_pose: one frame; its score decides what is visible.
     speaking: [T] of ``SpeechFeatures``; lips close where it is 0 (None: they stay as they are sampled).
-    kept: what stays of a given track (``keep.kept_track``); the rest is made to fit to it.
+    kept: what stays of a given track (``motion_edit.keep.kept_track``); the rest is made to fit to it.
     progress(step, num_steps) after each DDIM step. device: where to compute (default: where the model is).
     Returns T frames at 25 fps on the initial pose's picture. Same inputs and seed, same poses.
     """

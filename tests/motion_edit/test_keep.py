@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 from people import moving, still
+from tiny_smga import tiny_smga
 
 from mmgt.errors import InputError
+from mmgt.motion_edit.keep import FADE_FRAMES, KEPT_POINTS, kept_track, parse_spans
 from mmgt.motion_edit.tree import FIRM_HEAD, HANDS, REGIONS, similarity, to_complex
 from mmgt.poses import PoseSequence
 from mmgt.poses.skeleton import LEGS, LIPS
 from mmgt.poses.vector import TrainingFrame
-from mmgt.smga.keep import FADE_FRAMES, KEPT_POINTS, kept_track, parse_spans
 from mmgt.smga.sample import SamplerSettings, sample_poses, sample_track, seeded_noise
 
 NUM_FRAMES = 170  # three windows
@@ -22,7 +23,8 @@ SPEECH = 3 * torch.nn.functional.avg_pool1d(NOISE, 11, 1)[0].T.contiguous()
 
 
 @pytest.fixture(scope="module")
-def model(model):
+def model():
+    model = tiny_smga()
     torch.nn.init.normal_(model.output_projection.weight, std=0.02 * 32**-0.5)  # sways by some 10 px a frame
     model.output_projection.bias.copy_(TrainingFrame(PERSON).condition())
     return model

@@ -1,8 +1,8 @@
-"""Keep parts of a given pose track while SMGA makes the rest anew: in-painting by replacement at every DDIM step.
+"""Keep parts of a given pose track while a network makes the rest anew, so that it fits.
 
-What is kept is replaced in every predicted x0, so that the network makes the rest fit to it (Contextual Gesture, arXiv
-2502.07239, edits masked gestures so; on a diffusion network it is the replacement of RePaint, arXiv 2201.09865). What
-is new is joined to what is kept: in space where it grows on it, in time by an offset that fades out within a second.
+SMGA replaces what is kept in every predicted x0 (``in_vectors``: RePaint, arXiv 2201.09865); Contextual Gesture (arXiv
+2502.07239) is given its tokens. What is new is joined to what is kept (``laid_over``): in space where it grows on it, in
+time by an offset that fades out within a second.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..motion_edit.silence import smooth_step
-from ..motion_edit.tree import (
+from .silence import smooth_step
+from .tree import (
     FIRM_HEAD,
     HANDS,
     REGIONS,
@@ -113,7 +113,7 @@ def kept_track(
     start_pose: PoseSequence | None = None,
     end_pose: PoseSequence | None = None,
 ) -> KeptTrack:
-    """What ``sample_poses`` shall keep in a recording of ``num_frames`` at 25 fps.
+    """What a sampler of poses shall keep in a recording of ``num_frames`` at 25 fps.
 
     poses: the given track, at any rate, on a picture of the initial pose's aspect. Of it stay the ``regions`` ("body",
     "hands", "face", "lips") at all times, and everything within ``spans_s``, (start, stop) in seconds, stop None = to
