@@ -1,8 +1,8 @@
 """Keep parts of a given pose track while a network makes the rest anew, so that it fits.
 
 SMGA replaces what is kept in every predicted x0 (``in_vectors``: RePaint, arXiv 2201.09865); Contextual Gesture (arXiv
-2502.07239) is given its tokens. What is new is joined to what is kept (``laid_over``): in space where it grows on it, in
-time by an offset that fades out within a second.
+2502.07239) is given its tokens. What is new is joined to what is kept (``laid_over``): in space where it grows on it,
+in time by an offset that fades out within a second.
 """
 
 from __future__ import annotations
@@ -18,17 +18,6 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .silence import smooth_step
-from .tree import (
-    FIRM_HEAD,
-    HANDS,
-    REGIONS,
-    Region,
-    fill_in_time,
-    from_complex,
-    similarity,
-    to_complex,
-)
 from ..poses import POSE_FPS, PoseSequence
 from ..poses.skeleton import (
     FACE,
@@ -45,6 +34,17 @@ from ..poses.skeleton import (
 )
 from ..poses.vector import TrainingFrame
 from ..windows import stretches
+from .silence import smooth_step
+from .tree import (
+    FIRM_HEAD,
+    HANDS,
+    REGIONS,
+    Region,
+    fill_in_time,
+    from_complex,
+    similarity,
+    to_complex,
+)
 
 logger = logging.getLogger("mmgt")
 
