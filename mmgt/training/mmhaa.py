@@ -207,7 +207,9 @@ class Batches:
         clip_idx = _one_of(range(len(self.entries)), generator)
         entry = self.entries[clip_idx]
         start, photo, person = self._window(clip_idx, generator)
-        clip = self.videos.clip(entry, start, settings.frames, photo, settings.process == "video", person)
+        is_video = settings.process == "video"
+        with_masks = is_video or settings.loss.weighs_regions
+        clip = self.videos.clip(entry, start, settings.frames, photo, is_video, person, with_masks)
         drop_image, drop_audio, drop_pose, drop_masks = dropped
         clip = Clip(
             clip.latents,
@@ -250,8 +252,12 @@ def _one_of(choices: range, generator: torch.Generator) -> int:
 def _pictures(samples: list[Batch]) -> Batch:
     """Samples of one frame each as one pass; photos are dropped for all of them or none."""
     clips = [sample.clip for sample in samples]
-    names = ("latents", "photo_latents", "image_token", "pose_pictures")
-    clip = Clip(**{name: torch.cat([getattr(clip, name) for clip in clips]) for name in names})  # type: ignore[arg-type]
+    latents, photos, tokens, pictures = (
+        torch.cat([getattr(clip, name) for clip in clips])
+        for name in ("latents", "photo_latents", "image_token", "pose_pictures")
+    )
+    masks = tuple(torch.cat(level, dim=1) for level in zip(*[clip.masks for clip in clips], strict=True))
+    clip = Clip(latents, photos, tokens, pictures, masks=masks)
     noise, timesteps = (torch.cat([getattr(sample, name) for sample in samples]) for name in ("noise", "timesteps"))
     return Batch(clip, noise, timesteps, samples[0].drop_image)
 

@@ -33,7 +33,7 @@ class Clip:
 
     latents [F, 4, h, w] and photo_latents [1 or F, 4, h, w] (scaled); image_token [1 or F, 1, D] of the photo, or of a
     picture of zeros where the photo is dropped; pose_pictures [F, 3, H, W] in 0..1; audio [F, 5, layers, D], None for
-    an image network; masks: for each level of the down path [3 (full, face, lips), F, h w].
+    an image network; masks: empty, or for each level of the down path [3 (full, face, lips), F, h w].
     """
 
     latents: Tensor
@@ -118,6 +118,10 @@ class MMHAALoss:
             )
 
     @property
+    def weighs_regions(self) -> bool:
+        return bool(self.face_weight or self.lip_weight)
+
+    @property
     def parametrisation(self) -> Parametrisation:
         return Parametrisation(self.prediction, self.schedule)
 
@@ -137,7 +141,7 @@ class MMHAALoss:
     def errors(self, predicted: Tensor, clip: Clip, noise: Tensor, timesteps: Tensor) -> Tensor:
         """Mean squared errors before their weights: one for each timestep."""
         squares = (predicted - self.target(clip, noise, timesteps)).square()
-        if clip.masks and (self.face_weight or self.lip_weight):
+        if self.weighs_regions and clip.masks:
             _full, face, lips = clip.masks[0].view(3, len(squares), 1, *squares.shape[-2:])
             weights = 1 + self.face_weight * face + self.lip_weight * lips
             squares = squares * (weights / weights.mean())

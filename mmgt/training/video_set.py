@@ -225,8 +225,9 @@ class VideoSet:
         photo_frame: int,
         with_speech: bool = True,
         person: int | None = None,
+        with_masks: bool = True,
     ) -> Clip:
-        """A window of a clip with a photo out of it. with_speech: False for an image network: no masks either.
+        """A window of a clip with a photo out of it. with_speech, with_masks: False where nothing needs them.
 
         person: see ``clip_pictures``.
         """
@@ -238,7 +239,7 @@ class VideoSet:
             image_token=self.tokens(entry, photo, person),
             pose_pictures=drive.pictures(numbers),
             audio=around_each_frame(drive.speech, numbers) if drive.speech is not None else None,
-            masks=drive.masks(numbers) if with_speech else (),
+            masks=drive.masks(numbers) if with_masks else (),
         )
 
 

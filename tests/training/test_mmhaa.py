@@ -186,6 +186,25 @@ def test_errors_at_the_mouth_count_more(videos):
     assert everywhere == pytest.approx(1)
 
 
+def test_pictures_errors_at_the_mouth_count_more_too(videos):
+    """Each by its own masks, which an image network itself never sees."""
+    batches = Batches(videos, replace(IMAGE, batch=3, loss=MMHAALoss(lip_weight=5.0)))
+    (batch,), singles = batches.make(0), replace(IMAGE, batch=3)
+    masks, loss = batch.clip.masks[0], batches.settings.loss
+    assert masks.shape == (3, 3, 64)
+    assert Batches(videos, singles).make(0)[0].clip.masks == ()
+    target = loss.target(batch.clip, batch.noise, batch.timesteps)
+    seen = masks[2].amax(dim=1) > 0  # one of the three shows no lips
+    assert seen.sum() == 2
+    for picture in seen.nonzero()[:, 0].tolist():
+        lips, errors = masks[2, picture], []
+        for cell in (int(lips.argmax()), int(lips.argmin())):
+            wrong = target.clone()
+            wrong[picture].flatten(1)[:, cell] += 1
+            errors.append(float(loss.errors(wrong, batch.clip, batch.noise, batch.timesteps)[picture]))
+        assert errors[0] / errors[1] == pytest.approx(1 + 5 * float(lips.max()))
+
+
 def test_new_people_need_windows():
     with pytest.raises(InputError, match="number of windows"):
         replace(VIDEO, new_people=True)
