@@ -101,7 +101,12 @@ def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--from-controlnet", type=Path, metavar="FILE", help="begin from an OpenPose ControlNet's eye")
     parser.add_argument("--from-networks", type=Path, metavar="FILE", help="begin from an earlier net-N.safetensors")
     if is_video:
-        parser.add_argument("--from-motion", type=Path, metavar="FILE", help="begin from AnimateDiff's motion modules")
+        parser.add_argument(
+            "--from-motion",
+            type=Path,
+            metavar="FILE",
+            help="begin from AnimateDiff's motion modules, or those and the hearing of an earlier `train video`",
+        )
         parser.add_argument("--frames", type=int, default=12, help="of a clip (default: 12)")
         parser.add_argument(
             "--speech-kind", choices=["wav2vec2", "handcrafted"], help="default: handcrafted where SIZE is small"

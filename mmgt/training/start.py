@@ -21,7 +21,7 @@ from ..weights.strict import listed_misfits, misfits
 logger = logging.getLogger("mmgt")
 
 UNET_ADVICE = "give the UNet of Stable Diffusion 1.5 or sd-image-variations, or a whole SD-1.5 checkpoint"
-MOTION_ADVICE = "give AnimateDiff's mm_sd_v15_v2.ckpt"
+MOTION_ADVICE = "give AnimateDiff's mm_sd_v15_v2.ckpt, or a net-N.safetensors of `mmgt train video`"
 CONTROLNET_ADVICE = "give control_v11p_sd15_openpose, or its diffusion_pytorch_model.safetensors"
 NETWORKS_ADVICE = "give a net-N.safetensors of `mmgt train image`, or net-32500.pth"
 
@@ -33,8 +33,8 @@ BEYOND_SD = r".*\.(motion_modules|audio_modules)\.|(pose_guider|audioproj)\."
 
 @dataclass(frozen=True)
 class StartFiles:
-    """unet: for both UNets. motion: the motion modules. controlnet: the pose guider but its output. networks: an
-    earlier process, loaded last, so over the others."""
+    """unet: for both UNets. motion: the motion modules, of an earlier process 2 its hearing too. controlnet: the pose
+    guider but its output. networks: an earlier process, loaded last, so over the others."""
 
     unet: Path | None = None
     motion: Path | None = None
@@ -59,7 +59,8 @@ def start_networks(networks: MMHAA, files: StartFiles) -> None:
         if video.config.motion_heads is None:
             raise InputError(f"{files.motion} holds motion modules, which process 1 has not; give it to `train video`.")
         file = open_checkpoint(files.motion, MOTION_ADVICE)
-        _fill(video, file.tensors, file, MOTION_ADVICE, may_lack=r"(?!.*\.motion_modules\.).*")
+        tensors = video_only(file.tensors)
+        _fill(video, tensors, file, MOTION_ADVICE, may_lack=r"(?!.*\.motion_modules\.).*")
     if files.controlnet is not None:
         file = open_checkpoint(files.controlnet, CONTROLNET_ADVICE)
         tensors = pose_guider_tensors(file.tensors)
@@ -68,6 +69,14 @@ def start_networks(networks: MMHAA, files: StartFiles) -> None:
         file = open_checkpoint(files.networks, NETWORKS_ADVICE)
         wanted = authors_state(networks.reference_unet.state_dict(), video.state_dict())
         load_networks(networks, _filled(wanted, file.tensors, file, NETWORKS_ADVICE, may_lack=VIDEO_ONLY))
+
+
+def video_only(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Motion modules in the video network's keys: AnimateDiff's as they are, or what only process 2 learns of a file
+    in the authors' keys."""
+    if not any(key.startswith("denoising_unet.") for key in tensors):
+        return dict(tensors)
+    return {key.removeprefix("denoising_unet."): tensor for key, tensor in tensors.items() if re.match(VIDEO_ONLY, key)}
 
 
 def load_networks(networks: MMHAA, tensors: Mapping[str, Tensor]) -> None:

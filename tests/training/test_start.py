@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from video_sets import NARROW
 
 from mmgt.errors import InputError
+from mmgt.mmhaa.network import authors_state
 from mmgt.training.new_networks import MMHAASizes, build, new_mmhaa
 from mmgt.training.start import StartFiles, start_networks, unet_tensors
 from mmgt.weights.files import Checkpoint
@@ -62,6 +63,21 @@ def test_motion_modules_alone(tmp_path):
     begun = begun.video_network.state_dict()
     assert tensors
     assert all(torch.equal(begun[key], tensors.get(key, new[key])) for key in begun)
+
+
+def test_motion_and_hearing_of_an_earlier_process_2_with_a_newer_process_1(tmp_path):
+    """All of the picture comes from one file, all of motion and speech from the other."""
+    pictures, videos = (new_mmhaa(NARROW, seed, with_video=seed == 2) for seed in (1, 2))
+    paths = tmp_path / "image.safetensors", tmp_path / "video.safetensors"
+    for networks_of, path in zip((pictures, videos), paths, strict=True):
+        states = networks_of.reference_unet.state_dict(), networks_of.video_network.state_dict()
+        save_file({key: tensor.contiguous() for key, tensor in authors_state(*states).items()}, path)
+    begun = networks(3)
+    start_networks(begun, StartFiles(networks=paths[0], motion=paths[1]))
+    image, video = pictures.video_network.state_dict(), videos.video_network.state_dict()
+    state = begun.video_network.state_dict()
+    assert set(image) < set(state)
+    assert all(torch.equal(state[key], image[key] if key in image else video[key]) for key in state)
 
 
 def stable_diffusion(widths, layers, cross_width, latent_channels=4):
