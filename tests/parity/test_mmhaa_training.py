@@ -89,6 +89,22 @@ def test_video_process(path, case):
     check_step(path, 2, case)
 
 
+@pytest.mark.parametrize("path", golden_files("training", "stage2_process2"))
+def test_branches_of_other_strengths(path):
+    """What a motion scale of 1, 2, 3 would give in their training, where it acts with gradient checkpointing only."""
+    tensors, _ = read(path)
+    nets, loss, losses, predictions = networks(2), MMHAALoss(), [], []
+    with torch.no_grad():
+        for clip, noise, timestep in clips(tensors, 2, drop_image=False):
+            timesteps = torch.tensor([timestep])
+            noisy = loss.noisy(clip, noise, timesteps)
+            v = predict(nets, clip, noisy, timesteps, strengths=(1.0, 2.0, 3.0))
+            predictions.append(v.transpose(0, 1))
+            losses.append(loss(v, clip, noise, timesteps))
+    np.testing.assert_allclose(torch.stack(predictions), tensors["none_scale_1_2_3.model_pred"], atol=1e-4)
+    np.testing.assert_allclose(torch.stack(losses).mean(), tensors["none_scale_1_2_3.loss"], rtol=1e-5)
+
+
 def check_step(path, process, case):
     tensors, _ = read(path)
     nets = networks(process)
