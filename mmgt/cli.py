@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from . import __version__
 from .commands import (
     ablate,
+    batch,
     bench,
     data,
     demo,
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         preview,
         generate,
         pose2video,
+        batch,
         poses,
         evaluate,
         ablate,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,28 @@ def check_output(path: Path) -> None:
         raise InputError(f"there is no folder {path.parent} to write {path.name} into; create it first.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise InputError(f"nothing can be written into the folder {path.parent}; allow it, or choose another folder.")
+
+
+DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
+}  # Windows
+
+
+def check_name(name: str, what: str, longest: int = 200) -> None:
+    """Raise InputError unless this is a file's name on every system and in every store, and no way out of a folder.
+
+    what: the name in words, for the error. Letters of ASCII, digits and ``._-``.
+    """
+    is_device = name.partition(".")[0].lower() in DEVICES
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name.endswith(".") or is_device or len(name) > longest:
+        raise InputError(
+            f"{what} cannot name a file everywhere; take up to {longest} letters a-z, digits, '_', '-' and '.', "
+            "beginning with a letter or a digit, and no name of a device like CON."
+        )
 
 
 def check_distinct(paths: Iterable[Path | None]) -> None:

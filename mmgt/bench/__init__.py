@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from .batch import bench_batch
 from .encoders import bench_encoders
 from .evaluate import bench_evaluate
 from .preview import bench_preview
@@ -23,4 +24,5 @@ BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
     "provenance": bench_provenance,
     "train": bench_train,
     "evaluate": bench_evaluate,
+    "batch": bench_batch,
 }

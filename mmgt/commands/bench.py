@@ -12,13 +12,13 @@ from .terminal import Commands
 
 def add_parser(commands: Commands) -> None:
     bench = commands.add_parser("bench", help="measure speed and memory; the last line is one JSON object")
-    names = ["smga", "preview", "encoders", "unet", "video", "reuse", "provenance", "train", "evaluate"]
+    names = ["smga", "preview", "encoders", "unet", "video", "reuse", "provenance", "train", "evaluate", "batch"]
     bench.add_argument("name", choices=names)
     bench.add_argument(
         "--runs",
         type=int,
         dest="num_runs",
-        help="counted runs (default: 5; reuse 1, evaluate 3); provenance: clips (100)",
+        help="counted runs (default: 5; reuse 1, evaluate 3, batch 8); provenance: clips (100)",
     )
     bench.add_argument("--latent", type=int, metavar="N", help="unet, video, train: side of the latents (64; train 16)")
     bench.add_argument(

@@ -13,48 +13,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ..errors import InputError
+from ..errors import sentence_of, unforeseen
 
 BAD_INPUT, UNFORESEEN = 2, 1
 INTERRUPTED = 130  # as shells count Ctrl-C: 128 + the signal's number
 INSIST_S = 0.5  # until a signal whose exception was lost comes again
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")  # torch's RuntimeErrors say so
 DEBUG = "MMGT_DEBUG"  # 1: tracebacks are printed
-LESS_MEMORY = "take a smaller size, fewer frames, or shorter speech"
 
 
 def ending_of(error: Exception) -> tuple[int, str]:
     """The exit code, and a sentence with what to do. The traceback of what nobody foresaw goes to a file."""
-    if isinstance(error, InputError):
-        return BAD_INPUT, str(error)
-    if isinstance(error, OSError) and (error.strerror or error.filename):
-        place = f"{error.filename}: " if error.filename else ""
-        return BAD_INPUT, f"{place}{error.strerror}; check that the place exists, is yours to use and has room."
-    if isinstance(error, RecursionError):
-        return BAD_INPUT, "an input is nested too deeply to be read; give another file."
-    if isinstance(error, MemoryError):
-        return BAD_INPUT, f"there is not enough memory; {LESS_MEMORY}."
-    if isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY):
-        return BAD_INPUT, f"there is not enough memory ({_first_line(error)}); {LESS_MEMORY}."
-    if isinstance(error, ImportError) and not (error.name or "").startswith("mmgt"):
-        return BAD_INPUT, _of_library(error)
+    if (sentence := sentence_of(error)) is not None:
+        return BAD_INPUT, sentence
     return UNFORESEEN, (
-        f"this should not have happened ({type(error).__name__}: {_first_line(error)}). {_kept(error)} "
-        "Try another input or other options, and please report it with that text."
+        f"{unforeseen(error)} {_kept(error)} Try another input or other options, and please report it with that text."
     )
-
-
-def _of_library(error: ImportError) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return f"a library is missing ({error}); run `pip install -c constraints.txt '.[standalone]'` in mmgt's folder."
-    return (
-        f"{error.name or 'a library'} is installed, but cannot be imported ({_first_line(error)}); install it anew, "
-        f"with `pip install --force-reinstall --no-deps {error.name or 'NAME'}`."
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["without a word"])[0][:200]
 
 
 def _kept(error: BaseException) -> str:

@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 
 
 def add_stage_one_options(parser: argparse.ArgumentParser, poses_out: bool = True) -> None:
-    """The defaults that are named here are those of ``SamplerSettings``. poses_out: whether poses are a file, too, and
-    the voice alone may be given."""
+    """poses_out: whether poses are a file, too, and the voice alone may be given."""
     add = parser.add_argument
     add("--poses", type=Path, metavar="P.json", help="the portrait's pose, instead of detecting it; OpenPose JSON too")
     add_canvas_option(parser)
     if poses_out:
         add("--poses-out", type=Path, metavar="Q.json", help="also write the generated poses")
         add("--vocals", type=Path, metavar="FILE", help="the voice alone; it is encoded instead of the recording")
+    add_sampling_options(parser)
+
+
+def add_sampling_options(parser: argparse.ArgumentParser) -> None:
+    """How SMGA is sampled; the defaults that are named here are those of ``SamplerSettings``."""
+    add = parser.add_argument
     add("--candidates", type=int, default=1, metavar="N", help="seeds that SMGA tries; the best is taken (default: 1)")
     add("--smga-steps", type=int, default=50, metavar="N", help="denoising steps of SMGA (default: 50)")
     add("--smga-guidance", type=float, default=2.0, metavar="X", help="of SMGA by the speech; 1 = none (default: 2)")
@@ -39,18 +44,9 @@ def add_stage_one_options(parser: argparse.ArgumentParser, poses_out: bool = Tru
 
 def pose_settings_of(args: argparse.Namespace, by_rules: bool) -> PoseSettings:
     """Raises InputError."""
-    from ..smga.sample import SamplerSettings
-    from ..standalone.speech_to_poses import PoseSettings
+    from ..standalone.options import pose_settings
 
-    sampler = SamplerSettings(
-        num_steps=args.smga_steps,
-        guidance=args.smga_guidance,
-        eta=args.smga_eta,
-        overlap=args.smga_overlap,
-        solver=args.smga_solver,
-        spacing=args.smga_spacing,
-    )
-    return PoseSettings(by_rules, sampler, args.candidates, args.close_lips)
+    return pose_settings(vars(args), by_rules)
 
 
 def add_canvas_option(parser: argparse.ArgumentParser) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import InputError
 from .terminal import add_models_option
 
-SETS = {"inference": "authors' inference", "paper": "paper", "training": "authors' training"}
 MASK_FILES = {  # by their names in ``drive_video``
     "face_mask": "the face is",
     "lip_mask": "the lips are",
@@ -25,19 +21,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..media import FrameMarks
-    from ..mmhaa.presets import Preset
     from ..standalone.video import VideoSettings
 
 
 def add_video_options(
     parser: argparse.ArgumentParser, out: tuple[str, str] = ("V.mp4", "the video; must not exist yet")
 ) -> None:
-    """The defaults that are named here are those of the preset "authors". out: its name and help."""
-    add, interval, regions = parser.add_argument, ("START", "END"), ("FULL", "FACE", "LIPS")
+    """out: its name and help."""
     add_models_option(parser, "--weights")
-    add("--out", type=Path, required=True, metavar=out[0], help=out[1])
+    parser.add_argument("--out", type=Path, required=True, metavar=out[0], help=out[1])
+    parser.add_argument("--seed", type=int, default=0, help="other seeds, other videos (default: 0)")
+    add_look_options(parser)
+
+
+def add_look_options(parser: argparse.ArgumentParser) -> None:
+    """How the video is sampled and marked, and on what; the defaults that are named are those of "authors"."""
+    add, interval, regions = parser.add_argument, ("START", "END"), ("FULL", "FACE", "LIPS")
     add("--size", metavar="WxH", help="in px; 0 for one side: by the photo's aspect (default: 512x512 in area)")
-    add("--seed", type=int, default=0, help="other seeds, other videos (default: 0)")
     add("--preset", choices=PRESET_NAMES, default="authors", help="values of what follows (default: authors)")
     add("--scheduler", metavar="NAME", help="the sampler; an unknown name is answered with their list (authors: ddim)")
     add("--steps", type=int, metavar="N", help="denoising steps (authors: 30)")
@@ -63,9 +63,14 @@ def add_video_options(
         help="the branch that also acts at the hands: none (the authors' inference), full, face or lips",
     )
     sets = "all three branches' masks: the authors' inference, the paper's or the authors' training's"
-    add("--mask-set", choices=list(SETS), default="inference", help=f"{sets} (default: inference)")
+    add(
+        "--mask-set",
+        choices=["inference", "paper", "training"],
+        default="inference",
+        help=f"{sets} (default: inference)",
+    )
     motion = "masks that follow the person, the first frame's for all, or every branch everywhere (default: motion)"
-    add("--masks", dest="mask_motion", choices=["motion", "still", "none"], default="motion", help=motion)
+    add("--masks", choices=["motion", "still", "none"], default="motion", help=motion)
     add("--dtype", choices=["auto", "float32", "bfloat16", "float16"], default="auto", help="auto: float16 on a GPU")
     add_frame_marks(parser)
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (default: auto)")
@@ -85,51 +90,11 @@ def frame_marks_of(args: argparse.Namespace) -> FrameMarks:
     return FrameMarks(args.label, args.invisible_mark)
 
 
-def preset_of(args: argparse.Namespace) -> Preset:
-    """The preset with the options that were given in its place. Raises InputError."""
-    from ..mmhaa.presets import PRESETS
-
-    preset, (start, end) = PRESETS[args.preset], args.guidance_interval or (None, None)
-    options = _given(
-        window=args.window,
-        overlap=args.overlap,
-        looped=args.looped,
-        guidance_start=start,
-        guidance_end=end,
-        reuse_every=args.reuse_every,
-    )
-    sampling = _given(scheduler=args.scheduler, num_steps=args.steps, guidance=args.cfg, shared_noise=args.shared_noise)
-    return replace(preset, **sampling, options=replace(preset.options, **options))
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
 def video_settings_of(args: argparse.Namespace) -> VideoSettings:
     """Raises InputError."""
-    from ..mmhaa.masks import MaskOptions, mask_set
-    from ..standalone.video import VideoSettings
+    from ..standalone.options import video_settings
 
-    width, height = _size_of(args.size)
-    return VideoSettings(
-        width,
-        height,
-        preset_of(args),
-        tuple(args.strengths),
-        mask_set(SETS[args.mask_set], MaskOptions(args.third_mask, args.hands_branch, args.mask_motion)),
-        args.device,
-        args.dtype,
-        frame_marks_of(args),
-    )
-
-
-def _size_of(given: str | None) -> tuple[int, int]:
-    """Width and height in px of ``--size``; 0 is by the photo. Raises InputError."""
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", given or "0x0")
-    if match is None:
-        raise InputError(f"the size is {given}; give width x height in px, like 512x512 (0 for one: by the photo).")
-    return int(match[1]), int(match[2])
+    return video_settings(vars(args))
 
 
 def add_mask_files(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..media import VideoReader, check_video_output, read_picture, read_recording
 from ..mmhaa.drive import drive_video
 from ..mmhaa.load import load_mmhaa
-from ..people import initial_pose_of
+from ..people import Detector, initial_pose_of
 from ..poses import POSE_FPS, PoseSequence
 from ..provenance import ALGORITHMIC, TRAINED, Provenance, digest, networks_of
 from ..provenance.record import settings_of
@@ -31,6 +31,7 @@ from ..weights import in_models
 from ..weights.files import sha256_of
 from ..weights.places import check_found, check_kinds, find_all, is_shipped
 from .devices import choose_device, choose_dtype
+from .networks import LET_GO, Networks
 from .onednn import fastest_ops
 from .speech_to_poses import PoseSettings, encode_speech_with, reads_wavlm, sample_smga
 from .video import Progress, VideoSettings, check_networks, filmed_drive, make_video, video_weights
@@ -76,6 +77,7 @@ def animate(
     masks: Mapping[str, Tensor | None] = {},
     progress: Progress = no_progress,
     poses_made: Callable[[PoseSequence, Sequence[Score], Provenance], None] | None = None,
+    networks: Networks = LET_GO,
 ) -> Animation:
     """Let the person in a photo speak a recording, which becomes the video's sound. Same inputs and seed, same video.
 
@@ -85,7 +87,7 @@ def animate(
     initial_pose: the person's pose in the photo; None: it is detected. masks: face_mask, lip_mask, hands_mask,
     background_mask [T or 1, H, W] in 0..1 instead of the poses' boxes (see ``drive_video``). progress(label) ->
     progress(step, total), which may raise to cancel. poses_made(poses, scores, provenance) is called between the
-    stages; provenance is that of the poses.
+    stages; provenance is that of the poses. networks: ``KeptNetworks`` where more runs follow.
     Everything is read and recognised before the first network runs. Raises InputError.
     """
     check_video_output(out)
@@ -98,10 +100,10 @@ def animate(
     height, width = picture.shape[:2]
     if initial_pose is not None:
         initial_pose = initial_pose.still_on(height, width, "the initial pose")
-    found, smga = _open_weights(weights, settings.poses, device)
+    found, smga = networks(_open_weights, weights, settings.poses.by_rules, device)
     files, size = found.files, settings.video.size_of(picture, found.trained_px)
     if initial_pose is None:
-        initial_pose = initial_pose_of(find_detector(in_models(weights)), picture)
+        initial_pose = initial_pose_of(networks(_detector, weights), picture)
 
     logger.info(
         "photo %dx%d px, speech %.1f s, video %dx%d px", width, height, sound.seconds, size.width_px, size.height_px
@@ -113,7 +115,7 @@ def animate(
         inputs=(digest(picture, sound, vocals, initial_pose, masks),),
     )
     encoders = {key: path for key, path in files.items() if key in ("wavlm", "wav2vec2")}
-    speech = encode_speech_with(encoders, sound, device, progress("speech"), vocals)
+    speech = encode_speech_with(encoders, sound, device, progress("speech"), vocals, networks)
     scores: list[Score] = []
     if smga is None:
         poses = rhythm_poses(sound if vocals is None else vocals, initial_pose, seed=seed)
@@ -135,7 +137,18 @@ def animate(
         **masks,
     )
     del speech  # what stage II reads of it is in drive
-    make_video(out, picture, drive, files, settings.video, provenance, seed=seed, sound=recording, progress=progress)
+    make_video(
+        out,
+        picture,
+        drive,
+        files,
+        settings.video,
+        provenance,
+        seed=seed,
+        sound=recording,
+        progress=progress,
+        networks=networks,
+    )
     return Animation(out, poses, tuple(scores), provenance)
 
 
@@ -158,6 +171,7 @@ def animate_poses(
     vocals: Path | Recording | None = None,
     masks: Mapping[str, Tensor | None] = {},
     progress: Progress = no_progress,
+    networks: Networks = LET_GO,
 ) -> None:
     """Move the person in a photo by given poses; lips follow the recording, if there is one.
 
@@ -176,7 +190,7 @@ def animate_poses(
             )
         vocals = as_long_as(sound, _recording(vocals))
     driving = poses if isinstance(poses, PoseSequence) else _open_filmed(poses, settings, masks)
-    found = _checked(weights, find_all(weights), (), sound is not None)
+    found = networks(_open_video_weights, weights, sound is not None)
     files, size = found.files, settings.size_of(picture, found.trained_px)
 
     driving_content = sha256_of(poses) if isinstance(poses, Path) else poses
@@ -189,7 +203,7 @@ def animate_poses(
     speech = None
     if sound is not None:
         encoders = {key: path for key, path in files.items() if key == "wav2vec2"}
-        speech = encode_speech_with(encoders, sound, device, progress("speech"), vocals)
+        speech = encode_speech_with(encoders, sound, device, progress("speech"), vocals, networks)
     if isinstance(driving, PoseSequence):
         drive = drive_video(
             size,
@@ -204,7 +218,18 @@ def animate_poses(
         drive = filmed_drive(driving, size, speech, found.hears, settings.strengths)
     del speech, sound, vocals  # what is read of them is in drive
     logger.info("%d frames of %dx%d px", drive.num_frames, size.width_px, size.height_px)
-    make_video(out, picture, drive, files, settings, provenance, seed=seed, sound=recording, progress=progress)
+    make_video(
+        out,
+        picture,
+        drive,
+        files,
+        settings,
+        provenance,
+        seed=seed,
+        sound=recording,
+        progress=progress,
+        networks=networks,
+    )
 
 
 def _picture(photo: Path | np.ndarray) -> np.ndarray:
@@ -236,13 +261,20 @@ class _Found:
     trained_px: int
 
 
-def _open_weights(models: Path | None, settings: PoseSettings, device: torch.device) -> tuple[_Found, SMGA | None]:
+def _detector(models: Path | None) -> Detector:
+    return find_detector(in_models(models))
+
+
+def _open_video_weights(models: Path | None, with_speech: bool) -> _Found:
+    """What the second stage needs."""
+    return _checked(models, find_all(models), (), with_speech)
+
+
+def _open_weights(models: Path | None, by_rules: bool, device: torch.device) -> tuple[_Found, SMGA | None]:
     """What both stages need, and SMGA itself, which says whether it reads WavLM."""
     found = find_all(models)
-    smga = None if settings.by_rules or "smga" not in found else load_smga(found["smga"], fastest_ops(device))
-    stage_one = (
-        () if settings.by_rules else ("smga",) if smga is not None and not reads_wavlm(smga) else ("smga", "wavlm")
-    )
+    smga = None if by_rules or "smga" not in found else load_smga(found["smga"], fastest_ops(device))
+    stage_one = () if by_rules else ("smga",) if smga is not None and not reads_wavlm(smga) else ("smga", "wavlm")
     without = "" if found.keys() >= {*stage_one} else ", or give --rhythm, which needs no SMGA and no WavLM"
     return _checked(models, found, stage_one, True, without), smga
 

@@ -16,6 +16,7 @@ from ..smga.sample import SamplerSettings
 from ..speech.encode import encode_speech
 from ..speech.features import NUM_HANDCRAFTED, SpeechFeatures
 from ..speech.recording import Recording
+from .networks import LET_GO, Networks
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,13 @@ def encode_speech_with(
     device: torch.device,
     progress: Callable[[int, int], None] | None = None,
     vocals: Recording | None = None,
+    networks: Networks = LET_GO,
 ) -> SpeechFeatures:
     """Encode speech with the encoders whose files are given (``wavlm``, ``wav2vec2``); ``vocals`` instead of it."""
     from ..speech.encoders import load_wav2vec2, load_wavlm
 
-    wavlm = load_wavlm(files["wavlm"]).to(device) if "wavlm" in files else None
-    wav2vec2 = load_wav2vec2(files["wav2vec2"]).to(device) if "wav2vec2" in files else None
+    wavlm = networks(load_wavlm, files["wavlm"]).to(device) if "wavlm" in files else None
+    wav2vec2 = networks(load_wav2vec2, files["wav2vec2"]).to(device) if "wav2vec2" in files else None
     return encode_speech(recording, progress, wavlm=wavlm, wav2vec2=wav2vec2, vocals=vocals)
 
 

@@ -37,6 +37,7 @@ from ..speech.recording import Recording
 from ..unfinished_run import UnfinishedRun, unfinished_run, write_kept_video
 from .devices import choose_device, choose_dtype
 from .image_encoder import encode_photo, load_image_encoder
+from .networks import LET_GO, Networks
 from .onednn import fastest_ops
 from .schedulers import check_scheduler, make_scheduler
 from .vae import decode_latents, encode_picture, load_vae
@@ -177,6 +178,7 @@ def make_video(
     seed: int,
     sound: Recording | Path | None,
     progress: Progress,
+    networks: Networks = LET_GO,
 ) -> None:
     """Photo [H, W, 3] uint8 and drive -> a video file with ``sound``. Same inputs and seed, same video.
 
@@ -191,7 +193,9 @@ def make_video(
     with unfinished_run(out, digest(*decisive)) as kept:
         if kept is not None:
             kept.time_of_making(provenance.made)
-        latents, vae = _sampled(picture, drive, weights, settings, seed, device, dtype, progress("sampling"), kept)
+        latents, vae = _sampled(
+            picture, drive, weights, settings, seed, device, dtype, progress("sampling"), kept, networks
+        )
         show = progress("decoding")
 
         def decode(first: int, last: int) -> Iterator[np.ndarray]:
@@ -214,12 +218,13 @@ def _sampled(
     dtype: torch.dtype,
     show: Callable[[int, int], None],
     kept: UnfinishedRun | None,
+    networks: Networks,
 ) -> tuple[Tensor, Any]:
     """A video's latents [T, 4, h, w], and the VAE that decodes them; the networks are let go."""
     preset = settings.preset
     generator = torch.Generator("cpu").manual_seed(seed)
-    vae = load_vae(weights["vae"], dtype).to(device)
-    network, photo, parametrisation = _load_and_read(weights, vae, picture, drive.size, device, dtype)
+    vae = networks(load_vae, weights["vae"], dtype).to(device)
+    network, photo, parametrisation = _load_and_read(weights, vae, picture, drive.size, device, dtype, networks)
     scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator, parametrisation)
     if drive.speech is not None:
         check_speech(network, *drive.speech.shape[1:])
@@ -246,10 +251,11 @@ def _load_and_read(
     size: PictureSize,
     device: torch.device,
     dtype: torch.dtype,
+    loaded: Networks,
 ) -> tuple[VideoNetwork, Photo, Parametrisation]:
     """The network that denoises, the photo, and what the network predicts; those that read the photo are let go."""
-    image_encoder = load_image_encoder(weights["clip"]).to(device, dtype) if "clip" in weights else None
-    networks = load_mmhaa(weights["mmhaa"], fastest_ops(device), dtype)
+    image_encoder = loaded(load_image_encoder, weights["clip"]).to(device, dtype) if "clip" in weights else None
+    networks = loaded(load_mmhaa, weights["mmhaa"], fastest_ops(device), dtype)
     networks.reference_unet.to(device)
     photo = read_photo(networks, vae, image_encoder, picture, size)
     return networks.video_network.to(device), photo, networks.parametrisation

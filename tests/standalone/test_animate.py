@@ -25,7 +25,7 @@ from tiny_pictures import tiny_clip_state, tiny_vae_state
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.cli import main
-from mmgt.commands.video_options import add_video_options, preset_of
+from mmgt.commands.video_options import add_video_options
 from mmgt.errors import InputError
 from mmgt.media import read_marks, read_picture, read_recording
 from mmgt.mmhaa.drive import drive_video
@@ -39,6 +39,7 @@ from mmgt.smga.keys import to_authors
 from mmgt.smga.model import SMGA
 from mmgt.speech.recording import Recording
 from mmgt.standalone import animate, video
+from mmgt.standalone.options import preset_of
 from mmgt.standalone.schedulers import SCHEDULERS, check_scheduler
 from mmgt.standalone.video import VideoSettings
 from mmgt.weights.places import find_all
@@ -479,7 +480,7 @@ def test_options_take_the_place_of_the_presets():
     expected = Preset(
         fast.scheduler, 7, fast.guidance, VideoOptions(fast.options.window, fast.options.overlap, reuse_every=2)
     )
-    assert preset_of(parser.parse_args(given)) == expected
+    assert preset_of(vars(parser.parse_args(given))) == expected
 
 
 @pytest.mark.parametrize("name", ["net-32500", "sd-vae-ft-mse", "wav2vec2-base-960h"])

@@ -1,0 +1,144 @@
+"""Where clips go: a folder, or a place that fsspec knows (s3://bucket/folder, gs://..., memory://...)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .clip import Status
+
+SUFFIX, STATUS = ".mp4", "status"
+FILE = "file://"
+
+
+class Outputs:
+    """``ID.mp4`` of every finished clip, and ``status/ID.json`` of every clip that was tried, in one place.
+
+    In a folder a clip is made in place, so that another process goes on with one that was broken off. Elsewhere it is
+    made in a folder of the machine and sent when it is whole: a store shows no half of an object.
+    """
+
+    def __init__(self, place: str) -> None:
+        """Raises InputError for a place of a kind that fsspec, or a library of its, is missing for."""
+        place = place.removeprefix(FILE)
+        self.place, self.is_folder = place.rstrip("/") or place, "://" not in place
+        self._files: Any
+        self._files, self._root = (None, place) if self.is_folder else _store(self.place)
+
+    def prepare(self) -> None:
+        """Make the folder. Raises InputError where it cannot be one."""
+        try:
+            if self.is_folder:
+                Path(self.place, STATUS).mkdir(parents=True, exist_ok=True)
+            else:
+                self._files.makedirs(self._root, exist_ok=True)
+        except FileExistsError as error:
+            raise InputError(f"{self.place} is no folder; name another for the clips.") from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def finished(self) -> set[str]:
+        """The ids whose videos are there."""
+        if self.is_folder:
+            names = os.listdir(self.place) if os.path.isdir(self.place) else []
+        else:
+            self._files.invalidate_cache()
+            found = self._files.ls(self._root, detail=False) if self._files.exists(self._root) else []
+            names = [path.rstrip("/").rpartition("/")[2] for path in found]
+        return {name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX) and not name.startswith(".")}
+
+    def has(self, clip_id: str) -> bool:
+        if self.is_folder:
+            return Path(self.place, clip_id + SUFFIX).is_file()
+        self._files.invalidate_cache()
+        return bool(self._files.exists(f"{self._root}/{clip_id}{SUFFIX}"))
+
+    def address(self, clip_id: str) -> str:
+        return f"{self.place}/{clip_id}{SUFFIX}"
+
+    def status(self, clip_id: str) -> Status:
+        """What was told of a finished clip; if that cannot be read, that it is there."""
+        try:
+            if self.is_folder:
+                text = Path(self.place, STATUS, f"{clip_id}.json").read_bytes()
+            else:
+                text = self._files.cat_file(f"{self._root}/{STATUS}/{clip_id}.json")
+            told = Status.from_row(json.loads(text))
+        except (OSError, ValueError, KeyError, TypeError):
+            told = Status(clip_id, False)
+        return told if told.ok else Status(clip_id, True, output=self.address(clip_id))
+
+    @contextmanager
+    def video(self, clip_id: str) -> Iterator[Path]:
+        """A path to write the video to; it is in its place when the block has ended well. Raises InputError."""
+        if self.is_folder:
+            yield Path(self.place, clip_id + SUFFIX)
+            return
+        with tempfile.TemporaryDirectory(prefix="mmgt-clip-") as folder:
+            path = Path(folder, clip_id + SUFFIX)
+            yield path
+            try:
+                self._files.put_file(str(path), f"{self._root}/{clip_id}{SUFFIX}")
+            except OSError as error:
+                raise self._unwritable(error) from error
+
+    def write_status(self, status: Status) -> None:
+        """Over what was told of an earlier try. Raises InputError."""
+        text = json.dumps(status.row(), ensure_ascii=False) + "\n"
+        try:
+            if not self.is_folder:
+                self._files.pipe_file(f"{self._root}/{STATUS}/{status.id}.json", text.encode())
+                return
+            handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=Path(self.place, STATUS))
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(name, Path(self.place, STATUS, f"{status.id}.json"))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> InputError:
+        return InputError(
+            f"nothing can be written to {self.place} ({error.strerror or error}); check that the place exists, is "
+            "yours to use and has room."
+        )
+
+
+def _store(place: str) -> tuple[Any, str]:
+    """fsspec's file system of an address, and the path in it."""
+    import fsspec
+
+    try:
+        return fsspec.core.url_to_fs(place)
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"{place} cannot be opened ({error}); install the library of that kind of place (for s3:// `pip install "
+            "s3fs`), or name a folder."
+        ) from error
+
+
+@contextmanager
+def local_copies(**given: str | None) -> Iterator[dict[str, Path | None]]:
+    """The inputs of a clip as files of this machine: paths as they are, addresses copied for the time of the block."""
+    with tempfile.TemporaryDirectory(prefix="mmgt-inputs-") as folder:
+        yield {name: None if value is None else _local(name, value, Path(folder)) for name, value in given.items()}
+
+
+def _local(name: str, given: str, folder: Path) -> Path:
+    given = given.removeprefix(FILE)
+    if "://" not in given:
+        return Path(given)
+    files, path = _store(given)
+    copy = folder / (name + Path(path).suffix)
+    try:
+        with files.open(path, "rb") as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target)
+    except OSError as error:
+        raise InputError(f"{given} cannot be read ({error.strerror or error}); check that it is there.") from error
+    return copy
