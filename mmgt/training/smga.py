@@ -32,6 +32,7 @@ from .smga_start import SpeechScale, begin_aligned
 from .team import ALONE, Team
 
 STRIDE = 10  # frames (0.4 s) between windows
+HELD_OUT_FRAMES = 750  # of a clip: films of an hour are not sampled whole
 VALIDATION_CLIPS = 4
 START_WINDOWS = 400  # that statistics of poses and speech are taken from
 Begin = Literal["aligned", "random"]
@@ -322,8 +323,9 @@ def validate(network: SMGA, clips: ClipSet, num_clips: int = VALIDATION_CLIPS, n
 
 
 def held_out_clips(clips: ClipSet, num_clips: int) -> list[tuple[PoseSequence, Tensor]]:
-    entries = clips.of_split("test") or clips.entries
-    return [(clips.poses(entry), clips.features(entry)) for entry in entries[:num_clips]]
+    """Poses and speech features of the first clips that are held out, of each no more than its first half minute."""
+    entries, beginning = clips.of_split("test") or clips.entries, slice(0, HELD_OUT_FRAMES)
+    return [(clips.poses(entry, beginning), clips.features(entry, beginning)) for entry in entries[:num_clips]]
 
 
 def pose_rmse_px(poses: PoseSequence, truth: PoseSequence) -> float:

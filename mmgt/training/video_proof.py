@@ -22,18 +22,19 @@ from ..mmhaa.presets import PRESETS, Preset
 from ..mmhaa.sample import DDIM, Video, VideoRun, sample_latents, share_noise
 from ..poses import PoseSequence
 from ..poses.motion_mask import region_box
-from ..poses.skeleton import LEFT_HAND, LIPS, RIGHT_HAND
+from ..poses.skeleton import INNER_LIPS, LEFT_HAND, LIPS, RIGHT_HAND
 from ..preview import preview_motion
 from ..world import Identity, random_identity
 from ..world.canvas import Colour
-from ..world.head import MOUTH, TEETH
 from .clips import ClipEntry
 from .video_set import VideoSet
 
 UNSEEN_PEOPLE = 2**31 + 1000  # identities begin here; training draws its people below 2**31, the demo from there
 NEAR, NEAR_SKIN = 40.0, 60.0  # how far in RGB a pixel may be from the colour that it is counted to
 FEW_PX = 10  # of a region: less is not measured
-LIP_MARGIN, HAND_MARGIN = 0.3, 0.4  # of their boxes, in shares of the box
+HAND_MARGIN = 0.4  # of their boxes, in shares of the box
+MOUTH_CORNERS = [LIPS.start, LIPS.start + 6]
+MOUTH_RIM = 1 / 256  # around a mouth's inside, in shares of the picture
 FOLLOWED = 8  # times that a hand's box is put where the hand was found
 LIKENESS = tuple(f"{kind} {where}" for kind in ("PSNR", "SSIM") for where in ("whole", "face", "lips", "hands"))
 
@@ -44,7 +45,7 @@ class VideoNumbers:
 
     likeness: to the truth, in the order of LIKENESS; dB and -1..1. colour: of skin, hair, shirt and background, how far
     the frames' mean is from the photo's in the worst channel, levels of 255; NaN where none is seen. mouth: correlation
-    of the mouth's opening, counted in the frames, with the truth's, -1..1; NaN where it does not move. hand_px:
+    of the mouth's opening, measured in the frames, with the truth's, -1..1; NaN where it does not move. hand_px:
     distance of a hand's middle from the truth's in the median frame.
     """
 
@@ -171,17 +172,27 @@ class _Judge:
         return {"skin": near[0], "hair": near[1], "shirt": near[2], "background": outside}
 
     def _mouth(self, frames: np.ndarray) -> float:
+        """Of the openings with the truth's; NaN where one of them never changes."""
         opening = np.array([self._openings(frames), self._openings(self.truth)])
         return float(np.corrcoef(opening)[0, 1]) if opening.std(axis=1).min() > 0 else float("nan")
 
-    def _openings(self, frames: np.ndarray) -> list[int]:
-        """How many px of each frame's mouth are its inside's or the teeth's colour."""
-        colours: tuple[Colour, ...] = (MOUTH, TEETH, self.who.lips, self.who.skin)
+    def _openings(self, frames: np.ndarray) -> list[float]:
+        """How much of each frame's mouth is neither lips nor skin: distances in RGB, summed over px.
+
+        A few px hold dark and teeth at once, which together are near to a skin's colour: px that are counted by their
+        nearest colour do not follow how far the drawn mouth is open.
+        """
+        inside, corners = self.poses.pixels[:, list(INNER_LIPS)].numpy(), self.poses.pixels[:, MOUTH_CORNERS].numpy()
+        middles = corners.mean(axis=1)  # opening does not move them
+        places = inside - middles[:, None]
+        rim = MOUTH_RIM * max(frames.shape[1:3])
+        (left, top), (right, bottom) = places.min(axis=(0, 1)) - rim, places.max(axis=(0, 1)) + rim
         found = []
-        for t, frame in enumerate(frames):
-            box = self._box(t, LIPS, LIP_MARGIN)
-            away = np.stack([_away(frame[box], colour) for colour in colours])
-            found.append(int((away.argmin(axis=0) < 2).sum()))
+        for (x, y), frame in zip(middles, frames, strict=True):
+            rows = slice(max(0, round(y + top)), max(0, round(y + bottom) + 1))
+            columns = slice(max(0, round(x + left)), max(0, round(x + right) + 1))
+            mouth = frame[rows, columns]
+            found.append(float(np.minimum(_away(mouth, self.who.lips), _away(mouth, self.who.skin)).sum()))
         return found
 
     def _hands(self, frames: np.ndarray) -> float:

@@ -53,6 +53,20 @@ def test_each_fault_is_seen_in_its_number(judge):
     assert still.hand_px > 1
 
 
+@pytest.mark.parametrize("person", [0, 2, 3])
+def test_openings_follow_the_drawn_mouth(person):
+    """Mouths of a few px, teeth and dark in them. (On the lightest skin a closed mouth's line is as far from it.)"""
+    seen = portrait(UNSEEN_PEOPLE + person, SIDE)
+    opened = np.array([0, 0.002, 0.005, 0.008, 0.012, 0.009, 0.004, 0.001])
+    poses = seen.pose.at([0] * len(opened))
+    for t, height in enumerate(opened):
+        poses.keypoints[t, [LIPS.start + i for i in (7, 8, 9, 10, 11, 17, 18, 19)], 1] += height
+        poses.keypoints[t, :, 0] += 0.004 * t  # the head moves as well
+    truth = np.stack(list(draw_frames(seen.identity, poses, SIDE, SIDE)))
+    found = _Judge(seen.identity, seen.picture, truth, poses)._openings(truth)
+    assert np.corrcoef(found, opened)[0, 1] > 0.9
+
+
 def test_all_ways_are_compared_and_the_same_again(tmp_path):
     clips = ClipSet.write_index(tmp_path, [draw_clip(tmp_path / "c.safetensors", 3, 0, range(8))])  # held out
     videos = VideoSet(clips, 64, whole_clips=False)
