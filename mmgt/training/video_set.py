@@ -19,7 +19,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ..errors import InputError
-from ..mmhaa.audio_proj import around_each_frame
+from ..mmhaa.audio_proj import CONTEXT_FRAMES, around_each_frame
 from ..mmhaa.config import NO_CLIP
 from ..mmhaa.drive import DrawnPoses, Drive
 from ..mmhaa.masks import BoxMasks, BranchMasks, MaskOptions, RegionMasks
@@ -195,25 +195,27 @@ class VideoSet:
         with safe_open(path, framework="pt") as file:
             return file.get_slice(part)[frames.start - kept.start : frames.stop - kept.start].float()
 
-    def speech(self, entry: ClipEntry) -> Tensor:
+    def speech(self, entry: ClipEntry, frames: slice = slice(None)) -> Tensor:
         """[T, layers, D]: the speech features that the network reads."""
         if self.speech_kind == "handcrafted":
-            return self.clips.features(entry)[:, None, -NUM_HANDCRAFTED:]
-        return self.clips.video_features(entry)
+            return self.clips.features(entry, frames)[:, None, -NUM_HANDCRAFTED:]
+        return self.clips.video_features(entry, frames)
 
-    def drive(self, entry: ClipEntry, with_speech: bool = True) -> Drive:
-        """All that drives a video of the clip, as for sampling."""
-        poses, size = self.clips.poses(entry), self.size
+    def drive(self, entry: ClipEntry, with_speech: bool = True, frames: range | None = None) -> Drive:
+        """All that drives a video of the clip, or of some of its frames, as for sampling."""
+        frames = range(entry.num_frames) if frames is None else frames
+        read = slice(frames.start, frames.stop)
+        poses, size = self.clips.poses(entry, read), self.size
         regions: dict[str, RegionMasks] = {
             name: BoxMasks(poses, size, boxes)
             for name, boxes in (("face", face_box), ("lips", lip_box), ("hands", hand_boxes))
         }
         return Drive(
-            entry.num_frames,
+            len(frames),
             size,
             DrawnPoses(poses, size),
             BranchMasks(size, **regions, options=self.masks),
-            self.speech(entry) if with_speech else None,
+            self.speech(entry, read) if with_speech else None,
             strengths=self.strengths,
         )
 
@@ -232,7 +234,9 @@ class VideoSet:
         person: see ``clip_pictures``.
         """
         frames, photo = slice(start, start + num_frames), slice(photo_frame, photo_frame + 1)
-        drive, numbers = self.drive(entry, with_speech), range(start, start + num_frames)
+        heard = range(max(0, start - CONTEXT_FRAMES), min(entry.num_frames, frames.stop + CONTEXT_FRAMES))
+        drive = self.drive(entry, with_speech, heard)
+        numbers = range(start - heard.start, frames.stop - heard.start)
         return Clip(
             latents=self.latents(entry, frames, person),
             photo_latents=self.latents(entry, photo, person),

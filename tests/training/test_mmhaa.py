@@ -9,6 +9,7 @@ from video_sets import NARROW, SIDE_PX, moving_square, square_set
 
 from mmgt.diffusion import Parametrisation
 from mmgt.errors import InputError
+from mmgt.mmhaa.audio_proj import around_each_frame
 from mmgt.mmhaa.load import load_mmhaa
 from mmgt.training.checkpointing import checkpoint_layers
 from mmgt.training.mmhaa import Batches, BothNetworks, Drops, MMHAARun, MMHAATraining, train_mmhaa
@@ -208,6 +209,17 @@ def test_pictures_errors_at_the_mouth_count_more_too(videos):
 def test_new_people_need_windows():
     with pytest.raises(InputError, match="number of windows"):
         replace(VIDEO, new_people=True)
+
+
+@pytest.mark.parametrize("start", [0, 1, 17, 34, 36])
+def test_a_window_is_what_the_whole_clip_holds_there(videos, start):
+    """Only its frames are read, and those that are heard around it."""
+    entry, frames = videos.clips.entries[0], range(start, start + 4)
+    assert entry.num_frames == 40
+    clip, whole = videos.clip(entry, start, 4, 0), videos.drive(entry)
+    assert torch.equal(clip.audio, around_each_frame(whole.speech, frames))
+    assert torch.equal(clip.pose_pictures, whole.pictures(frames))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(clip.masks, whole.masks(frames), strict=True))
 
 
 def test_latents_are_kept_beside_the_set(videos):
