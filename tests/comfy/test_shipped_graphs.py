@@ -1,0 +1,94 @@
+"""Every bundled graph that makes a video, in a real ComfyUI, with the small networks that are shipped.
+
+What comes out is the presenter, who moves.
+"""
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import soundfile
+from graphs import GRAPHS, decoded, nodes_of, prompt_of, video_of, with_loaders, without
+
+from mmgt.assets import PRESENTER, SPEECH
+from mmgt.evaluation.frames import psnr
+from mmgt.media import read_picture, read_recording, write_video
+from mmgt.weights.catalog import MMHAA, SMGA, VAE
+
+pytestmark = pytest.mark.comfy
+
+SIDE, NUM_FRAMES = 256, 15
+MAKING_VIDEOS = [path.stem for path in GRAPHS if '"MMGT_LoadMMHAAModel"' in path.read_text()]
+FROM_PHOTO_DB = 15.0  # of a frame at least
+MOVES, OF_FILMS = 0.2, 0.01  # levels of 255, between frames at least; the film's person sits still
+
+
+@pytest.fixture(scope="module")
+def inputs(server):
+    """The presenter as the photo and, sitting still, as the film; 0.6 s of speech."""
+    folder, speech = server.base / "input", read_recording(SPEECH)
+    samples = speech.samples[:, : round(0.6 * speech.rate_hz)]
+    soundfile.write(folder / "short.wav", samples.T, speech.rate_hz)
+    presenter = read_picture(PRESENTER)
+    cv2.imwrite(str(folder / "presenter.png"), presenter[..., ::-1])
+    film = folder / "filmed.mp4"
+    film.unlink(missing_ok=True)
+    write_video(film, [presenter] * NUM_FRAMES * 2, 50.0, replace(speech, samples=samples))
+    return server
+
+
+def with_shipped(prompt):
+    """A graph whose loaders name what is shipped, as its user chooses without the published files."""
+    prompt = without(with_loaders(prompt, "presenter.png", "short.wav"), "CLIPVisionLoader")
+    chosen = {
+        "MMGT_LoadMMHAAModel": {"mmhaa": MMHAA.shipped},
+        "MMGT_LoadSMGAModel": {"smga": SMGA.shipped},
+        "MMGT_LoadAudioEncoder": dict.fromkeys(("wavlm", "wav2vec2"), "none: hand-crafted features only"),
+        "VAELoader": {"vae_name": VAE.shipped},
+        "MMGT_MMHAAVideoSampler": {"preset": "small", "width": 0, "height": 0},
+        "MMGT_SMGAAudio2PoseSampler": {"cfg": 1.0, "steps": 10},
+        "MMGT_TrailingSigmas": {"steps": 4},
+        "CFGGuider": {"cfg": 1.0},
+    }
+    for class_type, values in chosen.items():
+        for node in nodes_of(prompt, class_type):
+            node.update(values)
+    for sampler in nodes_of(prompt, "MMGT_MMHAAVideoSampler"):
+        if "latent" in sampler:  # a second pass, of a latent that is 1.5 times as large
+            sampler.update(width=SIDE * 3 // 2, height=SIDE * 3 // 2)
+    prompt = without(prompt, "UpscaleModelLoader")
+    for node in prompt.values():
+        if node["class_type"] == "ImageUpscaleWithModel":  # no upscale model is at hand
+            node["class_type"] = "ImageScaleBy"
+            node["inputs"].update(upscale_method="lanczos", scale_by=2.0)
+    return prompt
+
+
+@pytest.mark.parametrize("name", [name for name in MAKING_VIDEOS if not name.startswith("00")])
+def test_the_presenter_is_seen_and_moves(inputs, name):
+    prompt = with_shipped(prompt_of(inputs, name))
+    outputs = inputs.run(prompt)
+    photo = cv2.resize(read_picture(PRESENTER), (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(float)
+    videos = [key for key, node in prompt.items() if node["class_type"] in ("SaveVideo", "MMGT_DecodeVideoToFile")]
+    assert videos
+    moves = OF_FILMS if nodes_of(prompt, "LoadVideo") else MOVES
+    for key in videos:
+        frames, _seconds, _sound = decoded(video_of(inputs, outputs[key]))
+        assert len(frames) == NUM_FRAMES
+        for frame in halves(np.stack(frames)):
+            small = np.stack([cv2.resize(f, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for f in frame]).astype(float)
+            assert min(psnr(float(np.square(f - photo).mean())) for f in small) > FROM_PHOTO_DB
+            assert np.abs(np.diff(small, axis=0)).mean() > moves
+
+
+def halves(frames):
+    """Frames [T, H, W, 3], or the two videos that stand side by side."""
+    height, width = frames.shape[1:3]
+    return [frames] if width == height else [frames[:, :, :height], frames[:, :, width - height :]]
+
+
+def test_every_graph_that_makes_a_video_is_tried():
+    assert len(MAKING_VIDEOS) >= 9
+    assert all(json.loads(path.read_text()) for path in GRAPHS)
