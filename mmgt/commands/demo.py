@@ -58,6 +58,7 @@ def animate_presenter(args: argparse.Namespace) -> None:
     from ..provenance import ALGORITHMIC, TRAINED, Provenance
     from ..smga.sample import SamplerSettings
     from ..standalone.animate import AnimateSettings, animate
+    from ..standalone.devices import choose_device, quickest_dtype
     from ..standalone.speech_to_poses import PoseSettings
     from ..standalone.video import VideoSettings
     from ..world import draw_frames, portrait
@@ -68,7 +69,8 @@ def animate_presenter(args: argparse.Namespace) -> None:
     person, recording = portrait(PRESENTER_SEEDS + args.seed, VIDEO_PX), read_recording(SPEECH)
     print(f"portrait {VIDEO_PX}x{VIDEO_PX} px (drawn), speech {recording.seconds:.1f} s", flush=True)
     poses_by = PoseSettings(sampler=SamplerSettings(SMGA_STEPS, SMGA_GUIDANCE))
-    settings = AnimateSettings(poses_by, VideoSettings(VIDEO_PX, VIDEO_PX, PRESETS[PRESET], device="cpu"))
+    dtype = quickest_dtype(choose_device("cpu"))
+    settings = AnimateSettings(poses_by, VideoSettings(VIDEO_PX, VIDEO_PX, PRESETS[PRESET], device="cpu", dtype=dtype))
     with all_or_none() as wrote:
         write_png(photo, person.picture, provenance=Provenance(ALGORITHMIC, seed=PRESENTER_SEEDS + args.seed))
         wrote(photo)

@@ -27,3 +27,9 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.float16
     return getattr(torch, name)
+
+
+def quickest_dtype(device: torch.device) -> str:
+    """The one of ``DTYPES`` for a look at once: bfloat16 on a CPU that multiplies it by itself, else "auto"."""
+    is_quick = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # private to torch
+    return "bfloat16" if device.type == "cpu" and is_quick() else "auto"
