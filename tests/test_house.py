@@ -18,7 +18,7 @@ MAX_LINES = 500
 # its own and from nobody beside it, inside functions and for type checkers too.
 FLOORS = (
     ("version", "errors", "ops", "windows", "assets"),
-    ("poses", "memory", "seeds", "diffusion", "output_files"),
+    ("poses", "memory", "seeds", "diffusion", "output_files", "transformer"),
     ("weights",),
     ("speech", "people", "provenance"),  # which takes checksums of networks
     ("media", "openpose", "motion_edit"),
@@ -38,7 +38,7 @@ COMMAND_LINE = {"standalone", "training", "batch", "bench", "commands", "cli", "
 CORE = ("comfy", "comfy_extras", "comfy_execution", "execution", "folder_paths", "latent_preview", "server")
 HEAVY = (  # libraries that cost a start a tenth of a second and more: imported by the functions that use them
     *("av", "cv2", "diffusers", "librosa", "matplotlib", "mediapipe", "onnxruntime", "pandas", "ray"),
-    *("requests", "scipy", "soxr", "torchmetrics", "torchvision", "tqdm", "transformers"),
+    *("requests", "scipy", "soxr", "torchmetrics", "torchvision", "tqdm", "transformers", "vector_quantize_pytorch"),
 )
 DRAWS = ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "rand_like", "randn_like")
 PRINTERS = ("mmgt/cli.py", "mmgt/commands/")

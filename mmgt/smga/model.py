@@ -17,13 +17,12 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from ..ops import Layers, attend_of
+from ..ops import Layers
 from ..poses.vector import is_face
+from ..transformer import Attention, FeedForward, KeysValues
 from .config import SMGAConfig
 
 NUM_TIME_TOKENS = 2
-
-KeysValues = tuple[Tensor, Tensor]  # of an attention, before the split into heads
 
 
 @dataclass(frozen=True)
@@ -58,37 +57,6 @@ class Rotary:
         pairs = rearrange(z.float(), "... (pairs two) -> ... pairs two", two=2)  # channels 2j and 2j + 1 turn together
         turned = torch.view_as_complex(pairs) * self.turns[start : start + z.shape[-2]]
         return rearrange(torch.view_as_real(turned), "... pairs two -> ... (pairs two)").to(z)
-
-
-class Attention(nn.Module):
-    """Multi-head attention without masks: softmax(q k / sqrt(D / heads)) v."""
-
-    def __init__(self, width: int, num_heads: int, ops: Any, **kw: Any) -> None:
-        super().__init__()
-        self.num_heads, self.attend = num_heads, attend_of(ops)
-        self.query = ops.Linear(width, width, **kw)
-        self.key = ops.Linear(width, width, **kw)
-        self.value = ops.Linear(width, width, **kw)
-        self.output = ops.Linear(width, width, **kw)
-
-    def keys_values(self, keys: Tensor, values: Tensor) -> KeysValues:
-        """Both projected; keys carry their rotary positions, values none."""
-        return self.key(keys), self.value(values)
-
-    def forward(self, queries: Tensor, memory: KeysValues) -> Tensor:
-        queries = queries.expand(*memory[0].shape[:-2], *queries.shape[-2:])  # one row where the memory has two
-        q, k, v = (rearrange(t, "... l d -> (...) l d") for t in (self.query(queries), *memory))
-        return self.output(self.attend(q, k, v, self.num_heads).reshape(queries.shape))
-
-
-class FeedForward(nn.Module):
-    def __init__(self, width: int, hidden: int, ops: Any, **kw: Any) -> None:
-        super().__init__()
-        self.expand = ops.Linear(width, hidden, **kw)
-        self.contract = ops.Linear(hidden, width, **kw)
-
-    def forward(self, y: Tensor) -> Tensor:
-        return self.contract(F.gelu(self.expand(y)))
 
 
 class SpeechLayer(nn.Module):

@@ -7,7 +7,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..smga.model import SMGA, Attention, FeedForward
+from ..smga.model import SMGA
+from ..transformer import Attention, FeedForward
 
 
 def add_dropout(network: SMGA, rate: float) -> None:
