@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import train_stage_two
+from . import train_gestures, train_stage_two
 from .terminal import Commands, show_progress
 from .training_run import add_run, gathered, shown, writing
 
@@ -92,6 +92,7 @@ def add_parser(commands: Commands) -> None:
     fgd = train.add_parser("fgd", help="the auto-encoder of poses that `mmgt evaluate` measures FGD with")
     add_run(fgd, num_steps=3000, batch=64, seed=0, learning_rate=1e-3)
     fgd.set_defaults(run=run_fgd)
+    train_gestures.add_parsers(train)
     train_stage_two.add_parsers(train)
 
 

@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from ..training.team import Team
 
 
-def add_run(parser: argparse.ArgumentParser, num_steps: int, batch: int, seed: int, learning_rate: float) -> None:
-    """What every run has."""
+def add_run(
+    parser: argparse.ArgumentParser,
+    num_steps: int,
+    batch: int,
+    seed: int,
+    learning_rate: float,
+    pictures: bool = True,
+) -> None:
+    """What every run has. pictures: whether it can draw held-out clips while it learns."""
     parser.add_argument("--data", type=Path, required=True, metavar="SET", help="a training set, see `mmgt data`")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder; a run there goes on")
     parser.add_argument("--steps", type=int, default=num_steps, help=f"default: {num_steps}")
@@ -25,13 +32,14 @@ def add_run(parser: argparse.ArgumentParser, num_steps: int, batch: int, seed: i
     parser.add_argument(
         "--save-every", type=int, default=500, metavar="N", help="steps between checkpoints (default: 500)"
     )
-    parser.add_argument(
-        "--sample-every",
-        type=int,
-        default=0,
-        metavar="N",
-        help="steps between pictures of held-out clips, the truth above (default: none)",
-    )
+    if pictures:
+        parser.add_argument(
+            "--sample-every",
+            type=int,
+            default=0,
+            metavar="N",
+            help="steps between pictures of held-out clips, the truth above (default: none)",
+        )
     parser.add_argument("--tensorboard", action="store_true", help="curves in RUN/tensorboard too")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps, cpu (default: auto, the best there is)")
 
@@ -63,9 +71,10 @@ def gathered(args: argparse.Namespace) -> Team:
 
 
 def writing(args: argparse.Namespace) -> dict[str, Any]:
-    if args.save_every < 1 or args.sample_every < 0:
+    sample_every = getattr(args, "sample_every", 0)
+    if args.save_every < 1 or sample_every < 0:
         raise InputError(
-            f"--save-every is {args.save_every} and --sample-every {args.sample_every}; they must be 1 or more, and 0 "
+            f"--save-every is {args.save_every} and --sample-every {sample_every}; they must be 1 or more, and 0 "
             "(never) or more."
         )
-    return {"save_every": args.save_every, "sample_every": args.sample_every, "board": args.tensorboard}
+    return {"save_every": args.save_every, "sample_every": sample_every, "board": args.tensorboard}

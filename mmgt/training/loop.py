@@ -26,7 +26,7 @@ class Learner:
     checkpoint(step, rows) writes the network for others to read and returns metadata of the state; the last of ``rows``
     may get more numbers (of held-out clips). It is called by rank 0, before the state that a run goes on from.
     samples(step) draws a picture; saved() tidies up after a state. prepare_gradients() is called before each update.
-    scaler: of float16's gradients.
+    scaler: of float16's gradients. buffers: tensors besides that the run goes on from; they are loaded in place.
     """
 
     run: Run
@@ -44,6 +44,7 @@ class Learner:
     prepare_gradients: Callable[[], None] = lambda: None
     board: bool = False  # curves for TensorBoard in the run's folder
     rows: list[dict[str, float]] = field(default_factory=list)
+    buffers: Mapping[str, Tensor] = field(default_factory=dict)
     _writer: Any = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -106,6 +107,8 @@ class Learner:
                 self.scaler.load_state_dict(
                     {**self.scaler.state_dict(), "scale": extra["scale"].item(), "_growth_tracker": int(extra["grown"])}
                 )
+            for name, tensor in self.buffers.items():
+                tensor.copy_(extra[f"buffers.{name}"])
             self.rows = [row for row in self.run.losses() if row["step"] <= done]
         self.team.wait()
         return done
@@ -116,10 +119,10 @@ class Learner:
             self._show(self.rows[-1])
             self.run.log(self.rows)
             self.run.draw_losses(self.rows)
-            extra: dict[str, Tensor] = {}
+            extra = {f"buffers.{name}": tensor for name, tensor in self.buffers.items()}
             if self.scaler is not None:
                 state = self.scaler.state_dict()
-                extra = {"scale": torch.tensor(state["scale"]), "grown": torch.tensor(state["_growth_tracker"])}
+                extra |= {"scale": torch.tensor(state["scale"]), "grown": torch.tensor(state["_growth_tracker"])}
             self.run.save(step, self.network, self.optimiser, self.average, extra, metadata)  # last: it goes on from it
             self.saved()
         self.team.wait()

@@ -70,7 +70,7 @@ def compare_smga(
             "first pose held": first.at([0] * truth.num_frames),
         }
         for name, poses in ways.items():
-            rows.setdefault(name, []).append(_numbers(poses, features))
+            rows.setdefault(name, []).append(motion_numbers(poses, features))
         if progress is not None:
             progress(idx + 1, len(entries))
     return [Compared(name, *map(mean, zip(*numbers, strict=True))) for name, numbers in rows.items()]
@@ -117,7 +117,8 @@ class _TrainingClips:
         return frame.poses((frame.vectors(first) + motion - motion[:1]).float())
 
 
-def _numbers(poses: PoseSequence, features: Tensor) -> tuple[float, float, float, float]:
+def motion_numbers(poses: PoseSequence, features: Tensor) -> tuple[float, float, float, float]:
+    """Lips' correlation, distance of their best lag from 0, beat alignment, deviation of the wrists in px."""
     handcrafted = features[:, -NUM_HANDCRAFTED:].numpy()
     loudness = feature_loudness(handcrafted[:, MFCC])
     moved_px = float(poses.pixels[:, [RIGHT_WRIST, LEFT_WRIST]].std(dim=0).mean())

@@ -17,6 +17,9 @@ HUBERT = "HuBERT"
 VAE = "a VAE"
 TINY_VAE = "a tiny auto-encoder (TAESD)"
 CLIP = "a CLIP image encoder"
+CONTEXTUAL_GESTURE = "Contextual Gesture (all of its networks)"
+GESTURE_ALIGNMENT = "Contextual Gesture's alignment alone (`mmgt train alignment`)"
+GESTURE_TOKENS = "Contextual Gesture's tokenizers alone (`mmgt train tokens`)"
 OPTIMIZER = "an optimizer's state, without the network it was training"
 LORA = "a LoRA"
 EMPTY = "a file without tensors"
@@ -28,6 +31,9 @@ SMGA_KEY = "seqTransDecoder.stack.0.face_self_attn.out_proj.weight"
 _SIGNATURES = (
     (SMGA_KEY, SMGA),
     ("seqTransDecoder.stack.0.self_attn.in_proj_weight", "an EDGE or S2G-MDDiffusion gesture model"),
+    ("generator.parts.face.masked.own", CONTEXTUAL_GESTURE),
+    ("pairs.face.gesture.mean", GESTURE_ALIGNMENT),
+    ("face.codebooks", GESTURE_TOKENS),
     ("imageproj.proj.weight", "Hallo's net.pth"),
     ("add_embedding.linear_1.weight", "an SDXL UNet"),
     ("controlnet_cond_embedding.conv_in.weight", "a ControlNet"),

@@ -1,0 +1,280 @@
+"""Learning the generator: masked tokens and residual layers from speech (paper section 3.3)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contextual_gesture.alignment import Alignment
+from ..contextual_gesture.config import PARTS, ContextualGestureConfig, GeneratorConfig, Part
+from ..contextual_gesture.generator import Generator, other_part
+from ..contextual_gesture.model import ContextualGesture
+from ..contextual_gesture.tokens import Tokenizer
+from ..errors import InputError
+from .clips import ClipSet, write_atomically
+from .gesture_windows import GestureWindows, Windows
+from .loop import Learner, Progress
+from .motion_tokens import tensors_digest
+from .optimisers import ExponentialAverage, adamw, rate_share, set_rate
+from .run import Run, learning, step_generator
+from .team import Team
+
+FILE = "contextual_gesture.safetensors"
+LEAST_MASKED = 0.5  # of a window's tokens; the most is all of them
+TO_MASK, TO_ANOTHER = 0.8, 0.1  # of those: becomes [MASK], becomes a random token; the rest stays as it is (BERT)
+EMBEDDING_DEVIATION, STYLE_DEVIATION = 0.5, 0.2  # of untrained tables
+PAPER_LAYERS, SMALL_LAYERS = (8, 6), (4, 2)  # of the masked and of the residual transformer
+
+
+@dataclass(frozen=True)
+class GesturesTraining:
+    """Settings of a run; width, feed-forward, heads and speech layers are those of the alignment.
+
+    motion_weight: of the decoded motion's error, its velocity's and its acceleration's, 50 as the paper. average_decay:
+    of the moving average, which is what is written.
+    """
+
+    seed: int = 0
+    num_steps: int = 20_000
+    batch: int = 64
+    learning_rate: float = 2e-4
+    warm_up: int = 0
+    cool_down: int = 0
+    average_decay: float = 0.999
+    motion_weight: float = 50.0
+    num_layers: int = 8
+    num_residual_layers: int = 6
+
+    def __post_init__(self) -> None:
+        if min(self.num_steps, self.batch, self.num_layers, self.num_residual_layers) < 1:
+            raise InputError(
+                f"steps, batch and layers must be 1 or more, but are {self.num_steps}, {self.batch}, {self.num_layers} "
+                f"and {self.num_residual_layers}."
+            )
+        if self.learning_rate <= 0 or not 0 < self.average_decay < 1 or self.motion_weight < 0:
+            raise InputError(
+                f"learning rate {self.learning_rate}, average's decay {self.average_decay} and motion's weight "
+                f"{self.motion_weight} must be positive, between 0 and 1, and 0 or more."
+            )
+
+
+def masked_for_learning(tokens: Tensor, num_codes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Tokens [B, T] -> what is shown [B, T] (``num_codes`` is the mask) and which are to be told [B, T] bool.
+
+    Each window hides a share drawn from 0.5 .. 1, its first frame never.
+    """
+    batch, num_frames = tokens.shape
+    share = LEAST_MASKED + (1 - LEAST_MASKED) * torch.rand(batch, 1, generator=generator)
+    order = torch.rand(batch, num_frames - 1, generator=generator).argsort(dim=1).argsort(dim=1)
+    hidden = F.pad(order < (share * (num_frames - 1)).ceil(), (1, 0))  # [B, T]
+    chance = torch.rand(batch, num_frames, generator=generator)
+    another = torch.randint(num_codes, tokens.shape, generator=generator)
+    shown = torch.where(hidden & (chance < TO_MASK), num_codes, tokens)
+    is_another = hidden & (chance >= TO_MASK) & (chance < TO_MASK + TO_ANOTHER)
+    return torch.where(is_another, another, shown), hidden
+
+
+def motion_errors(made: Tensor, truth: Tensor) -> Tensor:
+    """Mean squares of the error of motion [B, T, C], of its velocity and of its acceleration, summed."""
+    error = made - truth
+    return torch.stack([each.square().mean() for each in (error, error.diff(dim=1), error.diff(n=2, dim=1))]).sum()
+
+
+def soft_decoded(tokenizer: Tokenizer, logits: Tensor, tokens: Tensor, hidden: Tensor) -> Tensor:
+    """Normalised motion [B, T, C] of expected codes where layer 0 is to be told, of true ones elsewhere and above."""
+    expected = logits.softmax(dim=-1) @ tokenizer.codebooks[0]
+    true = tokenizer.lookup(tokens[..., :1])
+    lowest = torch.where(hidden[..., None], expected, true)
+    return tokenizer.decoder(lowest + tokenizer.lookup(tokens) - true)
+
+
+class TokenWindows:
+    """Windows as tokens; each clip is encoded once, as a whole."""
+
+    def __init__(self, windows: GestureWindows, tokenizers: nn.ModuleDict) -> None:
+        self.windows, self.tokenizers = windows, tokenizers
+        self._tokens: dict[tuple[int, Part], Tensor] = {}
+
+    @torch.no_grad()
+    def tokens(self, batch: Windows, part: Part) -> Tensor:
+        """[B, T, L] int64, on the tokenizers' device."""
+        rows = []
+        tokenizer = cast(Tokenizer, self.tokenizers[part])
+        for idx, start in zip(batch.clips, batch.starts, strict=True):
+            if (idx, part) not in self._tokens:
+                motion = self.windows.motion(idx)[part][None].to(tokenizer.mean.device)
+                self._tokens[idx, part] = tokenizer.encode(motion)[0].to(torch.int16)
+            rows.append(self._tokens[idx, part][start : start + self.windows.num_frames].long())
+        return torch.stack(rows)
+
+
+def gestures_loss(
+    network: Generator,
+    tokens_of: TokenWindows,
+    batch: Windows,
+    speakers: tuple[str, ...],
+    motion_weight: float,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cross-entropy of layer 0, error of the decoded motion (weighted), cross-entropy of one drawn residual layer.
+
+    Each is the mean of face and body.
+    """
+    device = network.styles.device
+    style = network.styles[tokens_of.windows.speaker_indices(batch.clips, speakers).to(device)]
+    features = batch.features.to(device)
+    tokens = {part: tokens_of.tokens(batch, part) for part in PARTS}
+    num_codes, num_layers = network.part("face").masked.mask_token, tokens["face"].shape[-1]
+    layer = int(torch.randint(1, num_layers, (), generator=generator))
+    masks = {part: masked_for_learning(tokens[part][..., 0].cpu(), num_codes, generator) for part in PARTS}
+    shown = {part: masks[part][0].to(device) for part in PARTS}
+    terms = []
+    for part in PARTS:
+        generator_of = network.part(part)
+        tokenizer = cast(Tokenizer, tokens_of.tokenizers[part])
+        frames = generator_of.speech(features)
+        memory = generator_of.masked.decoder.memory(frames, style)
+        logits = generator_of.masked(shown[part], shown[other_part(part)], memory)
+        hidden = masks[part][1].to(device)
+        made = soft_decoded(tokenizer, logits, tokens[part], hidden)
+        truth = tokenizer.normalised(batch.motion[part].to(device))
+        above = generator_of.residual(tokens[part][..., :layer], generator_of.residual.decoder.memory(frames, style))
+        terms.append(
+            torch.stack(
+                [
+                    F.cross_entropy(logits[hidden], tokens[part][..., 0][hidden]),
+                    motion_weight * motion_errors(made, truth),
+                    F.cross_entropy(above.flatten(0, 1), tokens[part][..., layer].flatten()),
+                ]
+            )
+        )
+    lowest, motion, residual = torch.stack(terms).mean(dim=0)
+    return lowest, motion, residual
+
+
+def new_generator(config: GeneratorConfig, alignment: Alignment, tokens_config: object, seed: int) -> Generator:
+    """An untrained generator whose speech towers are the aligned ones; the rest depends on the seed only."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Generator(config, tokens_config)  # type: ignore[arg-type]
+        nn.init.normal_(network.styles, std=STYLE_DEVIATION)
+        for part in PARTS:
+            generator = network.part(part)
+            for table in (generator.masked.own, generator.masked.other, generator.residual.tables):
+                nn.init.normal_(table, std=EMBEDDING_DEVIATION)
+    for part in PARTS:
+        network.part(part).speech.load_state_dict(alignment.pair(part).speech.state_dict())
+    return network
+
+
+def train_gestures(
+    clips: ClipSet,
+    out: Path,
+    settings: GesturesTraining,
+    alignment: Alignment,
+    tokenizers: nn.ModuleDict,
+    *,
+    save_every: int = 500,
+    progress: Progress | None = None,
+    device: torch.device | None = None,
+    board: bool = False,
+) -> ContextualGesture:
+    """Learn until ``settings.num_steps``; the same call goes on with a run that was stopped.
+
+    out: the run's folder; ``contextual_gesture.safetensors`` in it holds all networks, the generator as its average.
+    Raises InputError for an alignment that reads other speech features than the set has.
+    """
+    audio_channels = clips.entries[0].num_features
+    sizes = alignment.config
+    if sizes.audio_channels != audio_channels:
+        raise InputError(
+            f"the alignment reads {sizes.audio_channels} speech features, but {clips.folder} has {audio_channels}; "
+            "align with this set, or take the one that it was aligned with."
+        )
+    team = Team(device=device or torch.device("cpu"))
+    alignment.to(team.device)
+    tokenizers.to(team.device)
+    config = GeneratorConfig(
+        audio_channels=audio_channels,
+        width=sizes.width,
+        feed_forward_width=sizes.feed_forward_width,
+        num_layers=settings.num_layers,
+        num_residual_layers=settings.num_residual_layers,
+        num_speech_layers=sizes.num_layers,
+        num_heads=sizes.num_heads,
+    )
+    windows, run = GestureWindows(clips, "train", config.num_frames), Run(out)
+    config = GeneratorConfig(**{**asdict(config), "speakers": windows.speakers})
+    tokens_config = cast(Tokenizer, tokenizers["face"]).config
+    network = new_generator(config, alignment, tokens_config, settings.seed).to(team.device)
+    whole = ContextualGesture(ContextualGestureConfig(sizes, tokens_config, config))
+    parts = {"alignment": tensors_digest(alignment), "tokens": tensors_digest(tokenizers)}
+    run.begin({"task": "gestures", "data": clips.digest(), **parts, **asdict(settings)})
+    tokens_of = TokenWindows(windows, tokenizers)
+    held_out = _held_out(clips, config.num_frames, windows.speakers)
+    held_out_tokens = None if held_out is None else TokenWindows(held_out, tokenizers)
+    optimiser = adamw(list(learning(network).values()), settings.learning_rate, 0.01)
+    average = ExponentialAverage(network, settings.average_decay)
+
+    def backward(step: int) -> float:
+        generator = step_generator(settings.seed, step)
+        batch = windows.drawn(settings.batch, generator)
+        terms = gestures_loss(network, tokens_of, batch, config.speakers, settings.motion_weight, generator)
+        loss = torch.stack(terms).sum()
+        loss.backward()
+        share = rate_share(step, settings.num_steps, settings.warm_up, settings.cool_down)
+        set_rate(optimiser, settings.learning_rate * share)
+        return loss.item()
+
+    def take_average() -> None:
+        whole.alignment.load_state_dict(alignment.state_dict())
+        whole.tokenizers.load_state_dict(tokenizers.state_dict())
+        whole.generator.load_state_dict({**network.state_dict(), **average.average})
+
+    def checkpoint(step: int, rows: list[dict[str, float]]) -> dict[str, str]:
+        if held_out is not None and held_out_tokens is not None:
+            generator = torch.Generator("cpu").manual_seed(0)
+            batch = held_out.drawn(32, generator)
+            with torch.no_grad(), average.standing_in(network):
+                terms = gestures_loss(
+                    network, held_out_tokens, batch, config.speakers, settings.motion_weight, generator
+                )
+            for name, term in zip(("layer_0", "motion", "residual"), terms, strict=True):
+                rows[-1][f"held_out_{name}"] = round(term.item(), 4)
+        take_average()
+        write_atomically(
+            out / FILE,
+            {name: tensor.detach().cpu() for name, tensor in whole.state_dict().items()},
+            {"format": "pt", "config": json.dumps(asdict(whole.config)), "step": str(step), "data": clips.digest()},
+        )
+        return {}
+
+    Learner(
+        run,
+        network,
+        optimiser,
+        checkpoint,
+        average,
+        team=team,
+        max_norm=1.0,
+        save_every=save_every,
+        board=board,
+    ).learn(settings.num_steps, backward, progress)
+    take_average()
+    return whole.eval().requires_grad_(False)
+
+
+def _held_out(clips: ClipSet, num_frames: int, speakers: tuple[str, ...]) -> GestureWindows | None:
+    """Held-out clips of known speakers; None where there are none."""
+    known = {entry.speaker for entry in clips.of_split("test") if entry.num_frames >= num_frames} & set(speakers)
+    if not known:
+        return None
+    windows = GestureWindows(clips, "test", num_frames)
+    windows.entries = [entry for entry in windows.entries if entry.speaker in known]
+    return windows

@@ -1,0 +1,242 @@
+"""Contextual Gesture's three trainings: their losses by hand, that they learn and go on to the bit, and their proof."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+from clip_sets import swaying_set
+from safetensors.torch import load_file
+
+from mmgt.cli import main
+from mmgt.contextual_gesture.config import AlignmentConfig, TokensConfig
+from mmgt.contextual_gesture.load import load_alignment, load_contextual_gesture, load_tokenizers
+from mmgt.contextual_gesture.sample import sample_gestures
+from mmgt.errors import InputError
+from mmgt.evaluation.pose_autoencoder import PoseAutoencoder
+from mmgt.training.gesture_alignment import AlignmentTraining, retrieval, train_alignment
+from mmgt.training.gesture_proof import HELD, MEAN, OURS, SHUFFLED, TRUTH, compare_gestures, gestures_tables
+from mmgt.training.gesture_windows import GestureWindows, read_words
+from mmgt.training.gestures import (
+    GesturesTraining,
+    TokenWindows,
+    masked_for_learning,
+    motion_errors,
+    soft_decoded,
+    train_gestures,
+)
+from mmgt.training.motion_tokens import LearningTokenizer, TokensTraining, distillation, train_tokens
+
+ALIGN = AlignmentTraining(
+    num_steps=30,
+    batch=6,
+    learning_rate=3e-3,
+    temperature=0.1,
+    sizes=AlignmentConfig(width=16, feed_forward_width=32, num_layers=1, num_heads=2),
+)
+TOKENS = TokensTraining(
+    num_steps=30, batch=4, learning_rate=5e-3, sizes=TokensConfig(latent_width=16, num_layers=2, num_codes=16)
+)
+GESTURES = GesturesTraining(
+    num_steps=12, batch=4, learning_rate=5e-3, average_decay=0.5, num_layers=1, num_residual_layers=1
+)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    return swaying_set(tmp_path_factory.mktemp("gestures") / "set", num_clips=5, num_frames=110)
+
+
+@pytest.fixture(scope="module")
+def trained(clips, tmp_path_factory):
+    """Folder, networks and losses of all three runs."""
+    out, losses = tmp_path_factory.mktemp("runs"), {"alignment": [], "tokens": [], "gestures": []}
+
+    def noted(name):
+        return lambda _step, _total, loss: losses[name].append(loss)
+
+    alignment = train_alignment(clips, out / "alignment", ALIGN, progress=noted("alignment"))
+    tokens = train_tokens(clips, out / "tokens", TOKENS, alignment=alignment, progress=noted("tokens"))
+    whole = train_gestures(clips, out / "gestures", GESTURES, alignment, tokens, progress=noted("gestures"))
+    return out, (alignment, tokens, whole), losses
+
+
+def test_each_learns(trained):
+    _, _, losses = trained
+    for name, most in (("alignment", 0.9), ("tokens", 0.8), ("gestures", 0.9)):
+        assert sum(losses[name][-3:]) / 3 < most * losses[name][0], name
+
+
+def test_broken_off_they_end_with_the_same_weights(clips, trained, tmp_path):
+    out, (alignment, tokens, _), _ = trained
+
+    def broken_off(step, total, _loss):
+        if step == total - 3:
+            raise RuntimeError("killed")
+
+    runs = {
+        "alignment": lambda **how: train_alignment(clips, tmp_path / "alignment", ALIGN, save_every=20, **how),
+        "tokens": lambda **how: train_tokens(
+            clips, tmp_path / "tokens", TOKENS, alignment=alignment, save_every=20, **how
+        ),
+        "contextual_gesture": lambda **how: train_gestures(
+            clips, tmp_path / "gestures", GESTURES, alignment, tokens, save_every=5, **how
+        ),
+    }
+    for name, run in runs.items():
+        for progress in (broken_off, None):
+            with nullcontext() if progress is None else pytest.raises(RuntimeError):
+                run(progress=progress)
+        folder = "gestures" if name == "contextual_gesture" else name
+        whole = load_file(out / folder / f"{name}.safetensors")
+        for key, value in load_file(tmp_path / folder / f"{name}.safetensors").items():
+            assert torch.equal(value, whole[key]), key
+
+
+def test_files_load_as_they_were_and_know_the_set(clips, trained):
+    out, (alignment, tokens, whole), _ = trained
+    assert load_alignment(out / "alignment" / "alignment.safetensors").config == alignment.config
+    assert load_tokenizers(out / "tokens" / "tokens.safetensors")["face"].config == tokens["face"].config
+    loaded = load_contextual_gesture(out / "gestures" / "contextual_gesture.safetensors")
+    assert loaded.speakers == ("nobody",)
+    entry = clips.of_split("test")[0]
+    poses = [
+        sample_gestures(each, clips.features(entry), clips.poses(entry).frames(0, 1), seed=1).keypoints
+        for each in (whole, loaded)
+    ]
+    assert torch.equal(*poses)
+    mean, deviation = GestureWindows(clips, "train", 80).speech_scale()
+    torch.testing.assert_close(loaded.alignment.pair("face").speech.mean, mean)
+    torch.testing.assert_close(loaded.alignment.pair("body").speech.deviation, deviation)
+    curve = (out / "gestures" / "losses.csv").read_text()
+    assert "held_out_layer_0" in curve
+
+
+def test_what_is_masked_for_learning():
+    tokens = torch.randint(100, (64, 80), generator=torch.Generator().manual_seed(1))
+    shown, hidden = masked_for_learning(tokens, 100, torch.Generator().manual_seed(0))
+    assert not hidden[:, 0].any()
+    share = hidden[:, 1:].double().mean(dim=1)
+    assert share.min() >= 0.5
+    assert share.max() <= 1
+    assert share.mean() == pytest.approx(0.75, abs=0.05)
+    assert torch.equal(shown[~hidden], tokens[~hidden])
+    of_hidden = shown[hidden]
+    assert (of_hidden == 100).double().mean() == pytest.approx(0.8, abs=0.02)
+    assert (of_hidden == tokens[hidden]).double().mean() == pytest.approx(0.1, abs=0.02)
+
+
+def test_losses_by_hand(trained):
+    _, (_, tokens, _), _ = trained
+    a, b = (torch.randn(2, 9, 4, generator=torch.Generator().manual_seed(i)).double() for i in range(2))
+    cosines = [
+        float((a[n, :, d] * b[n, :, d]).sum() / a[n, :, d].norm() / b[n, :, d].norm())
+        for n in range(2)
+        for d in range(4)
+    ]
+    assert float(distillation(a, b)) == pytest.approx(1 - sum(cosines) / 8)
+    error = (a - b).numpy()
+    velocity = error[:, 1:] - error[:, :-1]
+    acceleration = velocity[:, 1:] - velocity[:, :-1]
+    by_hand = (error**2).mean() + (velocity**2).mean() + (acceleration**2).mean()
+    assert float(motion_errors(a, b)) == pytest.approx(by_hand)
+    face = tokens["face"]
+    true = torch.randint(16, (1, 12, 2), generator=torch.Generator().manual_seed(0))
+    sure = torch.full((1, 12, 16), -1e4).scatter(-1, true[..., :1], 1e4)
+    made = soft_decoded(face, sure, true, torch.ones(1, 12, dtype=torch.bool))
+    torch.testing.assert_close(made, face.normalised(face.decode(true)), atol=1e-4, rtol=1e-3)
+
+
+def test_dead_codes_come_back_to_life():
+    from mmgt.contextual_gesture.tokens import Tokenizer
+
+    torch.manual_seed(0)
+    learner = LearningTokenizer(Tokenizer("body", TOKENS.sizes), None).train()
+    book = learner.quantiser.layers[0]._codebook
+    latents = torch.randn(4, 80, 16)
+    learner.quantiser(latents)
+    with torch.no_grad():
+        book.embed[0, 3] = 1e3  # nobody's nearest
+        book.embed_avg[0, 3] = 1e3
+        book.cluster_size[0, 3] = 0.01
+    learner.quantiser(latents)
+    assert book.embed[0, 3].abs().max() < 10
+
+
+def test_words_of_the_user_cut_the_speech(clips, tmp_path):
+    windows = GestureWindows(clips, "train", 80)
+    batch = windows.at([0], [10])
+    path = Path(clips.folder / windows.entries[0].file).with_suffix(".words.json")
+    assert read_words(path.with_name("none.safetensors")) is None
+    try:
+        path.write_text(json.dumps([[0.5, 0.9, "so"], [2.0, 2.4, "it"]]))  # frame 12.5 - 10: too near, frame 40
+        order = windows.another_order(batch, torch.Generator().manual_seed(0))
+        torch.testing.assert_close(order[0], torch.cat([batch.features[0, 40:], batch.features[0, :40]]))
+        path.write_text('{"words": 3}')
+        with pytest.raises(InputError, match="holds no times of words"):
+            windows.another_order(batch, torch.Generator().manual_seed(0))
+    finally:
+        path.unlink()
+
+
+def test_retrieval_finds_what_was_learned(clips, trained):
+    _, (alignment, _, whole), _ = trained
+    found = retrieval(alignment, GestureWindows(clips, "train", 80), num_batches=5)
+    assert found.batch == 4
+    assert found.recall[1] <= found.recall[2] <= found.recall[3] <= 1
+    assert found.recall[5] == 1  # of four
+    compared = compare_gestures(whole, swaying_twice(clips), 2, autoencoder=PoseAutoencoder().eval())
+    rows = {row.name: row for row in compared.rows}
+    assert rows[TRUTH].fgd == pytest.approx(0, abs=1e-6)
+    assert rows[HELD].moved_px == 0
+    assert rows[MEAN].moved_px == pytest.approx(0, abs=1e-4)
+    assert rows[OURS] != rows[SHUFFLED]
+    assert compared.reconstruction_px[2] > 0
+    table = gestures_tables(compared)
+    assert "| R@1 |" in table.replace("R@1 | R@2", "R@1 |")
+    assert f"| {TRUTH} |" in table
+
+
+def swaying_twice(clips):
+    """The set with two held-out clips."""
+    from dataclasses import replace
+
+    from mmgt.training.clips import ClipSet
+
+    twice = ClipSet(clips.folder)
+    twice.entries = [replace(entry, split="test") if i in (0, 1) else entry for i, entry in enumerate(twice.entries)]
+    return twice
+
+
+def test_commands(clips, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    common = ["--data", str(clips.folder), "--device", "cpu", "--size", "small", "--steps", "1", "--batch", "2"]
+    aligned = ["--alignment", "a/alignment.safetensors"]
+    assert main(["train", "alignment", *common, "--out", "a"]) == 0
+    assert main(["train", "tokens", *common, "--codes", "16", *aligned, "--out", "t"]) == 0
+    parts = [*aligned, "--tokens", "t/tokens.safetensors"]
+    assert main(["train", "gestures", *common, *parts, "--out", "g"]) == 0
+    assert "done: g/contextual_gesture.safetensors" in capsys.readouterr().out.replace("\\", "/")
+    # given again with other settings, or with the wrong file: one sentence
+    assert main(["train", "alignment", *common, "--temperature", "0.1", "--out", "a"]) == 2
+    assert "temperature was 0.7 and is 0.1" in capsys.readouterr().err
+    swapped = ["--alignment", "t/tokens.safetensors", "--tokens", "t/tokens.safetensors"]
+    assert main(["train", "gestures", *common, *swapped, "--out", "h"]) == 2
+    assert "tokenizers alone" in capsys.readouterr().err
+    words = ["train", "compare-gestures", "--network", "g/contextual_gesture.safetensors", "--data", str(clips.folder)]
+    assert main(words) == 2  # one held-out clip
+    assert "1 held-out clips, but 2 or more" in capsys.readouterr().err
+
+
+def test_short_clips_and_other_speech_are_one_sentence(clips, trained, tmp_path):
+    _, (_, tokens, _), _ = trained
+    short = swaying_set(tmp_path / "set", num_frames=50)
+    with pytest.raises(InputError, match=r"has no train clip of 80 frames \(3.2 s\)"):
+        TokenWindows(GestureWindows(short, "train", 80), tokens)
+    with pytest.raises(InputError, match="cannot train an alignment"):
+        AlignmentTraining(batch=1)
+    with pytest.raises(InputError, match="cannot train tokenizers"):
+        TokensTraining(commitment=-1)
+    with pytest.raises(InputError, match="steps, batch and layers must be 1 or more"):
+        GesturesTraining(num_layers=0)
