@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmgt.errors import InputError
-from mmgt.media import FrameMarks, VideoStream, write_video
+from mmgt.media import FrameMarks, VideoStream, label_fonts, write_video
 from mmgt.media.frame_marks import labelled
 
 
@@ -35,10 +35,37 @@ def test_a_video_is_written_with_its_label(tmp_path):
     assert frame[64:].std() < 3
 
 
-@pytest.mark.parametrize("text", ["生成", "two\nlines"])
-def test_other_letters_are_refused(text):
-    with pytest.raises(InputError, match="ASCII"):
-        FrameMarks(text)
+def has_a_font_for(text):
+    try:
+        label_fonts.font_for(text, 8)
+    except InputError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_a_font_for("é"), reason="no font of this system has é")
+def test_letters_of_a_font_are_as_high():
+    frame = grey(256, 512)[0]
+    marks = FrameMarks("Généré par une IA")
+    drawn = next(marks.on(iter([frame]), 25))
+    rows = np.flatnonzero((drawn[:, :60] > 180).all(axis=-1).any(axis=1))  # "G", and accents lower than it is high
+    assert rows[-1] - rows[0] + 1 >= 0.05 * 256
+    assert (drawn < 40).all(axis=-1).any()
+    assert not np.array_equal(drawn, labelled(frame, "Généré par une Iß"))
+    assert (frame == 90).all()
+    with pytest.raises(InputError, match="shorter"):
+        labelled(grey(128, 64)[0], "Généré par une IA")
+
+
+def test_letters_that_no_font_has_are_said_before_any_work(monkeypatch):
+    monkeypatch.delenv(label_fonts.FONT, raising=False)
+    with pytest.raises(InputError, match="Noto Sans CJK"):
+        FrameMarks("AI\U00012000")  # cuneiform
+    with pytest.raises(InputError, match="one line"):
+        FrameMarks("two\nlines")
+    monkeypatch.setenv(label_fonts.FONT, __file__)
+    with pytest.raises(InputError, match="no font that can be read"):
+        FrameMarks("Künstlich")
 
 
 def test_a_label_that_does_not_fit_is_said_and_leaves_no_video(tmp_path):

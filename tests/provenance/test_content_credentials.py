@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
 from PIL import Image
+from time_stamps import OPENSSL, time_stamp_authority
 
 from mmgt.cli import main
 from mmgt.errors import InputError
@@ -132,3 +134,23 @@ def test_without_the_library_it_is_said(files, tmp_path, monkeypatch):
     assert "c2pa-python" in read_marks(tmp_path / "v.mp4").credentials["unread"]
     with pytest.raises(InputError, match="c2pa-python"):
         mark_file(files / "v.mp4", tmp_path / "w.mp4", MADE, self_signed_credentials())
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="openssl, which answers as the time-stamp authority, is not installed")
+def test_eu_cop_002_the_signature_has_a_time_stamp(files, tmp_path, capsys):
+    one = self_signed_credentials()
+    certificate, key, out = (tmp_path / name for name in ("c.pem", "k.pem", "w.mp4"))
+    certificate.write_bytes(one.certificates)
+    key.write_bytes(one.key)
+    mark = ["provenance", "mark", str(files / "v.mp4"), "--certificate", str(certificate), "--key", str(key)]
+    with time_stamp_authority(tmp_path) as (address, asked):
+        assert main([*mark, "--out", str(out), "--timestamp", address]) == 0
+        assert len(asked) == 1
+    credentials = read_marks(out).credentials
+    assert credentials["state"] == "Valid"
+    seconds = (datetime.now(timezone.utc) - datetime.fromisoformat(credentials["time"])).total_seconds()
+    assert -2 <= seconds < 600
+    assert read_marks(files / "signed.mp4").credentials["time"] == ""
+    assert main([*mark, "--out", str(tmp_path / "x.mp4"), "--timestamp", address]) == 2  # it is gone
+    assert "time-stamp address" in capsys.readouterr().err
+    assert not (tmp_path / "x.mp4").exists()
