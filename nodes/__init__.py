@@ -2,7 +2,21 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import audio, evaluation, example, host, mask, mmhaa, pose, pose_edit, pose_video, provenance, smga, video
+from . import (
+    audio,
+    contextual_gesture,
+    evaluation,
+    example,
+    host,
+    mask,
+    mmhaa,
+    pose,
+    pose_edit,
+    pose_video,
+    provenance,
+    smga,
+    video,
+)
 
 
 class MMGTExtension(ComfyExtension):
@@ -13,6 +27,7 @@ class MMGTExtension(ComfyExtension):
             *audio.NODES,
             *pose.NODES,
             *smga.NODES,
+            *contextual_gesture.NODES,
             *pose_video.NODES,
             *pose_edit.NODES,
             *mask.NODES,

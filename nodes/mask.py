@@ -2,10 +2,12 @@
 
 from comfy_api.latest import io
 
+from ..mmgt.poses.edge_maps import edge_maps
 from ..mmgt.poses.motion_mask import REGIONS, Margins, masks_seen, motion_masks
 from . import host, sockets, tensors
 
 NUM_MASKS = len(REGIONS) + 1  # and the background
+NUM_COLOURS = 3
 
 
 class MotionMaskBuilder(io.ComfyNode):
@@ -72,4 +74,45 @@ class MotionMaskBuilder(io.ComfyNode):
         return io.NodeOutput(masks.face, masks.lips, masks.hands, masks.background, ui=shown)
 
 
-NODES = [MotionMaskBuilder]
+class EdgeHeatMap(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return host.schema(
+            search_aliases=["skeleton", "heat map", "pose picture", "controlnet", "soft mask"],
+            node_id="MMGT_EdgeHeatMap",
+            display_name="Edge Heat Map",
+            category="MMGT/mask",
+            description="The skeleton as a soft picture (Contextual Gesture, equations 4 to 7): 1 on the nearest bone, "
+            "falling off beside it. No weights.",
+            inputs=[
+                sockets.poses_input("poses", "The pose sequence to draw."),
+                *sockets.size_inputs("Map"),
+                io.Float.Input(
+                    "thickness",
+                    default=0.012,
+                    min=0.001,
+                    max=0.2,
+                    step=0.001,
+                    round=0.0001,
+                    tooltip="Sigma, as a share of the picture's short side: where a bone has fallen to 37 %.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output(display_name="mask", tooltip="0 to 1, one a frame of the poses."),
+                io.Image.Output(display_name="image", tooltip="The same in grey, as a control picture."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, poses, width, height, thickness) -> io.NodeOutput:
+        poses = tensors.poses(poses)
+        height, width = tensors.size(poses, width, height)
+        channels = 1 + NUM_COLOURS
+        host.check_batch("the heat maps", poses.num_frames, height, width, channels, "choose a smaller size")
+        maps = edge_maps(poses, height, width, thickness, host.progress())
+        image = maps[..., None].repeat(1, 1, 1, NUM_COLOURS)
+        shown = host.result(tensors.pictures(image), poses.num_frames, poses.fps)
+        return io.NodeOutput(maps, image, ui=shown)
+
+
+NODES = [MotionMaskBuilder, EdgeHeatMap]

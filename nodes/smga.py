@@ -7,15 +7,14 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from ..mmgt.diffusion import SPACINGS
-from ..mmgt.errors import InputError
-from ..mmgt.motion_edit.keep import KEPT_POINTS, KeptTrack, kept_track, parse_spans
+from ..mmgt.motion_edit.keep import KeptTrack
 from ..mmgt.poses import PoseSequence
 from ..mmgt.smga.candidates import MAX_CANDIDATES, sample_candidates, score_table
 from ..mmgt.smga.load import load_smga
 from ..mmgt.smga.sample import MAX_OVERLAP, SOLVERS, SamplerSettings, check_features
 from ..mmgt.speech.features import SpeechFeatures
 from ..mmgt.weights.catalog import SMGA
-from . import host, sockets, tensors
+from . import host, kept_parts, sockets, tensors
 
 SMGA_MEMORY_BYTES = 512 * 2**20  # activations, keys and values of eight windows in float32
 
@@ -168,10 +167,6 @@ class SMGAAudio2PoseSampler(io.ComfyNode):
 class SMGAResample(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        def keep(region: str, default: bool, what: str) -> io.Boolean.Input:
-            tooltip = f"On: {what} of the given poses stay as they are, at all times. Off: made anew to the speech."
-            return io.Boolean.Input(f"keep_{region}", default=default, tooltip=tooltip)
-
         return host.schema(
             search_aliases=["gesture", "inpaint motion", "regenerate poses", "speech to gesture"],
             node_id="MMGT_SMGAResample",
@@ -182,36 +177,10 @@ class SMGAResample(io.ComfyNode):
             inputs=[
                 sockets.Smga.Input("smga", tooltip="From Load SMGA Model."),
                 sockets.Speech.Input("speech", tooltip="From Encode Speech. It decides the length."),
-                sockets.poses_input(
-                    "initial_pose", "The person's pose in the photo; decides which new points are visible."
-                ),
-                sockets.poses_input(
-                    "poses",
-                    "The pose sequence to keep parts of, of this person and on this picture (else Edit Poses first). "
-                    "Not connected: nothing but a start or end pose is kept.",
-                    optional=True,
-                ),
-                sockets.poses_input(
-                    "start_pose",
-                    "The first frame becomes exactly this pose (its first frame). Not connected: it begins near the "
-                    "initial pose.",
-                    optional=True,
-                ),
-                sockets.poses_input(
-                    "end_pose", "The last frame becomes exactly this pose (its first frame).", optional=True
-                ),
+                *kept_parts.pose_inputs(),
                 sockets.seed_input(),
                 *strength_inputs(),
-                keep("body", False, "body, arms and head turns"),
-                keep("hands", False, "hands, with the place of the wrists,"),
-                keep("face", True, "brows, eyes, jaw and the place of the head"),
-                keep("lips", True, "lips"),
-                io.String.Input(
-                    "keep_seconds",
-                    default="",
-                    tooltip="Spans of the given poses in which everything stays, in seconds: '0-1.2, 3-' keeps the "
-                    "first 1.2 s and all from 3 s on. Empty: none.",
-                ),
+                *kept_parts.keep_inputs(),
                 candidates_input(),
                 *expert_inputs(),
             ],
@@ -225,11 +194,7 @@ class SMGAResample(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, keep_seconds=None) -> bool | str:
-        try:
-            parse_spans(keep_seconds or "")
-        except InputError as error:
-            return str(error)
-        return True
+        return kept_parts.problem_with(keep_seconds) or True
 
     @classmethod
     def execute(
@@ -252,17 +217,8 @@ class SMGAResample(io.ComfyNode):
     ) -> io.NodeOutput:
         check_features(smga.model, speech.gesture)
         initial_pose = tensors.poses(initial_pose).frames(0, 1)
-        given, start, end = (None if p is None else tensors.poses(p) for p in (poses, start_pose, end_pose))
         keep = {"body": keep_body, "hands": keep_hands, "face": keep_face, "lips": keep_lips}
-        kept = kept_track(
-            len(speech.gesture),
-            initial_pose,
-            given,
-            [region for region in KEPT_POINTS if keep[region]] if given is not None else [],
-            parse_spans(keep_seconds),
-            start,
-            end,
-        )
+        kept = kept_parts.kept_of(len(speech.gesture), initial_pose, keep, keep_seconds, poses, start_pose, end_pose)
         return _sampled(smga, speech, initial_pose, seed, candidates, close_lips, _settings(**settings), kept)
 
 

@@ -12,6 +12,7 @@ Speech = io.Custom("MMGT_SPEECH")  # SpeechFeatures: gesture features [T, 35 or 
 AudioEncoder = io.Custom("MMGT_AUDIO_ENCODER")  # ModelPatchers around WavLM and wav2vec2
 PoseDetector = io.Custom("MMGT_POSE_DETECTOR")  # DWPose sessions, or MediaPipe
 Smga = io.Custom("MMGT_SMGA")  # ComfyUI ModelPatcher around mmgt.smga.model.SMGA
+ContextualGesture = io.Custom("MMGT_CONTEXTUAL_GESTURE")  # ModelPatcher around ContextualGesture
 PoseKeypoint = io.Custom("POSE_KEYPOINT")  # OpenPose list of frames, as comfyui_controlnet_aux and SDPose emit it
 
 

@@ -11,6 +11,7 @@ const COLOURS = {
   MMGT_AUDIO_ENCODER: "#3a8f93",
   MMGT_POSE_DETECTOR: "#9d7fd1",
   MMGT_SMGA: "#d573ae",
+  MMGT_CONTEXTUAL_GESTURE: "#b65fc9",
 };
 
 function colour(byType, type) {

@@ -11,7 +11,8 @@ import torch
 
 from .. import ops as own_ops
 from ..errors import InputError
-from ..weights import signatures
+from ..weights import catalog, signatures
+from ..weights.catalog import advice
 from ..weights.files import Checkpoint, open_checkpoint
 from ..weights.signatures import recognise, unwrapped
 from ..weights.strict import load_strictly
@@ -20,7 +21,7 @@ from .config import PARTS, AlignmentConfig, ContextualGestureConfig, TokensConfi
 from .model import ContextualGesture
 from .tokens import Tokenizer
 
-ADVICE = "make one with `mmgt train alignment`, `tokens` and `gestures` (docs/training.md), or use Rhythm Audio2Pose"
+ADVICE = advice(catalog.CONTEXTUAL_GESTURE)
 
 
 def load_contextual_gesture(

@@ -25,6 +25,7 @@ class WeightFile:
     stated. other_names: under which it is used too ("*" is anything); a published name that says nothing counts in its
     own folder only. kinds: what ``recognise`` calls it. instead: what serves without it, "" if nothing does. shipped:
     the small network of our own that comes with this pack and takes its place, in ``assets.MODELS``; "" if none does.
+    made_by: the command that makes it, where nobody publishes it.
     """
 
     key: str
@@ -39,6 +40,7 @@ class WeightFile:
     size_bytes: int | None = None
     instead: str = ""
     shipped: str = ""
+    made_by: str = ""
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -184,11 +186,25 @@ MEDIAPIPE = WeightFile(
 )
 CATALOG = (SMGA, MMHAA, VAE, CLIP, WAV2VEC2, WAVLM, YOLOX, DWPOSE, MEDIAPIPE)
 BY_KEY = {file.key: file for file in CATALOG}
+CONTEXTUAL_GESTURE = WeightFile(  # not of the catalogue: nobody publishes it
+    key="contextual_gesture",
+    name="contextual_gesture.safetensors",
+    folder=OUR_FOLDER,
+    purpose="Contextual Gesture (stage I): speech -> poses",
+    licence="",
+    published="",
+    repository="",
+    kinds=(signatures.CONTEXTUAL_GESTURE,),
+    instead="use SMGA or Rhythm Audio2Pose",
+    made_by="`mmgt train gestures` (docs/training.md)",
+)
 
 
 def advice(file: WeightFile) -> str:
     """What to do for the file, as the end of a sentence."""
     other = f", or {file.instead}" if file.instead else ""
+    if file.made_by:
+        return f"make one by {file.made_by} and put it into models/{file.folder}{other}"
     return f"put {file.published}, from {file.page}, into models/{file.folder} (`mmgt weights get {file.key}`){other}"
 
 

@@ -148,6 +148,16 @@ def _beside_video() -> Node:
     return Node("beside_video", "CreateVideo", {"images": "beside", "audio": SPEECH}, {"fps": 25})
 
 
+def _contextual(key: str, kind: str, poses: str | None = None, initial: bool = True) -> Node:
+    given = {"contextual_gesture": "contextual", "speech": "features"}
+    given |= {"initial_pose": "initial"} if initial else {}
+    return Node(key, kind, given | ({"poses": poses} if poses else {}))
+
+
+def _drawn(way: str) -> Node:
+    return Node(f"{way}_drawn", "MMGT_DrawPoses", {"poses": way}, {"width": 384, "height": 384}, picture=SMALL)
+
+
 def preview(poses: str) -> Node:
     given = {"image": PHOTO, "poses": poses, "initial_pose": "initial", "audio": SPEECH}
     return Node("preview", "MMGT_PreviewMotion", given, picture=PICTURE)
@@ -731,6 +741,67 @@ GRAPHS = {
                 Group("15 Video file", [save_video("beside_video", "video/mmgt_compared")], GREEN),
                 Group("Charts of B", [Node("b_charts", "PreviewImage", {"images": "b_numbers.plots"}, picture=150)]),
             ],
+        ],
+    ),
+    "12_compare_ways_to_poses": Graph(
+        "## Three ways from speech to poses, side by side on one speech\n\n"
+        "**Rhythm** makes poses by rules, **SMGA** by diffusion in 50 steps (here the small network that came with "
+        "this pack; it knows drawn presenters), **Contextual Gesture** by masked tokens in 5 passes. Left to right: "
+        f"the skeletons of the three, one video. {OWN}\n\n"
+        "**Files** (the page offers what is missing when the graph opens)\n{files}\n\n"
+        "**Contextual Gesture's file** nobody publishes: it is trained on clips of your own (docs/training.md) and "
+        "goes into `models/mmgt` as `contextual_gesture.safetensors`. Without it put any poses in its sampler's place. "
+        f"{WITHOUT_DWPOSE}\n\n"
+        "**The grey groups**: *Re-sample* keeps face and lips of Rhythm's poses and makes other gestures, drawn as an "
+        "*Edge Heat Map*; *Find Gestures* ranks the pose files that *Save Poses* wrote for this speech.",
+        [
+            [given(), Group("2 Detect, encode", [detector(), encoder(NO_WAVLM, NO_WAV2VEC2)])],
+            [
+                Group("3 The person", [initial_pose(picture=SMALL)]),
+                Group("4 Encode speech", [encode(SPEECH)]),
+                Group(
+                    "5 Two networks",
+                    [
+                        replace(LOAD_SMGA, values={"smga": SMALL_SMGA}),
+                        Node(
+                            "contextual",
+                            "MMGT_LoadContextualGesture",
+                            values={"contextual_gesture": "contextual_gesture.safetensors"},
+                        ),
+                    ],
+                ),
+            ],
+            [
+                Group("6 By rules", [replace(RHYTHM, key="by_rules")]),
+                Group("7 SMGA", [replace(SAMPLE_SMGA, key="by_smga", values={"guidance": 1.0})]),
+            ],
+            [
+                Group("8 By tokens", [_contextual("by_tokens", "MMGT_ContextualGestureSampler")]),
+                Group(
+                    "Parts kept", [_contextual("resampled", "MMGT_ContextualGestureResample", poses="by_rules")], GREY
+                ),
+            ],
+            [
+                Group("9 Drawn", [_drawn(way) for way in ("by_rules", "by_smga", "by_tokens")]),
+                Group(
+                    "Soft picture",
+                    [Node("heat", "MMGT_EdgeHeatMap", {"poses": "resampled"}, {"width": 256}, picture=SMALL)],
+                    GREY,
+                ),
+            ],
+            [
+                Group(
+                    "10 Two",
+                    [Node("two", "ImageStitch", {"image1": "by_rules_drawn", "image2": "by_smga_drawn"})],
+                ),
+                Group("Find gestures", [_contextual("found", "MMGT_FindGesturesForSpeech", initial=False)], GREY),
+            ],
+            [
+                Group("11 Three", [Node("three", "ImageStitch", {"image1": "two", "image2": "by_tokens_drawn"})]),
+                Group("Their ranking", [Node("ranking", "PreviewAny", {"source": "found.ranking"}, picture=120)], GREY),
+            ],
+            [Group("12 Video", [Node("joined", "CreateVideo", {"images": "three", "audio": SPEECH}, {"fps": 25})])],
+            [Group("13 Video file", [save_video("joined", "video/mmgt_ways")], GREEN)],
         ],
     ),
 }
