@@ -32,7 +32,7 @@ from .speech.recording import Recording
 logger = logging.getLogger("mmgt")
 
 PART_FRAMES = 64  # decoded frames of a file
-HALF_WRITTEN, MADE = ".part", "made"
+HALF_WRITTEN, MADE, ALL_MADE = ".part", "made", "all_made"
 
 
 @dataclass
@@ -97,6 +97,7 @@ class UnfinishedRun:
                 made.append(frame)
                 yield frame
             self._keep(path, lambda part, made=made: write_lossless(part, made))  # type: ignore[misc]
+        self._keep(self.folder.parent / ALL_MADE, lambda part: part.touch())
 
     # ---- files
 
@@ -181,7 +182,7 @@ def unfinished_run(out: Path, key: str, keep: bool = True) -> Iterator[Unfinishe
         if not run.is_empty():
             logger.info("going on with a run that was broken off after %d steps", run.num_steps())
         yield run
-        shutil.rmtree(home)
+        _remove(home)
     finally:
         lock.release()
         if home.is_dir() and keep and not run.is_empty():
@@ -190,3 +191,25 @@ def unfinished_run(out: Path, key: str, keep: bool = True) -> Iterator[Unfinishe
             shutil.rmtree(run.folder)
             if not any(path.is_dir() for path in home.iterdir()):  # of the same name with other settings
                 shutil.rmtree(home)
+
+
+def _remove(home: Path) -> None:
+    """What says that all was made goes last: ``remove_finished`` removes what a kill leaves."""
+    for folder in filter(Path.is_dir, list(home.iterdir())):
+        shutil.rmtree(folder)
+    shutil.rmtree(home)
+
+
+def remove_finished(folder: Path) -> None:
+    """Remove what belongs to videos of a folder that are whole: of runs that were killed at their very end."""
+    from filelock import FileLock, Timeout
+
+    for home in folder.glob(".*.unfinished"):
+        if not (folder / home.name[1:].removesuffix(".unfinished")).exists():
+            continue
+        try:
+            if (home / ALL_MADE).exists() or not any(path.is_dir() for path in home.iterdir()):
+                with FileLock(home / "lock", timeout=0):
+                    _remove(home)
+        except (Timeout, FileNotFoundError):  # that run is just ending
+            continue

@@ -11,7 +11,7 @@ from ..mmgt.errors import InputError
 from ..mmgt.media import CODECS, check_video_output
 from ..mmgt.poses import POSE_FPS
 from ..mmgt.provenance import digest
-from ..mmgt.unfinished_run import unfinished_run, write_kept_video
+from ..mmgt.unfinished_run import remove_finished, unfinished_run, write_kept_video
 from . import host, sockets, tensors
 
 PREVIEW_SIDE_PX = 1024  # a 12 Mpx photo would take 20 GB for 7 s
@@ -194,6 +194,7 @@ class DecodeVideoToFile(io.ComfyNode):
             for chunk in chain(ready, decoded(vae, latent, first or len(beginning), last)):
                 yield from map(tensors.picture, chunk[:, None])
 
+        remove_finished(path.parent)
         with unfinished_run(path, digest(latent["samples"], beginning), keep=False) as kept:
             num_frames = len(latent["samples"])
             write_kept_video(

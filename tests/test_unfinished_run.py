@@ -13,7 +13,7 @@ from mmgt.mmhaa.masks import EvenMasks
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.sample import DDIM, Video, VideoOptions, VideoRun, sample_latents
 from mmgt.standalone.schedulers import make_scheduler
-from mmgt.unfinished_run import UnfinishedRun, unfinished_run
+from mmgt.unfinished_run import ALL_MADE, UnfinishedRun, remove_finished, unfinished_run
 
 SIZE, NUM_FRAMES, NUM_STEPS = PictureSize(64, 64), 10, 4
 OPTIONS = {"window": 4, "overlap": 1}  # three windows
@@ -155,3 +155,16 @@ def test_what_is_finished_stays_until_all_is(tmp_path):
         with unfinished_run(out, "a") as second:
             assert second is None  # another process is at it
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_was_killed_at_its_very_end_leaves_nothing(tmp_path):
+    """Its video has its name already; another's unfinished run, and one of a name that is taken, stay."""
+    homes = {name: tmp_path / f".{name}.unfinished" for name in ("whole.mp4", "begun.mp4", "taken.mp4", "gone.mp4")}
+    for home in homes.values():
+        (home / "a").mkdir(parents=True)
+    (homes["whole.mp4"] / ALL_MADE).touch()
+    (homes["gone.mp4"] / "a").rmdir()  # killed while it was removed
+    for name in ("whole.mp4", "taken.mp4", "gone.mp4"):
+        (tmp_path / name).touch()
+    remove_finished(tmp_path)
+    assert {name for name, home in homes.items() if home.exists()} == {"begun.mp4", "taken.mp4"}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..unfinished_run import remove_finished
 from .clip import Status
 
 SUFFIX, STATUS = ".mp4", "status"
@@ -37,6 +38,7 @@ class Outputs:
         try:
             if self.is_folder:
                 Path(self.place, STATUS).mkdir(parents=True, exist_ok=True)
+                remove_finished(Path(self.place))
             else:
                 self._files.makedirs(self._root, exist_ok=True)
         except FileExistsError as error:

@@ -27,6 +27,7 @@ from ..smga.load import load_smga
 from ..smga.model import SMGA
 from ..speech.features import SpeechKind
 from ..speech.recording import Recording, as_long_as
+from ..unfinished_run import remove_finished
 from ..weights import in_models
 from ..weights.files import sha256_of
 from ..weights.places import check_found, check_kinds, find_all, is_shipped
@@ -90,7 +91,7 @@ def animate(
     stages; provenance is that of the poses. networks: ``KeptNetworks`` where more runs follow.
     Everything is read and recognised before the first network runs. Raises InputError.
     """
-    check_video_output(out)
+    _check_out(out)
     check_seed(seed)
     picture, sound = _picture(photo), _recording(recording)
     settings.video.size_of(picture)  # a size that cannot be is said first
@@ -177,7 +178,7 @@ def animate_poses(
 
     poses: a sequence, or a video of pose pictures, which goes without masks. All others: see ``animate``.
     """
-    check_video_output(out)
+    _check_out(out)
     check_seed(seed)
     picture, sound = _picture(photo), None if recording is None else _recording(recording)
     settings.size_of(picture)
@@ -230,6 +231,13 @@ def animate_poses(
         progress=progress,
         networks=networks,
     )
+
+
+def _check_out(out: Path) -> None:
+    """Raise InputError if the video cannot be written; a run that was killed when it was leaves nothing beside it."""
+    if out.exists():
+        remove_finished(out.parent)
+    check_video_output(out)
 
 
 def _picture(photo: Path | np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from tiny_clips import MADE, rows_of, write_manifest, write_speech
 
 os.environ.update(MADE)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's workers give way to all others of the machine, else
 
 import psutil
@@ -37,7 +38,7 @@ def main(num_clips: int = 60) -> None:
     folder = Path(os.environ.get("MMGT_KILL_DIR") or tempfile.mkdtemp())
     write_speech(folder / "speech.wav")
     manifest = read_manifest(write_manifest(folder / "m.jsonl", rows_of(num_clips, "speech.wav", 20)), {})
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 0})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 0, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=1, num_gpus=1) for _ in range(2)]
     ray.init(address=cluster.address, log_to_driver=False)
     out, told, killed, began = folder / "out", [], [], time.monotonic()
