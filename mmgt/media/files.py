@@ -25,6 +25,12 @@ def picture_tracks(container: Any) -> list[Any]:
     return [video for video in container.streams.video if not video.disposition & cover]
 
 
+def check_decodable(track: Any, name: str, otherwise: str) -> None:
+    """Raise InputError for a track that FFmpeg has no decoder for: an unknown codec, or damage where it is named."""
+    if track.codec_context is None:
+        raise InputError(f"the {track.type} in {name} is of a kind that cannot be decoded; {otherwise}.")
+
+
 def check_file(path: Path, kind: str, wanted: str) -> None:
     """Raise InputError unless there is a file with something in it. kind, wanted: what it should be, in words."""
     try:

@@ -19,7 +19,7 @@ from ..provenance import boxes, pictures, xmp
 from ..provenance.content_credentials import C2PA_UUID, Credentials, read_credentials, sign
 from ..provenance.record import AIGC_TAG, COMMENT_TAG, RECORD_TAG, SOURCE_TYPES, VOCABULARY, XMP_TAG, Provenance
 from ..provenance.watermark import READ_FRAMES, Detection, find_invisible_mark
-from .files import check_file, import_av, local
+from .files import check_decodable, check_file, import_av, local
 from .pictures import read_picture
 from .reading import VideoStream
 
@@ -238,6 +238,7 @@ def remux(path: Path, out: Path, provenance: Provenance, before: Marks) -> None:
             copies = {}
             for stream in source.streams:
                 if stream.type in ("video", "audio", "subtitle"):
+                    check_decodable(stream, str(path), "give a file that plays")
                     copies[stream] = target.add_stream_from_template(stream)
                     copies[stream].metadata.update(stream.metadata)
             for part in source.demux(*copies):

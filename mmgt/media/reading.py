@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import InputError
-from .files import check_file, import_av, local, picture_tracks
+from .files import check_decodable, check_file, import_av, local, picture_tracks
 
 logger = logging.getLogger("mmgt")
 
@@ -119,6 +119,7 @@ def _read_clock(source: Path | IO[bytes], name: str, otherwise: str) -> _Clock:
             if not picture_tracks(container):
                 raise InputError(f"{name} has no picture in it; {otherwise}.")
             stream = picture_tracks(container)[0]
+            check_decodable(stream, name, otherwise)
             aspect = _pixel_aspect(stream.codec_context.sample_aspect_ratio)
             mean_step_s = 1 / float(stream.average_rate or stream.guessed_rate or 25)
             for packet in container.demux(stream):

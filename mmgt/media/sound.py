@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..speech.recording import Recording, resample, stereo_weights
-from .files import check_file, import_av, local, picture_tracks
+from .files import check_decodable, check_file, import_av, local, picture_tracks
 
 logger = logging.getLogger("mmgt")
 
@@ -181,6 +181,7 @@ def _opened_sound(path: Path) -> Iterator[tuple[Any, Any]]:
         with av.open(local(path)) as container:
             if not container.streams.audio:
                 raise InputError(f"{path} has no sound in it; {SOUND_ADVICE}.")
+            check_decodable(container.streams.audio[0], str(path), SOUND_ADVICE)
             yield container, container.streams.audio[0]
     except av.FFmpegError as error:
         raise InputError(f"{path} cannot be read as sound ({error.strerror}); {SOUND_ADVICE}.") from error

@@ -18,7 +18,7 @@ from ..media import check_output, unfinished_file
 from ..mmhaa.load import build_mmhaa, numbers_of
 from ..smga.load import build_smga
 from ..weights import signatures
-from ..weights.files import Checkpoint, Progress, human_size, open_checkpoint, sha256_of
+from ..weights.files import Checkpoint, Progress, config_of, human_size, open_checkpoint, sha256_of
 from ..weights.signatures import recognise, unwrapped
 from ..weights.strict import read_config
 
@@ -77,7 +77,7 @@ def _checked_config(
     if kind not in (signatures.SMGA, signatures.MMHAA):
         if heads:
             raise InputError(f"{checkpoint.path} is {kind}; numbers of heads are for SMGA and the video network only.")
-        return json.loads(checkpoint.metadata.get("config", "{}"))
+        return config_of(checkpoint)
     config = read_config(checkpoint, heads)
     shapes = {key: tensor.to("meta") for key, tensor in tensors.items()}
     if kind == signatures.SMGA:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..mmhaa.pictures import CLIP_PX, photo_for_clip
 from ..weights import load_strictly, open_checkpoint, recognise
-from ..weights.files import published_config, weights_file
+from ..weights.files import config_number, published_config, weights_file
 
 IMAGE_ENCODER_ADVICE = "take image_encoder of sd-image-variations-diffusers (CLIP ViT-L/14)"
 HEAD_WIDTH = 64  # of CLIP's vision transformers, so ViT-L/14 has 16 heads
@@ -44,8 +44,9 @@ def load_image_encoder(path: Path) -> Any:
             f"{checkpoint.path} is a CLIP image encoder for pictures of {sizes['image_size']} px, but MM-HAA was "
             f"trained with one for {CLIP_PX} px; {IMAGE_ENCODER_ADVICE}."
         )
-    num_heads = published_config(checkpoint).get("num_attention_heads", max(1, sizes["hidden_size"] // HEAD_WIDTH))
-    config = CLIPVisionConfig(**sizes, num_attention_heads=int(num_heads), hidden_act="quick_gelu", layer_norm_eps=1e-5)
+    published, usual = published_config(checkpoint), max(1, sizes["hidden_size"] // HEAD_WIDTH)
+    num_heads = config_number(checkpoint, published, "num_attention_heads", usual)
+    config = CLIPVisionConfig(**sizes, num_attention_heads=num_heads, hidden_act="quick_gelu", layer_norm_eps=1e-5)
     with torch.device("meta"):
         encoder = CLIPVisionModelWithProjection(config)
     load_strictly(encoder, tensors, str(checkpoint.path))

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..mmhaa.pictures import LATENT_PX
 from ..weights import load_strictly, open_checkpoint, recognise
-from ..weights.files import published_config, weights_file
+from ..weights.files import config_number, published_config, weights_file
 from .schedulers import import_diffusers
 from .tiny_vae import is_taesd, is_tiny, load_tiny_vae
 
@@ -48,9 +48,10 @@ def load_vae(path: Path, dtype: torch.dtype | None = None) -> Any:
             f"{checkpoint.path} is a VAE of another model ({latent_channels} latent channels, cells of "
             f"{2 ** (len(widths) - 1)} px; Stable Diffusion 1.5 has 4 and {LATENT_PX}); {VAE_ADVICE}."
         )
-    num_groups = published_config(checkpoint).get("norm_num_groups", math.gcd(NUM_GROUPS, *widths))
+    config = published_config(checkpoint)
+    num_groups = config_number(checkpoint, config, "norm_num_groups", math.gcd(NUM_GROUPS, *widths))
     with torch.device("meta"):
-        vae = import_diffusers("AutoencoderKL")(norm_num_groups=int(num_groups), **sizes)
+        vae = import_diffusers("AutoencoderKL")(norm_num_groups=num_groups, **sizes)
     if dtype is not None:  # here, because diffusers' own .to(dtype) warns
         tensors = {key: value.to(dtype) for key, value in tensors.items()}
     load_strictly(vae, tensors, str(checkpoint.path))

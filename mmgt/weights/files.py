@@ -155,14 +155,39 @@ def weights_file(path: Path) -> Path:
     return next((path / name for name in FOLDER_FILES if (path / name).is_file()), path / FOLDER_FILES[0])
 
 
+def config_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The metadata's ``config``, an object of JSON; empty where there is none. Raises InputError for anything else."""
+    return _json_object(checkpoint.metadata.get("config", "{}"), f"the config in {checkpoint.path}'s metadata")
+
+
+def config_number(checkpoint: Checkpoint, config: Mapping[str, Any], name: str, otherwise: Any) -> Any:
+    """A whole number of 1 and more of a config; otherwise where it has none. Raises InputError for anything else."""
+    value = config.get(name)
+    if value is None:
+        return otherwise
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(
+            f"the config of {checkpoint.path} says {name} is {str(value)[:60]!r}; it must be a whole number from 1 on."
+        )
+    return value
+
+
+def _json_object(text: str, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name} is {text[:60]!r}; it must be a JSON object of names and numbers.") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{name} is {text[:60]!r}; it must be a JSON object of names and numbers.")
+    return value
+
+
 def published_config(checkpoint: Checkpoint) -> dict[str, Any]:
     """What tensors cannot show: ``config`` (JSON) in the file's metadata, else config.json of the model's folder."""
-    if "config" in checkpoint.metadata:
-        return json.loads(checkpoint.metadata["config"])
     beside = checkpoint.path.with_name("config.json")
-    if checkpoint.path.name in FOLDER_FILES and beside.is_file():
-        return json.loads(beside.read_text(encoding="utf-8"))
-    return {}
+    if "config" not in checkpoint.metadata and checkpoint.path.name in FOLDER_FILES and beside.is_file():
+        return _json_object(beside.read_text(encoding="utf-8", errors="replace"), str(beside))
+    return config_of(checkpoint)
 
 
 def human_size(num_bytes: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .files import Checkpoint
+from .files import Checkpoint, config_of
 
 _FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 PUBLISHED_NUMBERS = {"num_heads": 8, "motion_heads": 8, "num_groups": 32}  # that no tensor shows
@@ -72,14 +71,13 @@ def read_config(checkpoint: Checkpoint, given: Mapping[str, int] = {}) -> dict[s
 
     given: what overrides the file. Raises InputError if that is no JSON object, or for less than 1 head or group.
     """
-    text = checkpoint.metadata.get("config", "{}")
+    config = {**PUBLISHED_NUMBERS, **config_of(checkpoint), **given}
     try:
-        config = {**PUBLISHED_NUMBERS, **json.loads(text), **given}
         numbers = {name: int(config[name]) for name in PUBLISHED_NUMBERS}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"the config in {checkpoint.path}'s metadata is {text[:60]!r}; it must be a JSON object with whole numbers "
-            f"for {' and '.join(PUBLISHED_NUMBERS)}."
+            f"the config in {checkpoint.path}'s metadata is {str(config)[:60]}; it must be a JSON object with whole "
+            f"numbers for {' and '.join(PUBLISHED_NUMBERS)}."
         ) from error
     if min(numbers.values()) < 1:
         raise InputError(

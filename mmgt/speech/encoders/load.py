@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...weights import Checkpoint, load_strictly, open_checkpoint, recognise
 from ...weights.catalog import WAV2VEC2, WAVLM, advice
-from ...weights.files import published_config
+from ...weights.files import config_number, config_of, published_config
 from ...weights.signatures import HUBERT
 from .keys import from_published
 from .networks import Wav2Vec2, WavLM
@@ -41,7 +40,7 @@ def load_wavlm(path: Path, dtype: torch.dtype = torch.float32) -> WavLM:
     another ``max_distance``.
     """
     checkpoint = open_checkpoint(path, WAVLM_ADVICE)
-    max_distance = int(_config(checkpoint).get("max_distance", MAX_DISTANCE))
+    max_distance = config_number(checkpoint, config_of(checkpoint), "max_distance", MAX_DISTANCE)
     return build_wavlm(checkpoint.tensors, max_distance, str(path), dtype)
 
 
@@ -52,7 +51,9 @@ def load_wav2vec2(path: Path, dtype: torch.dtype = torch.float32) -> Wav2Vec2:
     """
     checkpoint = open_checkpoint(path, WAV2VEC2_ADVICE)
     _check_model_type(checkpoint)
-    return build_wav2vec2(checkpoint.tensors, _config(checkpoint).get("num_heads"), str(path), dtype)
+    return build_wav2vec2(
+        checkpoint.tensors, config_number(checkpoint, config_of(checkpoint), "num_heads", None), str(path), dtype
+    )
 
 
 def _check_model_type(checkpoint: Checkpoint) -> None:
@@ -169,7 +170,3 @@ def _loaded(
         raise InputError(f"{source} is not complete (its sizes cannot be read: {error}); {advice}.") from error
     load_strictly(network, {key: tensor.to(dtype) for key, tensor in state.items()}, source)
     return network.eval().requires_grad_(False)
-
-
-def _config(checkpoint: Checkpoint) -> dict[str, Any]:
-    return json.loads(checkpoint.metadata.get("config", "{}"))
