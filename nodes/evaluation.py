@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,8 +13,12 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..mmgt.errors import InputError
+from ..mmgt.evaluation.networks import NO_NETWORKS, Networks, computes_all, load_networks, network_files
 from ..mmgt.poses import POSE_FPS
+from ..mmgt.weights.catalog import EVALUATION_FOLDER
 from . import host, sockets, tensors
+
+NETWORK_MEMORY_BYTES = 1 << 30  # what I3D takes beside its weights for 16 frames
 
 NUMBERS = {  # output -> the row of the report, whose name may go on with the size, and what it is
     "ssim": ("SSIM whole", "Structural likeness to the reference, whole frame, -1..1; higher is better."),
@@ -35,8 +41,9 @@ class Evaluate(io.ComfyNode):
             node_id="MMGT_Evaluate",
             display_name="MMGT Evaluate",
             category="MMGT/evaluation",
-            description="Numbers of a video, without weights: likeness to a reference, stillness of the background, "
-            "motion, beats, lips against speech. Compare settings and seeds by them. CPU.",
+            description="Numbers of a video: likeness to a reference, stillness of the background, motion, beats, lips "
+            "against speech, without weights; LPIPS, FID, FVD, KVD, LSE-D, LSE-C and FGD through files in "
+            "models/mmgt_eval, where they are. Compare settings and seeds by them.",
             is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="The video's frames. Behind Decode Video, Preview Motion, any batch."),
@@ -68,6 +75,7 @@ class Evaluate(io.ComfyNode):
                     step=0.001,
                     tooltip="Frames per second of image and reference. Everything is measured at 25.",
                 ),
+                networks_input(),
             ],
             outputs=[
                 io.String.Output(display_name="text", tooltip="The table: value, unit, which way is good, meaning."),
@@ -85,20 +93,25 @@ class Evaluate(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, networks=True, **_):
+        return state_of_networks(networks)
+
+    @classmethod
     def execute(
-        cls, image, fps, reference=None, poses=None, reference_poses=None, audio=None, photo=None
+        cls, image, fps, reference=None, poses=None, reference_poses=None, audio=None, photo=None, networks=True
     ) -> io.NodeOutput:
         from ..mmgt.evaluation.pictures import report_pictures, sheet
         from ..mmgt.evaluation.report import report_json, report_text
         from ..mmgt.evaluation.video import evaluate_video
 
         report = evaluate_video(
-            _Batch(image, fps),
-            reference=None if reference is None else _Batch(reference, fps),
+            Batch(image, fps),
+            reference=None if reference is None else Batch(reference, fps),
             recording=None if audio is None else tensors.recording(audio),
             poses=None if poses is None else tensors.poses(poses),
             reference_poses=None if reference_poses is None else tensors.poses(reference_poses),
             photo=None if photo is None else tensors.picture(photo),
+            networks=evaluation_networks() if networks else NO_NETWORKS,
             progress=host.progress(),
         )
         pages = sheet(report_pictures(report))
@@ -111,7 +124,38 @@ class Evaluate(io.ComfyNode):
         return io.NodeOutput(text, plots, report_json(report, {}), *map(float, values), ui=ui.PreviewText(text))
 
 
-class _Batch:
+def networks_input() -> io.Boolean.Input:
+    return io.Boolean.Input(
+        "networks",
+        default=True,
+        optional=True,
+        tooltip="Measure through the files in models/mmgt_eval, too, where they are: LPIPS, FID, FVD, KVD (with a "
+        "reference), LSE-D, LSE-C (with poses and audio), FGD (with reference poses). On the GPU; without one about a "
+        "minute for 3 s of video.",
+    )
+
+
+def _network_files() -> dict[str, Path]:
+    return network_files(map(Path, host.models_named(EVALUATION_FOLDER)))
+
+
+def state_of_networks(wanted: bool) -> str:
+    """Changes when a file of the networks comes, goes or is replaced, for ``fingerprint_inputs``."""
+    stats = {path: path.stat() for path in _network_files().values()} if wanted else {}
+    return "; ".join(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats.items())
+
+
+def evaluation_networks() -> Networks:
+    """Those whose files lie in models/mmgt_eval, on ComfyUI's device for now."""
+    loaded = load_networks(_network_files())
+    patcher = host.managed(loaded.modules)
+    if not len(loaded.modules) or not computes_all(patcher.load_device):
+        return loaded
+    _, device = host.on_device(patcher, NETWORK_MEMORY_BYTES)
+    return replace(loaded, device=device)
+
+
+class Batch:
     """An IMAGE batch as ``evaluate_video`` reads frames: at 25 a second, one by one."""
 
     def __init__(self, images: Tensor, fps: float) -> None:

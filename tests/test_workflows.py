@@ -15,11 +15,9 @@ FOLDER = Path(__file__).parents[1] / "workflows"
 GRAPHS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 SCHEMAS = json.loads((Path(__file__).parent / "comfy" / "schema_snapshot.json").read_text())
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-NOTHING_TO_GET = ("00_start_here", "01_preview_from_speech", "02_preview_from_saved_poses")
-TOO_LARGE = (
-    "11_compare_two_settings",
-    "12_compare_ways_to_poses",
-)  # to be read before one zooms in, where newer pages open templates
+NEWCOMERS = ("00_start_here", "01_preview_from_speech", "02_preview_from_saved_poses")
+NOTHING_TO_GET = (*NEWCOMERS, "13_ablations")
+TOO_LARGE = ("12_compare_ways_to_poses",)  # to be read before one zooms in, where newer pages open templates
 CANVAS = (1536, 922)  # of a window of 1600 x 1000 px
 SIDEBAR = 60  # px on the left, where it lies on the canvas
 NARROWEST = 210  # the page makes a node with widgets as wide, if it is not
@@ -93,7 +91,7 @@ def test_the_whole_graph_opens_where_text_is_drawn(name):
 def test_text_is_drawn_where_the_page_opens_it_as_a_template(name):
     """The page then chooses the zoom itself. The graphs that a newcomer runs first are for a smaller window."""
     left, top, right, bottom = extent({"nodes": GRAPHS[name]["nodes"], "groups": []})
-    wide, high = template_room(1600, 1000) if name in NOTHING_TO_GET[1:] else template_room(1920, 1080)
+    wide, high = template_room(1600, 1000) if name in NEWCOMERS[1:] else template_room(1920, 1080)
     assert right - left <= wide
     assert bottom - top <= high
 
@@ -183,7 +181,7 @@ def test_it_names_nothing_that_a_fresh_comfyui_lacks(name):
 
 
 def test_graphs_with_nothing_to_get_come_first_and_every_graph_has_its_own_picture():
-    assert tuple(GRAPHS)[: len(NOTHING_TO_GET)] == NOTHING_TO_GET
+    assert tuple(GRAPHS)[: len(NEWCOMERS)] == NEWCOMERS
     assert [name[:3] for name in GRAPHS] == [f"{number:02}_" for number in range(len(GRAPHS))]
     pictures = [(FOLDER / f"{name}.jpg").read_bytes() for name in GRAPHS]
     assert all(picture[:2] == b"\xff\xd8" and len(picture) < 100_000 for picture in pictures)

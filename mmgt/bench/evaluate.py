@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..assets import ASTRONAUT, ASTRONAUT_POSE, SPEECH
-from ..evaluation.video import evaluate_video
+from ..evaluation.video import HeldFrames, evaluate_video
 from ..media import read_picture, read_recording
 from ..pose_files import load_poses
 from ..poses import POSE_FPS
@@ -18,16 +18,6 @@ from ..preview import preview_motion
 from ..rhythm import rhythm_poses
 from ..speech.recording import Recording
 from .measure import cpu_seconds, machine
-
-
-class _Held:
-    """Frames in memory, as a video is read."""
-
-    def __init__(self, frames: list[np.ndarray]) -> None:
-        self.frames, self.num_frames = frames, len(frames)
-
-    def __call__(self, frames: Sequence[int]) -> list[np.ndarray]:
-        return [self.frames[t] for t in frames]
 
 
 def bench_evaluate(num_runs: int = 3, num_frames: int = 80) -> dict[str, Any]:
@@ -41,13 +31,13 @@ def bench_evaluate(num_runs: int = 3, num_frames: int = 80) -> dict[str, Any]:
     cv2.setNumThreads(1)
     photo, still, speech = read_picture(ASTRONAUT), load_poses(ASTRONAUT_POSE), read_recording(SPEECH)
     moves = [rhythm_poses(speech, still, seed=seed).frames(0, num_frames) for seed in (0, 1)]
-    video, reference = ([*preview_motion(photo, still, poses)] for poses in moves)
+    video, reference = (np.stack([*preview_motion(photo, still, poses)]) for poses in moves)
 
     def evaluate(num: int) -> None:
         samples = speech.samples[:, : round(speech.rate_hz * num / POSE_FPS)]
         evaluate_video(
-            _Held(video[:num]),
-            reference=_Held(reference[:num]),
+            HeldFrames(video[:num]),
+            reference=HeldFrames(reference[:num]),
             recording=Recording(samples, speech.rate_hz),
             poses=moves[0].frames(0, num),
             reference_poses=moves[1].frames(0, num),

@@ -40,13 +40,11 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..evaluation.lpips import BACKBONE, HEADS
     from ..evaluation.pose_autoencoder import FILE
-    from ..standalone.evaluate_files import EvaluationFiles, evaluate_folder, evaluate_to_files, found
+    from ..standalone.evaluate_files import EvaluationFiles, evaluate_folder, evaluate_to_files, found_networks
 
-    fgd = args.fgd or (found(FILE, args.models) if args.ref_poses else None)
-    lpips = [found(name, args.models) if args.ref else None for name in (BACKBONE, HEADS)]
-    files = EvaluationFiles(args.pred, args.ref, args.audio, args.poses, args.ref_poses, args.image, fgd, *lpips)
+    networks = found_networks(args.models) | ({} if args.fgd is None else {FILE: args.fgd})
+    files = EvaluationFiles(args.pred, args.ref, args.audio, args.poses, args.ref_poses, args.image, networks)
     if args.pred.is_dir():
         clips, written = evaluate_folder(files, args.out, show_progress)
         print(written[-1].read_text(encoding="utf-8"))

@@ -7,7 +7,6 @@ to about 28 dB: tables made so cannot be compared with these.)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,8 +152,7 @@ class FrameMeasures:
     """Takes the frames of a video one after another, and holds three of them: memory does not grow with the length.
 
     poses: of the video, frame by frame, at any size; without them there are no regions and no background.
-    photo: [H, W, 3] uint8, what the background is compared with; the first frame where there is none. perceptual: LPIPS
-    of two frames of 256x256 px.
+    photo: [H, W, 3] uint8, what the background is compared with; the first frame where there is none.
     PSNR is that of the mean squared error over all frames (as FFmpeg's average), SSIM the mean over them. A region's
     are those of the pixels in its boxes: of its squared errors, and of the whole frame's map of similarity.
     """
@@ -165,9 +163,7 @@ class FrameMeasures:
         width_px: int,
         poses: PoseSequence | None = None,
         photo: np.ndarray | None = None,
-        perceptual: Callable[[np.ndarray, np.ndarray], float] | None = None,
     ) -> None:
-        self._perceptual, self._perceived = perceptual, _Mean()
         self._native = _Size(height_px, width_px, f"{width_px}x{height_px}")
         self._poses, self._with_photo = poses, photo is not None
         self._still: np.ndarray | None = None  # [N, 3] float64: what the background should stay
@@ -205,12 +201,9 @@ class FrameMeasures:
             shift = _mean_colour(frame) - _mean_colour(reference)
             self._colour = shift if self._colour is None else self._colour + shift
             side = PAPER_SIDE_PX
-            if self._perceptual is not None:
-                small = (_scaled(each, side, side) for each in (frame, reference))
-                self._perceived.add(np.array([self._perceptual(*small)]))
             if frame.shape[:2] != (side, side):
                 paper = _Size(side, side, f"{side}x{side}")
-                self._compare(_scaled(frame, side, side), _scaled(reference, side, side), paper)
+                self._compare(scaled(frame, side, side), scaled(reference, side, side), paper)
         if self._background is not None:
             self._watch(frame[self._background].astype(np.float64))
         self._t += 1
@@ -266,13 +259,6 @@ class FrameMeasures:
                 Measured(f"SSIM {region} {label}", similarity.value, similarity.num_frames, "-1..1", "higher",
                          "Wang et al. 2004", f"likeness of structure {said}"),
             ]  # fmt: skip
-        if self._perceived.weight:
-            side = PAPER_SIDE_PX
-            rows.append(
-                Measured(f"LPIPS whole {side}x{side}", self._perceived.value, self._perceived.num_frames, "0 and more",
-                         "lower", "Zhang et al. 2018, AlexNet", "how different the frames look to people from the "
-                         "reference's; 0 for equal ones")
-            )  # fmt: skip
         if self._colour is not None:
             shift = float(np.abs(self._colour).mean() / self._t)
             rows.append(
@@ -331,10 +317,11 @@ def resized(picture: np.ndarray, height_px: int, width_px: int, name: str) -> np
             f"{name} has {width}x{height} px, the evaluated video {width_px}x{height_px} px; they must have the same "
             "aspect: cut one of them to the other's."
         )
-    return _scaled(picture, height_px, width_px)
+    return scaled(picture, height_px, width_px)
 
 
-def _scaled(picture: np.ndarray, height_px: int, width_px: int) -> np.ndarray:
+def scaled(picture: np.ndarray, height_px: int, width_px: int) -> np.ndarray:
+    """A picture [H, W, 3] uint8 at another size: areas' means where it shrinks, else cubic."""
     import cv2
 
     if picture.shape[:2] == (height_px, width_px):

@@ -66,8 +66,10 @@ class LPIPS(nn.Module):
     @torch.no_grad()
     def of_frames(self, frame: np.ndarray, reference: np.ndarray) -> float:
         """[H, W, 3] uint8 twice."""
+        device = self.heads[0].device
         both = (
-            torch.from_numpy(np.array(each)).permute(2, 0, 1)[None].float() / 127.5 - 1 for each in (frame, reference)
+            torch.from_numpy(np.array(each)).to(device).permute(2, 0, 1)[None].float() / 127.5 - 1
+            for each in (frame, reference)
         )
         return float(self(*both))
 

@@ -16,14 +16,15 @@ from ..poses import POSE_FPS, PoseSequence
 from ..poses.skeleton import LEFT_SHOULDER, RIGHT_SHOULDER
 from ..weights.files import open_checkpoint
 from ..weights.strict import load_strictly
+from .distributions import frechet_distance, two_halves
 from .measured import Measured
-from .poses import POINTS, diversity, frechet_distance, shoulder_width_px
+from .poses import POINTS, diversity, shoulder_width_px
 
 CLIP_FRAMES = 80  # the paper's clips: 3.2 s
 NUM_LATENTS = 32  # Yoon et al.
 NUM_NUMBERS = 2 * len(POINTS)
 WIDTH = 64
-FOLDER, FILE = "mmgt_eval", "fgd.safetensors"  # below the models folder
+FILE = "fgd.safetensors"
 ADVICE = f"take the {FILE} that `mmgt train fgd` makes"
 
 
@@ -109,8 +110,7 @@ def latent_measures(latents: np.ndarray, reference: np.ndarray, seed: int = 0) -
     the diversity of both; nothing for fewer than 2 windows, or 4 of the reference."""
     if len(latents) < 2 or len(reference) < 4:
         return []
-    order = np.random.default_rng(seed).permutation(len(reference))
-    halves = reference[order[: len(order) // 2]], reference[order[len(order) // 2 :]]
+    halves = two_halves(reference, seed)
     source = f"Yoon et al. 2020, our auto-encoder, {len(reference)} windows of the reference"
     rows = [
         Measured("FGD", frechet_distance(latents, reference), len(latents), "latents^2", "lower", source,

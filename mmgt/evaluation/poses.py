@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InputError
 from ..poses import PoseSequence, same_aspect
 from ..poses.skeleton import BODY, FACE, LEFT_HAND, LEFT_SHOULDER, LEGS, RIGHT_HAND, RIGHT_SHOULDER
+from .distributions import frechet_distance, two_halves
 from .measured import Measured
 
 HANDS = [*LEFT_HAND, *RIGHT_HAND]
@@ -153,27 +154,6 @@ def diversity(samples: np.ndarray) -> float:
     return float((weights @ np.sort(samples, axis=0)).mean() / (num * (num - 1) / 2))
 
 
-def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Frechet distance (squared, as in FID) of the normal distributions of two sets of samples [N, D] and [M, D].
-
-    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^.5) (Dowson and Landau 1982). Symmetric, 0 or more. Raises InputError for
-    fewer than two samples.
-    """
-    if min(len(first), len(second)) < 2:
-        raise InputError(f"a Frechet distance needs two samples on each side, got {len(first)} and {len(second)}.")
-    roots = [_root(np.cov(samples, rowvar=False).reshape(samples.shape[1], -1)) for samples in (first, second)]
-    # The singular values of the roots' product are the roots of the eigenvalues of C1 C2.
-    shared = np.linalg.svd(roots[0] @ roots[1], compute_uv=False).sum()
-    means = ((first.mean(axis=0) - second.mean(axis=0)) ** 2).sum()
-    return max(0.0, float(means + (roots[0] ** 2).sum() + (roots[1] ** 2).sum() - 2 * shared))
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """The symmetric square root."""
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
-
-
 def principal(reference: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """The samples [N, D], and others, in the reference's first principal components: [N, 32] each.
 
@@ -190,9 +170,7 @@ def pose_frechet(poses: PoseSequence, reference: PoseSequence, seed: int = 0) ->
     reference's frames, drawn by the seed: what equal distributions come to with so few frames."""
     vectors = pose_vectors(reference, poses)
     own, other = principal(*vectors)
-    order = np.random.default_rng(seed).permutation(len(own))
-    halves = own[order[: len(own) // 2]], own[order[len(own) // 2 :]]
-    return frechet_distance(other, own), frechet_distance(*halves)
+    return frechet_distance(other, own), frechet_distance(*two_halves(own, seed))
 
 
 def motion_measures(poses: PoseSequence, reference: PoseSequence | None = None) -> list[Measured]:

@@ -50,11 +50,13 @@ def report_markdown(report: Report, inputs: Mapping[str, str], pictures: Sequenc
 
 
 def report_text(report: Report) -> str:
-    """What stands out, a line for each number, and the notes, without Markdown."""
+    """What stands out, a line for each number with all of ``Measured``, and the notes, without Markdown."""
     lines = [f"! {sentence}" for sentence in report.alarms.values()]
     for row in report.rows:
         unit = "" if ".." in row.unit else f" {row.unit}"
-        lines.append(f"{row.name}: {row.value:.4g}{unit} ({GOOD[row.better]}): {row.meaning}")
+        lines.append(
+            f"{row.name}: {row.value:.4g}{unit} ({GOOD[row.better]}): {row.meaning} [over {row.n}; {row.source}]"
+        )
     return "\n".join([*lines, *(f"- {note}" for note in report.notes)])
 
 

@@ -13,9 +13,10 @@ from ..poses import POSE_FPS, PoseSequence, same_aspect
 from ..speech.recording import Recording
 from .alarms import alarms
 from .frames import FrameMeasures, resized
-from .lpips import LPIPS
 from .measured import Measured
-from .pose_autoencoder import CLIP_FRAMES, PoseAutoencoder, latent_measures, latents_of
+from .network_measures import Features, NetworkMeasures, too_short_notes
+from .networks import NO_NETWORKS, Networks, missing_notes
+from .pose_autoencoder import CLIP_FRAMES, latent_measures, latents_of
 from .poses import frame_errors, motion_measures
 from .series import Series
 from .speech_motion import SpokenMotion, motion_beats, motion_speed, speech_measures
@@ -30,16 +31,27 @@ class Frames(Protocol):
         """The frames of these places, [H, W, 3] uint8 RGB."""
 
 
+class HeldFrames:
+    """Frames that are in memory. frames: [T, H, W, 3] uint8 RGB."""
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self.frames, self.num_frames = frames, len(frames)
+
+    def __call__(self, frames: Sequence[int]) -> list[np.ndarray]:
+        return [self.frames[t] for t in frames]
+
+
 @dataclass(frozen=True)
 class Report:
     """rows: the numbers. notes: one sentence for each rule that was applied and each number that could not be had.
 
-    series: the same frame by frame, for pictures.
+    series: the same frame by frame, for pictures. features: what FID and FVD are distances of.
     """
 
     rows: tuple[Measured, ...]
     notes: tuple[str, ...]
     series: Series = field(default_factory=Series)
+    features: Features = field(default_factory=dict)
 
     @property
     def alarms(self) -> dict[str, str]:
@@ -56,15 +68,14 @@ def evaluate_video(
     reference_poses: PoseSequence | None = None,
     photo: np.ndarray | None = None,
     sound_offset_s: float | None = None,
-    pose_autoencoder: PoseAutoencoder | None = None,
-    lpips: LPIPS | None = None,
+    networks: Networks = NO_NETWORKS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """All numbers that the inputs allow, frame by frame at 25 a second; memory does not grow with the video's length.
 
     poses, reference_poses: of the video and of the reference, at any rate. photo: [H, W, 3] uint8, what the background
-    should stay like. sound_offset_s: by how much the file's own sound begins behind its picture. pose_autoencoder,
-    lpips: what FGD and LPIPS are measured with. What is longer is cut to the shorter, a reference of another size is
+    should stay like. sound_offset_s: by how much the file's own sound begins behind its picture. networks: those of
+    others that some numbers are measured through. What is longer is cut to the shorter, a reference of another size is
     resized to the video's; each is a note. progress(frame, num_frames). Raises InputError for pictures and poses of
     another aspect than the video, and where there is nothing to compare with.
     """
@@ -94,22 +105,24 @@ def evaluate_video(
     rows = list(motion_measures(poses, reference_poses)) if poses is not None else []  # which may refuse the poses
     if poses is not None and reference_poses is not None:
         _compared("Poses", {"the poses": poses.num_frames, "the reference poses": reference_poses.num_frames}, notes)
-        if pose_autoencoder is not None:
-            of_video, of_reference = (latents_of(pose_autoencoder, each) for each in (poses, reference_poses))
+        if networks.pose_autoencoder is not None:
+            of_video, of_reference = (latents_of(networks.pose_autoencoder, each) for each in (poses, reference_poses))
             gestures = latent_measures(of_video, of_reference)
             rows += gestures
             if not gestures:
                 notes.append(f"FGD needs clips of {CLIP_FRAMES + 3} frames or more: no FGD.")
-    frames = FrameMeasures(height, width, poses, photo, None if lpips is None else lpips.of_frames)
+    frames = FrameMeasures(height, width, poses, photo)
+    perceived = NetworkMeasures(networks, height, width, poses)
     for t in range(num_frames):
         own = resized(video([t])[0], height, width, "a later frame of the video")
         other = None
         if reference is not None:
             other = resized(reference([t])[0], height, width, "a later frame of the reference video")
         frames.add(own, other)
+        perceived.add(own, other)
         if progress is not None:
             progress(t + 1, num_frames)
-    rows = [*frames.measured(), *rows]
+    rows = [*frames.measured(), *perceived.measured(recording), *rows]
     series = frames.series()
     if poses is not None:
         series = replace(series, speed=motion_speed(poses), motion_beats=motion_beats(poses))
@@ -133,7 +146,10 @@ def evaluate_video(
             if spoken.is_silent:
                 notes.append("Nobody speaks in the sound: nothing of beats and lips but the opening in silence.")
     notes += _missing(frames, reference, recording, poses, reference_poses)
-    return Report(tuple(rows), tuple(notes), series)
+    given = {"reference": reference is not None, "poses": poses is not None, "sound": recording is not None}
+    given["reference_poses"] = reference_poses is not None
+    notes += [*missing_notes(networks, given), *too_short_notes(networks, given, rows)]
+    return Report(tuple(rows), tuple(notes), series, perceived.features())
 
 
 def _check_aspect(poses: PoseSequence, height: int, width: int) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -12,10 +13,11 @@ from typing import TypeVar
 import numpy as np
 
 from ..errors import InputError
-from ..evaluation.lpips import BACKBONE, HEADS, load_lpips
 from ..evaluation.measured import Measured
+from ..evaluation.network_measures import Features, feature_measures
+from ..evaluation.networks import NO_NETWORKS, Networks, computes_all, load_networks, network_files
 from ..evaluation.pictures import report_pictures
-from ..evaluation.pose_autoencoder import FILE, FOLDER, latent_measures, latents_of, load_pose_autoencoder
+from ..evaluation.pose_autoencoder import latent_measures, latents_of
 from ..evaluation.report import report_csv, report_json, report_markdown
 from ..evaluation.summary import SUMMARY_FORMAT, Clip, summary_csv, summary_json, summary_markdown
 from ..evaluation.video import Report, evaluate_video
@@ -24,7 +26,9 @@ from ..media.sound import sound_offset_s
 from ..output_files import check_distinct
 from ..pose_files import load_poses
 from ..poses import POSE_FPS
+from ..weights.catalog import EVALUATION_FOLDER
 from ..weights.places import in_models
+from .devices import choose_device
 
 TEXTS = (".json", ".csv", ".md")
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
@@ -41,7 +45,7 @@ T = TypeVar("T")
 class EvaluationFiles:
     """What is evaluated, and what it is compared with; each a file, or each a folder of files by the same names.
 
-    fgd: the auto-encoder of poses; backbone, heads: AlexNet and LPIPS's heads; each one file for all.
+    networks: file name -> path, as of ``evaluation.networks.network_files``; one for all videos.
     """
 
     video: Path
@@ -50,30 +54,38 @@ class EvaluationFiles:
     poses: Path | None = None
     reference_poses: Path | None = None
     photo: Path | None = None
-    fgd: Path | None = None
-    backbone: Path | None = None
-    heads: Path | None = None
+    networks: Mapping[str, Path] = field(default_factory=dict)
+
+    def paths(self) -> dict[str, Path]:
+        """What was given, by its name."""
+        given = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "networks"}
+        return {**{name: path for name, path in given.items() if path is not None}, **self.networks}
 
     def named(self) -> dict[str, str]:
         """What was given, for people."""
-        given = {field.name.replace("_", " "): getattr(self, field.name) for field in fields(self)}
-        return {name: str(path) for name, path in given.items() if path is not None}
+        return {name.replace("_", " ") if name not in self.networks else name: str(path)
+                for name, path in self.paths().items()}  # fmt: skip
 
     def stamp(self) -> dict[str, list[int]]:
         """Size and time of each file: whether a report is of these."""
-        paths = {name: path.stat() for name, path in asdict(self).items() if path is not None}
-        return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in paths.items()}
+        stats = {name: path.stat() for name, path in self.paths().items()}
+        return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
-def found(name: str, models: Path | None) -> Path | None:
-    """A file of ``mmgt_eval`` in a models folder, as of ``weights.places.in_models``, if it is there."""
-    candidates = (folder / name for folder in in_models(models)(FOLDER))
-    return next((path for path in candidates if path.is_file()), None)
+def found_networks(models: Path | None) -> dict[str, Path]:
+    """The files of ``mmgt_eval`` in a models folder, as of ``weights.places.in_models``."""
+    return network_files(in_models(models)(EVALUATION_FOLDER))
 
 
-def evaluate_files(files: EvaluationFiles, progress: Progress | None = None) -> Report:
-    """All files are opened before the first frame is measured. Raises InputError."""
-    report = evaluate_video(
+def loaded(found: Mapping[str, Path]) -> Networks:
+    """The networks of ``found_networks``, on a GPU where one is that runs them. Raises InputError."""
+    device = choose_device()
+    return load_networks(found, device if computes_all(device) else NO_NETWORKS.device) if found else NO_NETWORKS
+
+
+def evaluate_files(files: EvaluationFiles, networks: Networks, progress: Progress | None = None) -> Report:
+    """All files are opened before the first frame is measured. networks: of ``loaded``. Raises InputError."""
+    return evaluate_video(
         VideoReader(files.video, POSE_FPS),
         reference=_read(partial(VideoReader, fps=POSE_FPS), files.reference),
         recording=_read(read_recording, files.sound),
@@ -81,16 +93,9 @@ def evaluate_files(files: EvaluationFiles, progress: Progress | None = None) -> 
         reference_poses=_read(load_poses, files.reference_poses),
         photo=_read(read_picture, files.photo),
         sound_offset_s=sound_offset_s(files.video),
-        pose_autoencoder=_read(load_pose_autoencoder, files.fgd),
-        lpips=None if files.backbone is None or files.heads is None else load_lpips(files.backbone, files.heads),
+        networks=networks,
         progress=progress,
     )
-    missing = []
-    if files.reference_poses is not None and files.fgd is None:
-        missing.append(f"No {FILE} of `mmgt train fgd` in models/{FOLDER}: no FGD.")
-    if files.reference is not None and None in (files.backbone, files.heads):
-        missing.append(f"No {BACKBONE} and {HEADS} in models/{FOLDER}: no LPIPS.")
-    return replace(report, notes=(*report.notes, *missing))
 
 
 def _read(read: Callable[[Path], T], path: Path | None) -> T | None:
@@ -104,13 +109,20 @@ def report_paths(out: Path) -> list[Path]:
     return [out.with_name(name) for name in names]
 
 
-def evaluate_to_files(files: EvaluationFiles, out: Path, progress: Progress | None = None) -> tuple[Report, list[Path]]:
-    """Measure one video and write its report, as a whole or not at all. Raises InputError."""
+def evaluate_to_files(
+    files: EvaluationFiles,
+    out: Path,
+    progress: Progress | None = None,
+    networks: Networks | None = None,
+    features: Path | None = None,
+) -> tuple[Report, list[Path]]:
+    """Measure one video and write its report, as a whole or not at all; to ``features`` what FID and FVD of a folder
+    are taken of, where there are any. networks: of ``loaded``, which is called without. Raises InputError."""
     paths = report_paths(out)
-    for path in paths:
+    for path in (*paths, *([] if features is None else [features])):
         check_output(path)
     check_distinct((*paths, files.video))
-    report = evaluate_files(files, progress)
+    report = evaluate_files(files, loaded(files.networks) if networks is None else networks, progress)
     drawn = report_pictures(report)
     pictures = [drawn.get(name) for name in PICTURES]
     written = []
@@ -122,6 +134,10 @@ def evaluate_to_files(files: EvaluationFiles, out: Path, progress: Progress | No
                 wrote(path)
                 written.append(path)
         named, shown = files.named(), [path.name for path in written]
+        if features is not None and report.features:
+            with unfinished_file(features) as unfinished, unfinished.open("wb") as file:
+                np.savez(file, **report.features)  # type: ignore[arg-type]  # names of numbers, not of its options
+            wrote(features)
         texts = report_json(report, named, files.stamp()), report_csv(report), report_markdown(report, named, shown)
         for path, text in reversed([*zip(paths, texts, strict=False)]):
             with unfinished_file(path) as unfinished:
@@ -138,7 +154,6 @@ def files_of_folders(folders: EvaluationFiles) -> Iterator[tuple[str, Evaluation
     """
     endings = {"reference": VIDEOS, "sound": SOUNDS, "poses": (".json",), "reference_poses": (".json",)}
     endings["photo"] = PHOTOS
-    shared = {"fgd": folders.fgd, "backbone": folders.backbone, "heads": folders.heads}
     videos = sorted(path for path in folders.video.iterdir() if path.suffix.lower() in VIDEOS and path.is_file())
     if not videos:
         raise InputError(f"there is no video in {folders.video}; give a folder with {', '.join(VIDEOS)} files.")
@@ -148,7 +163,7 @@ def files_of_folders(folders: EvaluationFiles) -> Iterator[tuple[str, Evaluation
         taken.add(name)
         try:
             given = {kind: _of_name(getattr(folders, kind), video, kind, endings[kind]) for kind in endings}
-            yield name, EvaluationFiles(video, **given, **shared)
+            yield name, EvaluationFiles(video, **given, networks=folders.networks)
         except InputError as error:
             yield name, error
 
@@ -180,9 +195,10 @@ def evaluate_folder(
     for path in summaries:
         if path.exists() and not is_ours:
             raise InputError(f"{path} is there, and of no earlier run; choose another folder for --out.")
+    networks = loaded(folders.networks)
     out.mkdir(exist_ok=True)
-    clips = [evaluate_clip(name, files, out, progress) for name, files in work]
-    together, named = _together(work, clips), folders.named()
+    clips = [evaluate_clip(name, files, out, progress, networks, keep_features=True) for name, files in work]
+    together, named = _together(work, clips, out, networks), folders.named()
     texts = (
         summary_json(clips, named, together),
         summary_csv(clips, together),
@@ -195,20 +211,40 @@ def evaluate_folder(
     return clips, summaries
 
 
-def _together(work: Sequence[tuple[str, EvaluationFiles | InputError]], clips: Sequence[Clip]) -> list[Measured]:
-    """FGD and diversity of the gestures of all clips that could be measured."""
+def _together(
+    work: Sequence[tuple[str, EvaluationFiles | InputError]], clips: Sequence[Clip], out: Path, networks: Networks
+) -> list[Measured]:
+    """FGD and diversity of the gestures, FID, FVD and KVD of the frames of all clips that could be measured."""
     measured = {clip.name for clip in clips if not clip.error}
-    network, latents, others = None, [], []
+    latents, others = [], []
+    features: dict[str, list[np.ndarray]] = {}
     for name, files in work:
-        if isinstance(files, InputError) or None in (files.fgd, files.poses, files.reference_poses):
+        if isinstance(files, InputError) or name not in measured:
             continue
-        if name in measured:
-            network = network or _read(load_pose_autoencoder, files.fgd)
-            poses, other = (_read(load_poses, path) for path in (files.poses, files.reference_poses))
-            if network is not None and poses is not None and other is not None:
-                latents.append(latents_of(network, poses, TOGETHER_STRIDE))
-                others.append(latents_of(network, other, TOGETHER_STRIDE))
-    return latent_measures(np.concatenate(latents), np.concatenate(others)) if latents else []
+        poses, other = (_read(load_poses, path) for path in (files.poses, files.reference_poses))
+        if networks.pose_autoencoder is not None and poses is not None and other is not None:
+            latents.append(latents_of(networks.pose_autoencoder, poses, TOGETHER_STRIDE))
+            others.append(latents_of(networks.pose_autoencoder, other, TOGETHER_STRIDE))
+        for key, samples in _kept_features(features_path(out, name)).items():
+            features.setdefault(key, []).append(samples)
+    rows = latent_measures(np.concatenate(latents), np.concatenate(others)) if latents else []
+    return [*rows, *feature_measures({key: np.concatenate(samples) for key, samples in features.items()})]
+
+
+def features_path(out: Path, name: str) -> Path:
+    """Where the features of a folder's video are kept, so that a run goes on without measuring it again."""
+    return out / f"{name}_features.npz"
+
+
+def _kept_features(path: Path) -> Features:
+    if not path.is_file():
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return dict(kept)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        report = path.name.replace("_features.npz", ".*")
+        raise InputError(f"{path} cannot be read ({error}); remove it and the report {report} beside it.") from error
 
 
 def _is_summary(path: Path) -> bool:
@@ -220,9 +256,17 @@ def _is_summary(path: Path) -> bool:
 
 
 def evaluate_clip(
-    name: str, files: EvaluationFiles | InputError, out: Path, progress: Callable[[str], Progress] | None
+    name: str,
+    files: EvaluationFiles | InputError,
+    out: Path,
+    progress: Callable[[str], Progress] | None,
+    networks: Networks | None = None,
+    keep_features: bool = False,
 ) -> Clip:
-    """One video's report in the folder ``out``, or the earlier one of the same files; what is wrong is in the Clip."""
+    """One video's report in the folder ``out``, or the earlier one of the same files; what is wrong is in the Clip.
+
+    networks: of ``loaded``, which is called without. keep_features: for FID and FVD of all videos together.
+    """
     if isinstance(files, InputError):
         return Clip(name, error=str(files))
     place = out / name
@@ -232,7 +276,8 @@ def evaluate_clip(
             return Clip.of_json(name, done)
         if name == SUMMARY:
             raise InputError(f"the reports' summary takes the name {SUMMARY}; rename the video.")
-        report, _ = evaluate_to_files(files, place, progress and progress(name))
+        features = features_path(out, name) if keep_features else None
+        report, _ = evaluate_to_files(files, place, progress and progress(name), networks, features)
     except (InputError, OSError) as error:
         return Clip(name, error=str(error))
     return Clip(name, report.rows, tuple(report.alarms.values()))

@@ -13,6 +13,7 @@ from . import signatures
 
 HUB = "https://huggingface.co"
 OUR_FOLDER = "mmgt"  # of the models folder: where files lie that no other pack reads
+EVALUATION_FOLDER = "mmgt_eval"  # likewise: where users place what numbers are measured through
 AUTHORS_HUB = "addtime/MMGT_pretrained"  # named by the authors' page; its layout is taken from their config, not seen
 
 

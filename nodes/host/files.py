@@ -9,7 +9,7 @@ import folder_paths
 
 from ...mmgt.assets import MODELS
 from ...mmgt.errors import InputError
-from ...mmgt.weights.catalog import CATALOG, OUR_FOLDER, WeightFile, advice, missing_sentence
+from ...mmgt.weights.catalog import CATALOG, EVALUATION_FOLDER, OUR_FOLDER, WeightFile, advice, missing_sentence
 from ...mmgt.weights.files import CHECKPOINT_SUFFIXES, check_file
 from ...mmgt.weights.places import find, is_shipped, places, shipped
 
@@ -18,9 +18,10 @@ REFRESH = "Then press R to refresh the lists."
 
 
 def register_model_folders() -> None:
-    """Make models/mmgt known, beside whatever extra_model_paths.yaml named it for; then the folders of the small
-    networks that are shipped, of which core's VAE Loader reads one."""
-    folder_paths.add_model_folder_path(OUR_FOLDER, os.path.join(folder_paths.models_dir, OUR_FOLDER))
+    """Make models/mmgt and models/mmgt_eval known, beside whatever extra_model_paths.yaml named them for; then the
+    folders of the small networks that are shipped, of which core's VAE Loader reads one."""
+    for name in (OUR_FOLDER, EVALUATION_FOLDER):
+        folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
     for folder in {file.folder for file in CATALOG if shipped(file)}:
         folder_paths.add_model_folder_path(folder, str(MODELS / folder))
 

@@ -139,6 +139,12 @@ def _evaluated(which: str, **more: str) -> Node:
     return Node(f"{which}_numbers", "MMGT_Evaluate", given | more, width=280, picture=300)
 
 
+def _ablations() -> Node:
+    given = {"model": "mmhaa", "vae": "vae", "image": PHOTO, "poses": "gestures", "speech": "features"}
+    given |= {"audio": SPEECH, "driving_poses": "other"}
+    return Node("ablations", "MMGT_Ablations", given, {"preset": "small"}, width=280, picture=300)
+
+
 def _beside() -> Node:
     given = {"image1": "a_pictures.image", "image2": "b_pictures.image"}
     return Node("beside", "ImageStitch", given)
@@ -711,13 +717,11 @@ GRAPHS = {
         f"{OWN}\n\n"
         "**Files** (the page offers what is missing when the graph opens)\n{files}\n\n"
         f"{AUTHORS_NOTE} {WITHOUT_DWPOSE}\n\n"
-        "*MMGT Evaluate* shows a table on itself: value, which way is good, what it means; lines with `!` say what is "
-        "plainly wrong. B is measured against A as its reference: SSIM 1 means that the setting changes nothing. A "
-        "real video of the speaker as *reference* says which of both is nearer. The charts show errors over time, "
-        "motion against speech, where it moves, and the worst frames.",
+        "*MMGT Evaluate* shows a table on itself; lines with `!` say what is plainly wrong. B is measured against A: "
+        "SSIM 1 means that the setting changes nothing. A real video as *reference* says which of both is nearer.",
         [
             *before(NO_WAVLM, smga=False),
-            [Group("5 Poses", [RHYTHM]), Group("6 MM-HAA files", LOADERS)],
+            [Group("5 MM-HAA files", LOADERS), Group("6 Poses", [RHYTHM])],
             [
                 Group("7 Setting A", [mmhaa("gestures", key="a")], GREEN),
             ],
@@ -735,11 +739,51 @@ GRAPHS = {
             [
                 Group("12 Numbers of B", [_evaluated("b", reference="a_pictures.image")], GREEN),
                 Group("14 Video", [_beside_video()], GREEN),
-                Group("Charts of A", [Node("a_charts", "PreviewImage", {"images": "a_numbers.plots"}, picture=140)]),
             ],
             [
                 Group("15 Video file", [save_video("beside_video", "video/mmgt_compared")], GREEN),
-                Group("Charts of B", [Node("b_charts", "PreviewImage", {"images": "b_numbers.plots"}, picture=150)]),
+                Group("Charts of A", [Node("a_charts", "PreviewImage", {"images": "a_numbers.plots"}, picture=100)]),
+                Group("Charts of B", [Node("b_charts", "PreviewImage", {"images": "b_numbers.plots"}, picture=100)]),
+            ],
+        ],
+    ),
+    "13_ablations": Graph(
+        "## The paper's ablations: what motion masks and speech do, side by side, with nothing to download\n\n"
+        "Press **Run**. From one photo, one speech and one seed *MMGT Ablations* makes the video as it is (**full**), "
+        "without motion masks (every branch acts everywhere), with the first frame's masks for all (**still mask**), "
+        "without the speech (**no audio**), and along other poses (**pose-driven**), by the small networks that came "
+        "with this pack: five videos, ten minutes and more on a CPU. The table sets their order beside the paper's.\n\n"
+        "**Pose-driven** wants poses of a real person who says the same: *Load Video* and *DWPose Pose Video* in the "
+        "place of *Rhythm Audio2Pose*, which stands for them here. A real video as *reference* makes the numbers say "
+        "which variant is best; without it they say how little a change changes.\n\n"
+        "**The large networks**: choose their files in the loaders, connect *Load CLIP Vision*, take a wav2vec2 in "
+        "*Load Audio Encoder*, and set the preset to *as set here*.",
+        [
+            [
+                given(example="MMGT_ExamplePresenterAndSpeech"),
+                Group("2 Detect, encode", [detector(files=False), encoder(NO_WAVLM, NO_WAV2VEC2)]),
+            ],
+            [
+                Group("3 The person", [initial_pose()]),
+                Group("4 Encode speech", [encode(SPEECH), replace(LOAD_SMGA, values={"smga": SMALL_SMGA})]),
+            ],
+            [
+                Group("5 SMGA: poses", [replace(SAMPLE_SMGA, values={"guidance": 1.0})]),
+                Group("6 Other poses", [replace(RHYTHM, key="other")]),
+            ],
+            [
+                Group(
+                    "7 Files of MM-HAA",
+                    [
+                        Node("mmhaa", "MMGT_LoadMMHAAModel", values={"mmhaa": SMALL_MMHAA}),
+                        Node("vae", "VAELoader", values={"vae_name": SMALL_VAE}),
+                    ],
+                )
+            ],
+            [Group("8 All variants", [_ablations()], GREEN)],
+            [
+                Group("9 Video file", [save_video("ablations.video", "video/mmgt_ablations")], GREEN),
+                Group("10 Their numbers", [Node("table", "PreviewAny", {"source": "ablations.text"}, picture=280)]),
             ],
         ],
     ),

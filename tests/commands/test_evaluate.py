@@ -9,6 +9,7 @@ from PIL import Image
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.cli import main
+from mmgt.evaluation.networks import NETWORK_FILES
 from mmgt.media import write_video
 from mmgt.pose_files import load_poses, save_poses
 
@@ -46,8 +47,8 @@ def test_all_inputs_make_files_that_agree(folder, capsys):
     assert rows["lip correlation"]["value"] == rows["lip lag"]["value"] == 0  # these lips never move
     assert {"beat alignment (BAS)", "beat consistency (BC)"} <= rows.keys()
     assert data["inputs"]["poses"] == "p.json"
-    assert "No alexnet.pth and lpips_alex.pth in models/mmgt_eval: no LPIPS." in data["notes"]
-    assert "No fgd.safetensors of `mmgt train fgd` in models/mmgt_eval: no FGD." in data["notes"]
+    for files in NETWORK_FILES.values():
+        assert files.missing_note() in data["notes"]
     with open(folder / "report.csv", newline="") as file:
         assert {row["name"] for row in csv.DictReader(file)} == rows.keys()
     table = (folder / "report.md").read_text()

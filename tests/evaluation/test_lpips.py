@@ -7,6 +7,7 @@ from scipy.signal import correlate2d
 
 from mmgt.errors import InputError
 from mmgt.evaluation.lpips import SCALE, SHIFT, load_lpips
+from mmgt.evaluation.networks import Networks
 from mmgt.evaluation.video import evaluate_video
 
 WIDTHS = (4, 5, 6, 5, 3)
@@ -80,7 +81,7 @@ def test_a_report_has_it_where_the_files_are(files):
         def __call__(self, places):
             return [frames(self.seed) for _ in places]
 
-    report = evaluate_video(Held(0), reference=Held(1), lpips=load_lpips(*files[0]))
+    report = evaluate_video(Held(0), reference=Held(1), networks=Networks(lpips=load_lpips(*files[0])))
     row = next(row for row in report.rows if row.name == "LPIPS whole 256x256")
     assert (row.n, row.better) == (2, "lower")
     assert row.value > 0

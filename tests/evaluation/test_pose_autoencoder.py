@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from mmgt.errors import InputError
+from mmgt.evaluation.distributions import frechet_distance
 from mmgt.evaluation.pose_autoencoder import (
     CLIP_FRAMES,
     NUM_NUMBERS,
@@ -17,7 +18,7 @@ from mmgt.evaluation.pose_autoencoder import (
     load_pose_autoencoder,
     pose_clips,
 )
-from mmgt.evaluation.poses import POINTS, frechet_distance
+from mmgt.evaluation.poses import POINTS
 from mmgt.poses.skeleton import LEFT_SHOULDER, RIGHT_SHOULDER
 from mmgt.world.presenter import presenter
 

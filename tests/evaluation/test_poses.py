@@ -14,7 +14,6 @@ from mmgt.evaluation.poses import (
     correct_parameters,
     derivative_error,
     diversity,
-    frechet_distance,
     in_step,
     motion_measures,
     position_error,
@@ -119,29 +118,6 @@ def test_a_person_elsewhere_and_larger_has_the_same_distribution():
     for name in ("pose Frechet distance", "diversity of poses", "range of motion"):
         assert both[1][name] == pytest.approx(both[0][name], rel=1e-3), name
     assert both[1]["position error"] > both[0]["position error"] + 0.1
-
-
-def test_frechet_is_the_closed_form_and_symmetric():
-    draw = np.random.default_rng(0)
-    samples = draw.normal(size=(500, 6))
-    samples -= samples.mean(axis=0)
-    white = samples @ np.linalg.inv(np.linalg.cholesky(np.cov(samples, rowvar=False))).T  # mean 0, covariance 1
-    scales, middle = np.array([0.5, 1, 2, 3, 0.1, 0]), np.arange(6) / 3
-    turned = np.linalg.qr(draw.normal(size=(6, 6)))[0]
-    first, second = white @ turned, (scales * white + middle) @ turned
-    expected = (middle**2).sum() + ((scales - 1) ** 2).sum()
-    assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-9)
-    assert frechet_distance(second, first) == pytest.approx(expected, rel=1e-9)
-    assert frechet_distance(first, first) == pytest.approx(0, abs=1e-9)
-    # not diagonal together: against scipy's matrix root
-    from scipy.linalg import sqrtm
-
-    mixed = white @ draw.normal(size=(6, 6)) + 1
-    c1, c2 = np.cov(second, rowvar=False), np.cov(mixed, rowvar=False)
-    by_root = ((second.mean(0) - mixed.mean(0)) ** 2).sum() + np.trace(c1 + c2 - 2 * sqrtm(c1 @ c2).real)
-    assert frechet_distance(second, mixed) == pytest.approx(by_root, rel=1e-5)
-    with pytest.raises(InputError, match="two samples"):
-        frechet_distance(first[:1], second)
 
 
 def test_principal_components_keep_what_varies_most():
