@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
+from ..training.smga_ablations import SMGA_ABLATIONS
 from .stage_one import add_stage_one_options, given_pose, pose_settings_of
 from .terminal import Commands, show_progress
 from .video_options import add_video_options, video_settings_of
@@ -26,9 +27,9 @@ def add_parser(commands: Commands) -> None:
     ablate.add_argument("--driving", type=Path, metavar="D.json", help=driving)
     real = "the real video (default: all others are compared with full)"
     ablate.add_argument("--ref", type=Path, metavar="VIDEO", help=real)
-    trained = "one more row: the networks of this models folder; again for more. The paper's names: one branch, no " \
-        "FiLM, no face loss"  # fmt: skip
-    ablate.add_argument("--trained", action="append", default=[], metavar="NAME=DIR", help=trained)
+    trained = "one more row: an SMGA that was trained otherwise, or all networks of a models folder; again for more. " \
+        f"The paper's names: {', '.join([*SMGA_ABLATIONS][1:])}"  # fmt: skip
+    ablate.add_argument("--trained", action="append", default=[], metavar="NAME=FILE|DIR", help=trained)
     add_stage_one_options(ablate, poses_out=False)
     add_video_options(ablate, out=("DIR", "a new folder for videos, reports and ablation.md"))
     ablate.set_defaults(run=run)
@@ -49,15 +50,17 @@ def run(args: argparse.Namespace) -> None:
         initial_pose=given_pose(args),
         driving=args.driving,
         reference=args.ref,
-        trained=dict(_named_folder(given) for given in args.trained),
+        trained=dict(_named_path(given) for given in args.trained),
         progress=show_progress,
     )
     print((args.out / "ablation.md").read_text(encoding="utf-8"))
     print(f"done: {args.out}")
 
 
-def _named_folder(given: str) -> tuple[str, Path]:
-    name, separator, folder = given.partition("=")
-    if not separator or not folder:
-        raise InputError(f"--trained is '{given}'; give a name and a models folder, like 'no FiLM=models_without'.")
-    return name, Path(folder)
+def _named_path(given: str) -> tuple[str, Path]:
+    name, separator, path = given.partition("=")
+    if not separator or not path:
+        raise InputError(
+            f"--trained is '{given}'; give a name and a file of SMGA, like 'no FiLM=run/smga.safetensors'."
+        )
+    return name, Path(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..training.smga_ablations import SMGA_ABLATIONS
 from . import train_gestures, train_stage_two
 from .terminal import Commands, show_progress
 from .training_run import add_run, gathered, shown, writing
@@ -19,6 +20,12 @@ def add_parser(commands: Commands) -> None:
     smga.add_argument("--heads", type=int, default=8, help="of the network (default: 8)")
     smga.add_argument("--average-decay", type=float, default=0.9999, help="of the weights' average (default: 0.9999)")
     smga.add_argument("--loss", choices=["authors", "paper"], default="authors", help="3 face + all, or 3 face + body")
+    smga.add_argument(
+        "--face-weight",
+        type=float,
+        default=3.0,
+        help="of the face in the loss, beside 1 for the rest (default: 3, as the authors)",
+    )
     smga.add_argument(
         "--lip-weight", type=float, default=0.0, help="of the mouth's shape in the loss (default: 0, as the authors)"
     )
@@ -44,6 +51,13 @@ def add_parser(commands: Commands) -> None:
         "--from-smga", type=Path, metavar="FILE", help="a trained SMGA of the same sizes that a new run goes on from"
     )
     smga.add_argument("--dropout", type=float, default=0.1, help="of what blocks add (default: 0.1, as the authors)")
+    smga.add_argument(
+        "--ablation",
+        choices=list(SMGA_ABLATIONS),
+        default="full",
+        help="a row of the paper's ablations by its name, as `mmgt ablate --trained` takes it, instead of the options "
+        "that it stands for; all others as given",
+    )
     smga.add_argument("--one-branch", action="store_true", help="ablation: face and body pass one branch")
     smga.add_argument("--no-film", action="store_true", help="ablation: no FiLM by speech and diffusion time")
     smga.add_argument(
@@ -101,6 +115,8 @@ def run_smga(args: argparse.Namespace) -> None:
     from ..training.smga_loss import SMGALoss
 
     team = gathered(args)
+    row = SMGA_ABLATIONS[args.ablation]
+    face_weight = args.face_weight if row.face_weight is None else row.face_weight
     settings = SMGATraining(
         seed=args.seed,
         num_steps=args.steps,
@@ -116,11 +132,11 @@ def run_smga(args: argparse.Namespace) -> None:
         warm_up=args.warm_up,
         timesteps=args.timesteps,
         dropout=args.dropout,
-        two_branches=not args.one_branch,
-        film=not args.no_film,
+        two_branches=row.two_branches and not args.one_branch,
+        film=row.film and not args.no_film,
         start_pose=args.start_pose,
         target_offset=int(args.target == "next"),
-        loss=SMGALoss(args.loss, lip_weight=args.lip_weight, gesture_weight=args.gesture_weight),
+        loss=SMGALoss(args.loss, face_weight, lip_weight=args.lip_weight, gesture_weight=args.gesture_weight),
     )
     with shown(args.steps, team) as show:
         train_smga(args.data, args.out, settings, start=args.from_smga, progress=show, team=team, **writing(args))

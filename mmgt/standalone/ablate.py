@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,22 +10,25 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..evaluation.paper_ablation import orderings
-from ..evaluation.report import GOOD, table
+from ..evaluation.ablation import (
+    FULL,
+    NO_AUDIO,
+    NO_MASK,
+    POSE_DRIVEN,
+    STILL_MASK,
+    VARIANTS,
+    ablation_markdown,
+    beside,
+)
 from ..evaluation.summary import Clip, summary_csv, summary_json
 from ..media import VideoReader, check_video_output, unfinished_file, write_video
 from ..pose_files import load_poses, save_poses
 from ..poses import POSE_FPS, PoseSequence
 from ..seeds import check_seed
 from .animate import AnimateSettings, animate, animate_poses, no_progress
-from .evaluate_files import EvaluationFiles, evaluate_clip
+from .evaluate_files import EvaluationFiles, evaluate_clip, found_networks, loaded
 from .video import Progress, VideoSettings
 
-FULL, NO_MASK, STILL_MASK, NO_AUDIO, POSE_DRIVEN = VARIANTS = (
-    *("full", "no motion mask", "still mask", "no audio", "pose-driven"),
-)
-COLUMNS = 3  # of the video of all
-TITLE_PX = 22
 SIDE_BY_SIDE = "side_by_side.mp4"
 
 
@@ -48,9 +50,9 @@ def ablate(
 
     "full" makes poses of the speech and the video; "no motion mask", "still mask" and "no audio" make the video of the
     same poses anew; "pose-driven" that of ``driving``, poses of a real person who says the same (left out without).
-    reference: the real video; without it the others are compared with "full". trained: name -> a models folder whose
-    networks were trained otherwise (``evaluation.paper_ablation.PAPER`` has the paper's names). What ``out`` holds of
-    an earlier run of the same is kept. Raises InputError.
+    reference: the real video; without it the others are compared with "full". trained: name -> an SMGA that was trained
+    otherwise, or a models folder (``evaluation.paper_ablation`` has the paper's names). What ``out`` holds of an
+    earlier run of the same is kept. Raises InputError.
     """
     check_seed(seed)
     if settings.video.masks.motion != "motion":
@@ -60,12 +62,13 @@ def ablate(
         raise InputError(f"a trained row is called '{taken[0]}'; give it a name that is none of {', '.join(VARIANTS)}.")
     out.mkdir(exist_ok=True)
     _check_run(out, {"photo": photo, "recording": recording, "driving": driving}, [settings, seed, str(weights)])
-    clips = []
+    found = found_networks(weights)
+    clips, networks = [], loaded(found)
     made = _videos(photo, recording, out, weights, settings, seed, initial_pose, driving, trained, progress)
     for name, video, poses in made:
         against = reference or (out / f"{FULL}.mp4" if name != FULL else None)
-        files = EvaluationFiles(video, against, recording, poses, driving, photo)
-        clips.append(evaluate_clip(f"{name} report", files, out, progress))
+        files = EvaluationFiles(video, against, recording, poses, driving, photo, found)
+        clips.append(evaluate_clip(f"{name} report", files, out, progress, networks))
     clips = [replace(clip, name=clip.name.removesuffix(" report")) for clip in clips]
     _write_all(clips, out, recording, against_full=reference is None, left_out=() if driving else (POSE_DRIVEN,))
     return clips
@@ -85,12 +88,12 @@ def _videos(
 ) -> Iterator[tuple[str, Path, Path]]:
     """Name, video and poses of each variant, made where they are not there."""
 
-    def spoken(name: str, models: Path | None) -> tuple[str, Path, Path]:
+    def spoken(name: str, models: Path | None, smga: Path | None = None) -> tuple[str, Path, Path]:
         video, poses = out / f"{name}.mp4", out / f"{name}.poses.json"
         if not video.exists():
             poses.unlink(missing_ok=True)  # of a run that was ended before its video
             made = animate(photo, recording, video, models, settings, seed=seed, initial_pose=initial_pose,
-                           progress=progress)  # fmt: skip
+                           progress=progress, smga=smga)  # fmt: skip
             save_poses(made.poses, poses, made.provenance)
         return name, video, poses
 
@@ -110,8 +113,8 @@ def _videos(
             animate_poses(photo, load_poses(poses), video, weights, video_settings, seed=seed, recording=sound,
                           progress=progress)  # fmt: skip
         yield name, video, poses
-    for name, models in trained.items():
-        yield spoken(name, models)
+    for name, path in trained.items():
+        yield spoken(name, path) if path.is_dir() else spoken(name, weights, path)
 
 
 def _check_run(out: Path, files: Mapping[str, Path | None], given: list[object]) -> None:
@@ -147,53 +150,8 @@ def _write_all(clips: Sequence[Clip], out: Path, recording: Path, against_full: 
     write_video(video, side_by_side({clip.name: out / f"{clip.name}.mp4" for clip in clips}), POSE_FPS, recording)
 
 
-def ablation_markdown(clips: Sequence[Clip], against_full: bool, left_out: Sequence[str] = ()) -> str:
-    """The numbers with a column for each variant, the alarms, and both orderings."""
-    names = list(dict.fromkeys(row.name for clip in clips for row in clip.rows))
-    values = {clip.name: {row.name: row for row in clip.rows} for clip in clips}
-    cells = []
-    for name in names:
-        row = next(rows[name] for rows in values.values() if name in rows)
-        shown = [f"{rows[name].value:.4g}" if name in rows else "" for rows in values.values()]
-        cells.append([name, *shown, row.unit, GOOD[row.better], row.meaning])
-    lines = ["# Ablations", "", *table(["Number", *values, "Unit", "Which way is good", "What it means"], cells), ""]
-    if against_full:
-        lines += [f'- No real video was given: the reference of all others is "{FULL}", so likeness says how little a '
-                  "change changes."]  # fmt: skip
-    lines += [f"- Left out: {name}, which needs the poses of a real person (--driving)." for name in left_out]
-    lines += [f"- {clip.name}: {alarm}" for clip in clips for alarm in clip.alarms]
-    lines += [f"- {clip.name} could not be measured: {clip.error}" for clip in clips if clip.error]
-    compared = orderings({clip.name: clip.rows for clip in clips})
-    if compared:
-        head = ["Paper's number", "Its order, best first", "Ours", "Our order, best first", "Pairs that agree"]
-        ordered = [
-            [each.paper_number, ", ".join(each.paper), each.our_number, ", ".join(each.ours),
-             f"{each.agreeing} of {each.num_pairs}"]
-            for each in compared
-        ]  # fmt: skip
-        lines += ["", "## Beside the paper's ordering", "", *table(head, ordered), "",
-                  "The numbers measure the same side of a video, not the same thing; one clip proves no order. The "
-                  "paper's are of 2048 clips and networks trained for each row."]  # fmt: skip
-    return "\n".join([*lines, ""])
-
-
 def side_by_side(videos: Mapping[str, Path]) -> Iterator[np.ndarray]:
     """Frames [H, W, 3] uint8 of videos of one size in rows of three, each under its name; the shortest ends them."""
-    readers = [VideoReader(path, POSE_FPS) for path in videos.values()]
-    num_columns = min(COLUMNS, len(readers))
-    for t in range(min(reader.num_frames for reader in readers)):
-        tiles = [_named(reader([t])[0], name) for name, reader in zip(videos, readers, strict=True)]
-        tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % num_columns)
-        rows = [np.concatenate(tiles[i : i + num_columns], axis=1) for i in range(0, len(tiles), num_columns)]
-        yield np.concatenate(rows)
-
-
-def _named(frame: np.ndarray, name: str) -> np.ndarray:
-    import cv2
-
-    title = np.zeros((TITLE_PX, frame.shape[1], 3), np.uint8)
-    (width, _), _ = cv2.getTextSize(name, cv2.FONT_HERSHEY_SIMPLEX, 1, 1)
-    scale = min(0.5, (frame.shape[1] - 6) / width)
-    place = 3, TITLE_PX - math.ceil(TITLE_PX / 3)
-    cv2.putText(title, name, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
-    return np.concatenate([title, frame])
+    readers = {name: VideoReader(path, POSE_FPS) for name, path in videos.items()}
+    for t in range(min(reader.num_frames for reader in readers.values())):
+        yield beside({name: reader([t])[0] for name, reader in readers.items()})

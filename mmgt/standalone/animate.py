@@ -79,6 +79,7 @@ def animate(
     progress: Progress = no_progress,
     poses_made: Callable[[PoseSequence, Sequence[Score], Provenance], None] | None = None,
     networks: Networks = LET_GO,
+    smga: Path | None = None,
 ) -> Animation:
     """Let the person in a photo speak a recording, which becomes the video's sound. Same inputs and seed, same video.
 
@@ -89,6 +90,7 @@ def animate(
     background_mask [T or 1, H, W] in 0..1 instead of the poses' boxes (see ``drive_video``). progress(label) ->
     progress(step, total), which may raise to cancel. poses_made(poses, scores, provenance) is called between the
     stages; provenance is that of the poses. networks: ``KeptNetworks`` where more runs follow.
+    smga: a file of stage I instead of the models folder's.
     Everything is read and recognised before the first network runs. Raises InputError.
     """
     _check_out(out)
@@ -101,7 +103,7 @@ def animate(
     height, width = picture.shape[:2]
     if initial_pose is not None:
         initial_pose = initial_pose.still_on(height, width, "the initial pose")
-    found, smga = networks(_open_weights, weights, settings.poses.by_rules, device)
+    found, stage_one = networks(_open_weights, weights, settings.poses.by_rules, device, smga)
     files, size = found.files, settings.video.size_of(picture, found.trained_px)
     if initial_pose is None:
         initial_pose = initial_pose_of(networks(_detector, weights), picture)
@@ -118,14 +120,14 @@ def animate(
     encoders = {key: path for key, path in files.items() if key in ("wavlm", "wav2vec2")}
     speech = encode_speech_with(encoders, sound, device, progress("speech"), vocals, networks)
     scores: list[Score] = []
-    if smga is None:
+    if stage_one is None:
         poses = rhythm_poses(sound if vocals is None else vocals, initial_pose, seed=seed)
         logger.info("Rhythm Audio2Pose: %d frames (by rules)", poses.num_frames)
     else:
         poses, scores = sample_smga(
-            smga, speech, initial_pose, settings.poses, seed=seed, device=device, progress=progress("SMGA")
+            stage_one, speech, initial_pose, settings.poses, seed=seed, device=device, progress=progress("SMGA")
         )
-    del smga, sound, vocals  # the video network needs their memory
+    del stage_one, sound, vocals  # the video network needs their memory
     if poses_made is not None:
         poses_made(poses, scores, _of_poses(provenance, settings.poses))
     drive = drive_video(
@@ -278,9 +280,11 @@ def _open_video_weights(models: Path | None, with_speech: bool) -> _Found:
     return _checked(models, find_all(models), (), with_speech)
 
 
-def _open_weights(models: Path | None, by_rules: bool, device: torch.device) -> tuple[_Found, SMGA | None]:
-    """What both stages need, and SMGA itself, which says whether it reads WavLM."""
-    found = find_all(models)
+def _open_weights(
+    models: Path | None, by_rules: bool, device: torch.device, smga_file: Path | None
+) -> tuple[_Found, SMGA | None]:
+    """What both stages need, and SMGA itself, which says whether it reads WavLM. smga_file: instead of the folder's."""
+    found = find_all(models) | ({} if smga_file is None else {"smga": smga_file})
     smga = None if by_rules or "smga" not in found else load_smga(found["smga"], fastest_ops(device))
     stage_one = () if by_rules else ("smga",) if smga is not None and not reads_wavlm(smga) else ("smga", "wavlm")
     without = "" if found.keys() >= {*stage_one} else ", or give --rhythm, which needs no SMGA and no WavLM"

@@ -11,7 +11,9 @@ from tiny_pictures import tiny_clip_state, tiny_vae_state
 
 from mmgt.cli import main
 from mmgt.errors import InputError
+from mmgt.evaluation.paper_ablation import PAPER
 from mmgt.training.loop import tensorboard
+from mmgt.training.smga_ablations import FACE_RATIOS, SMGA_ABLATIONS
 
 SMALLEST = ["--size", "tiny", "--widths", "32", "32", "64", "64", "--side", "64", "--steps", "1", "--batch", "1"]
 
@@ -56,3 +58,37 @@ def test_a_board_that_is_not_installed_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(InputError, match="pip install tensorboard"):
         tensorboard("run")
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("full", (True, True, 3.0)),
+        ("one branch", (False, True, 3.0)),
+        ("no FiLM", (True, False, 3.0)),
+        ("no face loss", (True, True, 0.0)),
+        ("face 1:1", (True, True, 1.0)),
+        ("face 1:4", (True, True, 4.0)),
+    ],
+)
+def test_rows_of_the_papers_ablations_are_trained_by_name(tmp_path, monkeypatch, name, wanted):
+    trained = []
+    monkeypatch.setattr("mmgt.training.smga.train_smga", lambda _data, _out, settings, **_: trained.append(settings))
+    words = [
+        "train",
+        "smga",
+        "--data",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "run"),
+        "--width",
+        "32",
+        "--device",
+        "cpu",
+    ]
+    assert main([*words, "--ablation", name]) == 0
+    (settings,) = trained
+    assert (settings.two_branches, settings.film, settings.loss.face_weight) == wanted
+    assert settings.width == 32
+    assert name in SMGA_ABLATIONS
+    assert name in PAPER or name in FACE_RATIOS

@@ -523,7 +523,8 @@ def test_bad_options_of_stage_one_are_one_sentence(inputs, tmp_path, capsys, mor
 
 
 def test_ablations_are_made_measured_and_resumed(inputs, tmp_path, pose_file, capsys, monkeypatch):
-    out, more = tmp_path / "ablations", {"driving": pose_file, "trained": f"one branch={inputs['weights']}"}
+    smga = inputs["weights"] / "audio2pose_best_model.safetensors"
+    out, more = tmp_path / "ablations", {"driving": pose_file, "trained": f"one branch={smga}"}
     words = {**inputs, "out": out, "poses": ASTRONAUT_POSE, "steps": 1, **more}
     assert run("ablate", words) == 0
     table = capsys.readouterr().out
