@@ -156,12 +156,20 @@ def ddim_step_v(x: Tensor, v: Tensor, now: Tensor | float, later: Tensor | float
 
     The answer takes the place of v, as a long video's latents are large.
     """
+    of_x, of_v = ddim_turn_v(now, later)
+    return v.mul_(of_v).add_(x, alpha=of_x)
+
+
+def ddim_turn_v(now: Tensor | float, later: Tensor | float) -> tuple[float, float]:
+    """What DDIM's step takes of x and of v, from alpha_bar now to later: of_x * x + of_v * v.
+
+    It is later.sqrt() * x0 + (1 - later).sqrt() * epsilon, where x0 = now.sqrt() * x - (1 - now).sqrt() * v and epsilon
+    = now.sqrt() * v + (1 - now).sqrt() * x: a turn in the plane of x and v, so both are 1 and 0 where now is later.
+    """
     now, later = torch.as_tensor(now, dtype=torch.float64), torch.as_tensor(later, dtype=torch.float64)
-    # later.sqrt() * x0 + (1 - later).sqrt() * epsilon, where x0 = now.sqrt() * x - (1 - now).sqrt() * v and
-    # epsilon = now.sqrt() * v + (1 - now).sqrt() * x: a turn in the plane of x and v.
     of_x = (later * now).sqrt() + ((1 - later) * (1 - now)).sqrt()
     of_v = ((1 - later) * now).sqrt() - (later * (1 - now)).sqrt()
-    return v.mul_(of_v.item()).add_(x, alpha=of_x.item())
+    return of_x.item(), of_v.item()
 
 
 SPACINGS = ("linspace", "trailing", "leading")

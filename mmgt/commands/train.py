@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..training.smga_ablations import SMGA_ABLATIONS
-from . import train_gestures, train_stage_two
+from . import train_gestures, train_stage_two, train_student
 from .terminal import Commands, show_progress
 from .training_run import add_run, gathered, shown, writing
 
@@ -108,6 +108,7 @@ def add_parser(commands: Commands) -> None:
     fgd.set_defaults(run=run_fgd)
     train_gestures.add_parsers(train)
     train_stage_two.add_parsers(train)
+    train_student.add_parser(train)
 
 
 def run_smga(args: argparse.Namespace) -> None:

@@ -41,20 +41,76 @@ def add_parsers(train: Commands) -> None:
     prove.set_defaults(run=run_proof)
 
 
-def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
-    from ..mmhaa.masks import ThirdMask
-
-    is_video = name == "video"
+def add_passes(parser: argparse.ArgumentParser) -> None:
+    """What every run of stage II has: coders, what is drawn, and how it is learned."""
     parser.add_argument(
         "--vae", type=Path, metavar="FILE", help="of SD-1.5 (default: none, the colours of 8 px blocks)"
     )
     parser.add_argument(
         "--clip", type=Path, metavar="FILE", help="CLIP's image encoder (default: the network has none)"
     )
+    parser.add_argument("--accumulate", type=int, default=1, metavar="N", help="batches a step (default: 1)")
+    parser.add_argument(
+        "--reference",
+        choices=["random", "first", "clip"],
+        default="random",
+        help="which frame is the photo: a random one, the first of the window, or of the clip",
+    )
+    parser.add_argument(
+        "--windows", type=int, default=0, metavar="N", help="of each clip, drawn once, that are learned (default: all)"
+    )
+    parser.add_argument("--new-people", action="store_true", help="a drawn clip's windows show each another person")
+    parser.add_argument(
+        "--warm-up", type=int, default=0, metavar="N", help="steps in which the rate rises (default: 0)"
+    )
+    parser.add_argument("--cool-down", type=int, default=0, metavar="N", help="steps in which it falls (default: 0)")
+    parser.add_argument("--average-decay", type=float, default=0.0, help="of the weights' average (default: 0, none)")
+    parser.add_argument("--autocast", choices=["no", "bf16", "fp16"], default="no", help="half precision (default: no)")
+    parser.add_argument("--checkpointing", action="store_true", help="less memory for a third more time")
+    parser.add_argument("--eight-bit", action="store_true", help="AdamW's moments in 8 bits, as the authors' process 2")
+
+
+def add_frames(parser: argparse.ArgumentParser) -> None:
+    """Of clips."""
+    parser.add_argument("--frames", type=int, default=12, help="of a clip (default: 12)")
+    parser.add_argument(
+        "--shared-noise",
+        type=float,
+        default=0.0,
+        help="of a clip's noise that its frames have in common (default: 0)",
+    )
+
+
+def passes_of(args: argparse.Namespace) -> dict[str, Any]:
+    """``MMHAATraining``'s part of what ``add_run``, ``add_passes`` and ``add_frames`` have added."""
+    return {
+        "seed": args.seed,
+        "num_steps": args.steps,
+        "batch": args.batch,
+        "accumulate": args.accumulate,
+        "num_frames": getattr(args, "frames", 1),
+        "learning_rate": args.learning_rate,
+        "warm_up": args.warm_up,
+        "cool_down": args.cool_down,
+        "shared_noise": getattr(args, "shared_noise", 0.0),
+        "reference": args.reference,
+        "windows_per_clip": args.windows,
+        "new_people": args.new_people,
+        "average_decay": args.average_decay,
+        "autocast": args.autocast,
+        "checkpointing": args.checkpointing,
+        "eight_bit": args.eight_bit,
+    }
+
+
+def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
+    from ..mmhaa.masks import ThirdMask
+
+    is_video = name == "video"
+    add_passes(parser)
     parser.add_argument("--side", type=int, default=512, metavar="PX", help="of the pictures (default: 512)")
     parser.add_argument("--size", choices=SIZES, default="published", help="of the networks (default: published)")
     parser.add_argument("--widths", type=int, nargs=4, metavar="N", help="of the UNets' levels, instead of --size's")
-    parser.add_argument("--accumulate", type=int, default=1, metavar="N", help="batches a step (default: 1)")
     parser.add_argument("--prediction", choices=["v", "epsilon"], default="v", help="what is learned (default: v)")
     parser.add_argument(
         "--schedule",
@@ -70,27 +126,9 @@ def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
         default="authors",
         help=f"modalities left out at times: authors = photo 10%%{', speech 5%%' * is_video}; paper = each 5%%",
     )
-    parser.add_argument(
-        "--reference",
-        choices=["random", "first", "clip"],
-        default="random",
-        help="which frame is the photo: a random one, the first of the window, or of the clip",
-    )
-    parser.add_argument(
-        "--windows", type=int, default=0, metavar="N", help="of each clip, drawn once, that are learned (default: all)"
-    )
-    parser.add_argument("--new-people", action="store_true", help="a drawn clip's windows show each another person")
-    parser.add_argument(
-        "--warm-up", type=int, default=0, metavar="N", help="steps in which the rate rises (default: 0)"
-    )
-    parser.add_argument("--cool-down", type=int, default=0, metavar="N", help="steps in which it falls (default: 0)")
     parser.add_argument("--groups", type=int, metavar="N", help="of the networks' group norms, instead of --size's")
     parser.add_argument("--heads", type=int, metavar="N", help="of all attentions, instead of --size's")
     parser.add_argument("--everything", action="store_true", help="all parameters learn (small networks from nothing)")
-    parser.add_argument("--average-decay", type=float, default=0.0, help="of the weights' average (default: 0, none)")
-    parser.add_argument("--autocast", choices=["no", "bf16", "fp16"], default="no", help="half precision (default: no)")
-    parser.add_argument("--checkpointing", action="store_true", help="less memory for a third more time")
-    parser.add_argument("--eight-bit", action="store_true", help="AdamW's moments in 8 bits, as the authors' process 2")
     parser.add_argument(
         "--face-weight", type=float, default=0.0, help="by which errors at the face count more (default: 0)"
     )
@@ -107,18 +145,12 @@ def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
             metavar="FILE",
             help="begin from AnimateDiff's motion modules, or those and the hearing of an earlier `train video`",
         )
-        parser.add_argument("--frames", type=int, default=12, help="of a clip (default: 12)")
+        add_frames(parser)
         parser.add_argument(
             "--speech-kind", choices=["wav2vec2", "handcrafted"], help="default: handcrafted where SIZE is small"
         )
         parser.add_argument(
             "--third-mask", choices=get_args(ThirdMask), default="hands", help="of the full branch (default: hands)"
-        )
-        parser.add_argument(
-            "--shared-noise",
-            type=float,
-            default=0.0,
-            help="of a clip's noise that its frames have in common (default: 0)",
         )
         parser.add_argument(
             "--masks-as-sampled",
@@ -160,30 +192,15 @@ def stage_two_settings(args: argparse.Namespace, image_channels: int) -> MMHAATr
     speech_kind: Any = getattr(args, "speech_kind", None) or ("wav2vec2" if args.size == "published" else "handcrafted")
     return MMHAATraining(
         process=args.process,
-        seed=args.seed,
-        num_steps=args.steps,
-        batch=args.batch,
-        accumulate=args.accumulate,
         side_px=args.side,
-        num_frames=getattr(args, "frames", 1),
-        learning_rate=args.learning_rate,
-        warm_up=args.warm_up,
-        cool_down=args.cool_down,
         noise_offset=args.noise_offset,
-        shared_noise=getattr(args, "shared_noise", 0.0),
         loss=MMHAALoss(args.snr_gamma, args.prediction, args.schedule, args.face_weight, args.lip_weight),
         drops=drops[args.drops],
-        reference=args.reference,
-        windows_per_clip=args.windows,
-        new_people=args.new_people,
         **branches,
         speech_kind=speech_kind,
         everything=args.everything,
-        average_decay=args.average_decay,
-        autocast=args.autocast,
-        checkpointing=args.checkpointing,
-        eight_bit=args.eight_bit,
         sizes=stage_two_sizes(args, speech_kind, image_channels),
+        **passes_of(args),
     )
 
 

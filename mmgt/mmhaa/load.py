@@ -21,6 +21,7 @@ from ..weights.strict import check_heads, load_strictly, read_config
 from .blocks import NUM_GROUPS
 from .network import MMHAA, build_networks, network_states
 from .pictures import MAX_PX, MIN_PX, TRAINED_PX
+from .student import Student, read_student
 
 
 def build_mmhaa(
@@ -66,7 +67,8 @@ def load_mmhaa(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = torch
 
     What cannot be read from tensors is as published, unless the metadata's ``config`` (JSON) says otherwise: numbers of
     heads (``num_heads``, ``motion_heads``: 8) and groups (``num_groups``: 32), what is predicted (``prediction``: v)
-    and at which noise levels (``schedule``: linear), and on pictures of what side it was trained (``side_px``: 512).
+    and at which noise levels (``schedule``: linear), on pictures of what side it was trained (``side_px``: 512), and
+    whether it is a student (``student_steps``, ``shared_noise``: none).
     dtype: see ``build_mmhaa``.
     """
     checkpoint = open_checkpoint(path, advice(catalog.MMHAA))
@@ -75,7 +77,13 @@ def load_mmhaa(path: Path, ops: Any = own_ops, dtype: torch.dtype | None = torch
     trained_px = config.get("side_px", TRAINED_PX)
     if not isinstance(trained_px, int) or not MIN_PX <= trained_px <= MAX_PX:
         raise InputError(f"the config in {path}'s metadata says side_px {trained_px}; it must be {MIN_PX} to {MAX_PX}.")
-    return replace(networks, parametrisation=read_parametrisation(config, str(path)), trained_px=trained_px)
+    learned, student = read_parametrisation(config, str(path)), read_student(config, str(path))
+    return replace(networks, parametrisation=learned, trained_px=trained_px, student=student)
+
+
+def student_of_file(path: Path) -> Student | None:
+    """How a checkpoint says that it is sampled, if it is a student; no network is built. Raises InputError."""
+    return read_student(read_config(open_checkpoint(path, advice(catalog.MMHAA))), str(path))
 
 
 def read_parametrisation(config: Mapping[str, Any], source: str) -> Parametrisation:

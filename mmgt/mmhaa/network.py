@@ -18,6 +18,7 @@ from .blocks import NUM_GROUPS
 from .config import NO_CLIP, UNetConfig
 from .pictures import TRAINED_PX
 from .pose_guider import PoseGuider
+from .student import Student
 from .unet import UNet
 
 
@@ -73,12 +74,16 @@ class VideoNetwork(UNet):
 
 @dataclass(frozen=True)
 class MMHAA:
-    """Both networks of stage II, what the second predicts, and the side of the pictures that they were trained on."""
+    """Both networks of stage II, what the second predicts, and the side of the pictures that they were trained on.
+
+    student: how it is sampled, if it was distilled to few steps.
+    """
 
     reference_unet: UNet
     video_network: VideoNetwork
     parametrisation: Parametrisation = PUBLISHED
     trained_px: int = TRAINED_PX
+    student: Student | None = None
 
     @torch.inference_mode()
     def read_photo(self, latents: Tensor, image_token: Tensor) -> Photo:

@@ -6,7 +6,7 @@ The inference network is what learns; ``mmhaa_loss.predict`` is its one forward.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -28,6 +28,7 @@ from .authors_rules import start_range, target_range
 from .checkpointing import checkpoint_layers
 from .clips import ClipEntry, write_atomically
 from .loop import Learner, Progress
+from .low_rank import merged_state
 from .mmhaa_loss import TRAINED_STRENGTHS, Clip, MMHAALoss, noise_of, predict
 from .mmhaa_samples import write_samples
 from .new_networks import MMHAASizes, new_mmhaa
@@ -158,16 +159,8 @@ class Batch:
     drop_audio: bool = False
 
     def to(self, device: torch.device) -> Batch:
-        clip = self.clip
-        moved = Clip(
-            clip.latents.to(device),
-            clip.photo_latents.to(device),
-            clip.image_token.to(device),
-            clip.pose_pictures.to(device),
-            None if clip.audio is None else clip.audio.to(device),
-            tuple(level.to(device) for level in clip.masks),
-        )
-        return Batch(moved, self.noise.to(device), self.timesteps.to(device), self.drop_image, self.drop_audio)
+        clip, noise, timesteps = self.clip.to(device), self.noise.to(device), self.timesteps.to(device)
+        return replace(self, clip=clip, noise=noise, timesteps=timesteps)
 
 
 @dataclass
@@ -211,13 +204,11 @@ class Batches:
         with_masks = is_video or settings.loss.weighs_regions
         clip = self.videos.clip(entry, start, settings.frames, photo, is_video, person, with_masks)
         drop_image, drop_audio, drop_pose, drop_masks = dropped
-        clip = Clip(
-            clip.latents,
-            clip.photo_latents,
-            self.dropped_token if drop_image else clip.image_token,
-            clip.pose_pictures * float(not drop_pose),
-            clip.audio,
-            tuple(torch.ones_like(level) for level in clip.masks) if drop_masks else clip.masks,
+        clip = replace(
+            clip,
+            image_token=self.dropped_token if drop_image else clip.image_token,
+            pose_pictures=clip.pose_pictures * float(not drop_pose),
+            masks=tuple(torch.ones_like(level) for level in clip.masks) if drop_masks else clip.masks,
         )
         timesteps = torch.randint(NUM_TRAIN_STEPS, (1,), generator=generator)
         noise = share_noise(torch.randn(clip.latents.shape, generator=generator), settings.shared_noise)
@@ -282,6 +273,7 @@ class MMHAARun:
     team: Team = ALONE
     average: ExponentialAverage | None = None
     scaler: Any = None
+    sample_steps: int | None = None
 
     def loss(self, batch: Batch, weighted: bool = True) -> Tensor:
         settings, batch = self.settings, batch.to(self.team.device)
@@ -316,14 +308,13 @@ class MMHAARun:
 
     def authors_tensors(self) -> dict[str, Tensor]:
         """The networks in the authors' keys, the average where there is one."""
-        state = dict(self.both.state_dict())
-        if self.average is not None:
-            state |= self.average.average
+        with self._averaged():
+            state = {key: value.detach().cpu().clone() for key, value in merged_state(self.both).items()}
         parts = [
             {key.removeprefix(f"{part}."): value for key, value in state.items() if key.startswith(f"{part}.")}
             for part in ("reference_unet", "video_network")
         ]
-        return {key: value.detach().cpu() for key, value in authors_state(*parts).items()}
+        return authors_state(*parts)
 
     def checkpoint(self, step: int, rows: list[dict[str, float]]) -> dict[str, str]:
         """Write net-N, and best where it is; called before the state, which names net-N."""
@@ -352,11 +343,11 @@ class MMHAARun:
             errors = [self.loss(batch, weighted=False).item() for batch in self._validation_batches()]
         return sum(errors) / len(errors)
 
-    def _validation_batches(self) -> Iterator[Batch]:
+    def _validation_batches(self, times: Sequence[int] = VALIDATION_TIMES) -> Iterator[Batch]:
         for idx, entry in enumerate(self.held_out()):
             photo, start = self._held_out_frames(entry)
             clip = self.videos.clip(entry, start, self.settings.frames, photo, self.settings.process == "video")
-            for time in VALIDATION_TIMES:
+            for time in times:
                 generator = torch.Generator().manual_seed(1000 * idx + time)
                 noise = torch.randn(clip.latents.shape, generator=generator)
                 noise = share_noise(noise, self.settings.shared_noise)
@@ -378,7 +369,10 @@ class MMHAARun:
         path = self.run.folder / "samples" / f"step_{step:06d}.png"
         chosen = [(entry, *self._held_out_frames(entry)) for entry in self.held_out()]
         with self._averaged():
-            write_samples(path, self.both.networks, self.videos, chosen, self.settings.frames, self.team.device)
+            write_samples(
+                path, self.both.networks, self.videos, chosen, self.settings.frames, self.team.device,
+                self.sample_steps, self.settings.shared_noise,
+            )  # fmt: skip
 
 
 def train_mmhaa(
@@ -420,24 +414,32 @@ def train_mmhaa(
     if settings.checkpointing:
         checkpoint_layers(networks)
     both = BothNetworks(networks).to(team.device)
-    parameters = learning(both)
-    optimiser = adamw(parameters.values(), settings.learning_rate, settings.weight_decay, settings.eight_bit)
-    average = ExponentialAverage(both, settings.average_decay) if settings.average_decay else None
-    scaler = torch.amp.GradScaler(team.device.type) if settings.autocast == "fp16" else None
-    task, batches = MMHAARun(run, settings, videos, both, team, average, scaler), Batches(videos, settings, team)
+    learn(MMHAARun(run, settings, videos, both, team), save_every, sample_every, progress, board)
+    return networks
+
+
+def learn(
+    task: MMHAARun, save_every: int = 500, sample_every: int = 0, progress: Progress | None = None, board: bool = False
+) -> None:
+    """Learn what is not frozen of a run's networks, from where its folder's state is."""
+    settings, team, both = task.settings, task.team, task.both
+    optimiser = adamw(learning(both).values(), settings.learning_rate, settings.weight_decay, settings.eight_bit)
+    task.average = ExponentialAverage(both, settings.average_decay) if settings.average_decay else None
+    task.scaler = torch.amp.GradScaler(team.device.type) if settings.autocast == "fp16" else None
+    batches = Batches(task.videos, settings, team)
     learner = Learner(
-        run,
+        task.run,
         both,
         optimiser,
         task.checkpoint,
-        average,
+        task.average,
         task.samples,
         team,
-        scaler,
+        task.scaler,
         settings.max_norm,
         save_every,
         sample_every,
-        prepare_gradients=lambda: zero_unused(networks),
+        prepare_gradients=lambda: zero_unused(both.networks),
         saved=task.tidy,
         board=board,
     )
@@ -448,4 +450,3 @@ def train_mmhaa(
         return task.backward(batches.take(step))
 
     learner.learn(settings.num_steps, backward, progress)
-    return networks

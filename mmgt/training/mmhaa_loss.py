@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ..diffusion import (
@@ -19,7 +20,7 @@ from ..diffusion import (
     velocity,
 )
 from ..errors import InputError
-from ..mmhaa.attention import SpatialTransformer
+from ..mmhaa.attention import Rows, SpatialTransformer
 from ..mmhaa.network import MMHAA
 from ..mmhaa.unet import VideoContext
 
@@ -33,7 +34,8 @@ class Clip:
 
     latents [F, 4, h, w] and photo_latents [1 or F, 4, h, w] (scaled); image_token [1 or F, 1, D] of the photo, or of a
     picture of zeros where the photo is dropped; pose_pictures [F, 3, H, W] in 0..1; audio [F, 5, layers, D], None for
-    an image network; masks: empty, or for each level of the down path [3 (full, face, lips), F, h w].
+    an image network; masks: empty, or for each level of the down path [3 (full, face, lips), F, h w]. hands [F, h w]:
+    where they are, for a loss that weighs them; None where nothing does.
     """
 
     latents: Tensor
@@ -42,6 +44,18 @@ class Clip:
     pose_pictures: Tensor
     audio: Tensor | None = None
     masks: tuple[Tensor, ...] = ()
+    hands: Tensor | None = None
+
+    def to(self, device: torch.device) -> Clip:
+        return Clip(
+            self.latents.to(device),
+            self.photo_latents.to(device),
+            self.image_token.to(device),
+            self.pose_pictures.to(device),
+            None if self.audio is None else self.audio.to(device),
+            tuple(level.to(device) for level in self.masks),
+            None if self.hands is None else self.hands.to(device),
+        )
 
 
 def noise_of(noise: Tensor, offset: Tensor, strength: float = NOISE_OFFSET) -> Tensor:
@@ -65,6 +79,21 @@ def predict(
     the speech's tokens are zero. round_features: the photo's features are rounded to half precision, as the authors do.
     strengths: of the full, face and lips branch.
     """
+    given = drop_image, drop_audio, round_features, strengths
+    return networks.video_network(noisy, timesteps, clip_context(networks, clip, noisy, *given))[0]
+
+
+def clip_context(
+    networks: MMHAA,
+    clip: Clip,
+    noisy: Tensor,
+    drop_image: bool = False,
+    drop_audio: bool = False,
+    round_features: bool = False,
+    strengths: tuple[float, float, float] = TRAINED_STRENGTHS,
+    rows: Rows = (True,),
+) -> VideoContext:
+    """What the network reads of a clip besides its noisy latents; see ``predict``. rows: of guidance."""
     video = networks.video_network
     if drop_image:
         features = _no_features(networks, noisy)
@@ -73,15 +102,14 @@ def predict(
         if round_features:
             features = {path: feature.half().to(feature) for path, feature in features.items()}
     tokens = None if clip.audio is None else video.audioproj(clip.audio) * float(not drop_audio)
-    context = VideoContext(
+    return VideoContext(
         pose_features=video.pose_guider(clip.pose_pictures),
         references=video.reference_keys_values(features, clip.image_token),
         audio=video.audio_keys_values(tokens, video.fused_audio_outputs(noisy)),
         masks=clip.masks,
         strengths=noisy.new_tensor(strengths),
-        rows=(True,),
+        rows=rows,
     )
-    return video(noisy, timesteps, context)[0]
 
 
 def _no_features(networks: MMHAA, like: Tensor) -> dict[str, Tensor]:
@@ -91,6 +119,16 @@ def _no_features(networks: MMHAA, like: Tensor) -> dict[str, Tensor]:
         for path, module in networks.video_network.named_modules()
         if isinstance(module, SpatialTransformer)
     }
+
+
+def region_weights(clip: Clip, face_weight: float, lip_weight: float, hand_weight: float = 0.0) -> Tensor:
+    """[F, 1, h, w], 1 in the mean: by how much each place's errors count, by the masks that the clip has."""
+    places = len(clip.latents), 1, *clip.latents.shape[-2:]
+    _full, face, lips = clip.masks[0].view(3, *places)
+    weights = 1 + face_weight * face + lip_weight * lips
+    if clip.hands is not None:
+        weights = weights + hand_weight * clip.hands.view(places)
+    return weights / weights.mean()
 
 
 @dataclass(frozen=True)
@@ -142,9 +180,7 @@ class MMHAALoss:
         """Mean squared errors before their weights: one for each timestep."""
         squares = (predicted - self.target(clip, noise, timesteps)).square()
         if self.weighs_regions and clip.masks:
-            _full, face, lips = clip.masks[0].view(3, len(squares), 1, *squares.shape[-2:])
-            weights = 1 + self.face_weight * face + self.lip_weight * lips
-            squares = squares * (weights / weights.mean())
+            squares = squares * region_weights(clip, self.face_weight, self.lip_weight)
         return squares.unflatten(0, (len(timesteps), -1)).flatten(1).mean(dim=1)
 
     def weights(self, timesteps: Tensor) -> Tensor:

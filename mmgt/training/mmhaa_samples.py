@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..media import contact_sheet, write_png
 from ..mmhaa.network import MMHAA
-from ..mmhaa.sample import DDIM, Video, VideoOptions, VideoRun, sample_latents
+from ..mmhaa.sample import DDIM, Video, VideoOptions, VideoRun, sample_latents, share_noise
 from .clips import ClipEntry
 from .video_set import VideoSet
 
@@ -30,6 +30,7 @@ def sample_window(
     num_steps: int,
     guidance: float = 1.0,
     seed: int = 0,
+    shared_noise: float = 0.0,
 ) -> Tensor:
     """Latents [F, 4, h, w] of a clip's frames, sampled from noise with a frame of the clip as the photo."""
     network = networks.video_network
@@ -39,6 +40,7 @@ def sample_window(
     seen = networks.read_photo(latents.to(device), token.to(device))
     options = VideoOptions(window=num_frames, overlap=min(4, num_frames - 1))
     noise = torch.randn(num_frames, *latents.shape[1:], generator=torch.Generator().manual_seed(seed))
+    noise = share_noise(noise, shared_noise)
     run = VideoRun(network, Video(seen, drive, options))
     return sample_latents(run, noise.to(device), DDIM(num_steps, networks.parametrisation), guidance).cpu()
 
@@ -50,14 +52,20 @@ def write_samples(
     chosen: Sequence[tuple[ClipEntry, int, int]],
     num_frames: int,
     device: torch.device,
+    num_steps: int | None = None,
+    shared_noise: float = 0.0,
 ) -> None:
     """Draw clips' frames, the truth above and the sample below. chosen: clips, photo frames and first frames.
+    num_steps: of sampling, ``SAMPLE_STEPS`` if None.
 
     Of pictures there is one column for each clip, of videos a pair of rows for each of the first two.
     """
     pairs = []
     for entry, photo_frame, start in chosen if num_frames == 1 else chosen[:2]:
-        sampled = sample_window(networks, videos, entry, photo_frame, start, num_frames, device, SAMPLE_STEPS)
+        sampled = sample_window(
+            networks, videos, entry, photo_frame, start, num_frames, device, num_steps or SAMPLE_STEPS,
+            shared_noise=shared_noise,
+        )  # fmt: skip
         shown = np.linspace(0, num_frames - 1, min(FRAMES_SHOWN, num_frames)).round().astype(int)
         truth = videos.filmed(videos.clips, entry, [start + int(i) for i in shown], videos.side_px)
         pairs.append((list(truth), list(videos.coder.decode(sampled[shown].to(device)))))

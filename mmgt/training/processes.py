@@ -29,10 +29,17 @@ def _trains_video(name: str) -> bool:
     )
 
 
+def _trains_attention(name: str) -> bool:
+    places = (".attentions.", ".motion_modules.", ".audio_modules.")
+    return name.startswith("denoising_unet.") and any(place in name for place in places)
+
+
 IMAGE = Process("image", _trains_image)  # process 1: both UNets but the reference's last level, and the pose guider
 VIDEO = Process("video", _trains_video)  # process 2: the audio and motion modules, and the audio projection
 EVERYTHING = Process("everything", lambda _name: True)  # small networks that begin from nothing
-PROCESSES = {process.name: process for process in (IMAGE, VIDEO, EVERYTHING)}
+ATTENTION = Process("attention", _trains_attention)  # of a student: how frames look at each other, photo and speech
+LORA = Process("lora", lambda _name: False)  # of a student: only what is added to it
+PROCESSES = {process.name: process for process in (IMAGE, VIDEO, EVERYTHING, ATTENTION, LORA)}
 
 
 def trainable(networks: MMHAA, process: Process) -> list[str]:
@@ -58,5 +65,5 @@ def zero_unused(networks: MMHAA) -> None:
             if isinstance(module, SpatialBlock):
                 idle = (module.norm2.weight, module.norm2.bias, module.attn2.to_q.weight, module.attn2.to_k.weight)
                 for parameter in idle:
-                    if parameter.requires_grad and parameter.grad is None:
+                    if parameter.is_leaf and parameter.requires_grad and parameter.grad is None:
                         parameter.grad = torch.zeros_like(parameter)

@@ -22,7 +22,7 @@ from ..errors import InputError
 from ..mmhaa.audio_proj import CONTEXT_FRAMES, around_each_frame
 from ..mmhaa.config import NO_CLIP
 from ..mmhaa.drive import DrawnPoses, Drive
-from ..mmhaa.masks import BoxMasks, BranchMasks, MaskOptions, RegionMasks
+from ..mmhaa.masks import LIP_BLUR, BoxMasks, BranchMasks, MaskOptions, RegionMasks, mask_pyramid
 from ..mmhaa.pictures import LATENT_PX, PictureSize
 from ..poses.motion_mask import face_box, hand_boxes, lip_box
 from ..speech.features import NUM_HANDCRAFTED, SpeechKind
@@ -129,7 +129,8 @@ class VideoSet:
 
     image_encoder: None for a network without CLIP. speech_kind: the speech features that the network reads. masks,
     strengths: which masks its branches take, and how strong these are. filmed: where a clip's pictures come from.
-    whole_clips: False encodes only the frames that are asked for, where few of a clip's are learned.
+    whole_clips: False encodes only the frames that are asked for, where few of a clip's are learned. shows_hands: clips
+    say where hands are, for a loss that weighs them.
     """
 
     clips: ClipSet
@@ -141,6 +142,7 @@ class VideoSet:
     strengths: tuple[float, float, float] = TRAINED_STRENGTHS
     filmed: Filmed = clip_pictures
     whole_clips: bool = True
+    shows_hands: bool = False
 
     @property
     def size(self) -> PictureSize:
@@ -244,7 +246,13 @@ class VideoSet:
             pose_pictures=drive.pictures(numbers),
             audio=around_each_frame(drive.speech, numbers) if drive.speech is not None else None,
             masks=drive.masks(numbers) if with_masks else (),
+            hands=self._hands(entry, numbers) if self.shows_hands else None,
         )
+
+    def _hands(self, entry: ClipEntry, numbers: Sequence[int]) -> Tensor:
+        """[F, h w] in 0..1, blurred as the branches' masks are."""
+        masks = BoxMasks(self.clips.poses(entry), self.size, hand_boxes)(numbers)
+        return mask_pyramid(masks, LIP_BLUR, *self.size.latent_shape)[0]
 
 
 def open_coder(path: Path | None, device: torch.device) -> Coder:
