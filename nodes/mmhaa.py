@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
@@ -13,12 +14,15 @@ from ..mmgt.mmhaa.masks import AUTHORS_INFERENCE, MASK_SETS, HandsBranch, MaskOp
 from ..mmgt.mmhaa.motion import MAX_FRAMES
 from ..mmgt.mmhaa.network import check_speech
 from ..mmgt.mmhaa.pictures import MAX_PX, TRAINED_PX, PictureSize
-from ..mmgt.mmhaa.presets import PRESETS
+from ..mmgt.mmhaa.presets import PRESETS, STUDENT_PRESET, preset_of_student
 from ..mmgt.mmhaa.sample import Video, VideoOptions
 from ..mmgt.weights.catalog import MMHAA
 from . import host, sockets, tensors
 
+logger = logging.getLogger("mmgt")
+
 AS_SET = "as set here"
+AUTHORS = PRESETS["authors"]  # the nodes' defaults
 
 
 class LoadMMHAAModel(io.ComfyNode):
@@ -388,7 +392,8 @@ class MMHAAVideoSampler(io.ComfyNode):
                     default=AS_SET,
                     tooltip="'fast' takes the place of sampler, steps, cfg, windows, guidance and reuse: a quarter of "
                     "the authors' work; what it costs in quality is not measured yet. 'small' is for the small "
-                    "networks that are shipped: few steps, no guidance.",
+                    "networks that are shipped, 'student' for one that was distilled: few steps, no guidance. 'as set "
+                    "here' does the latter too, while steps and cfg have their defaults.",
                 ),
                 io.Float.Input(
                     "denoise",
@@ -426,9 +431,14 @@ class MMHAAVideoSampler(io.ComfyNode):
         latent=None,
         **given,
     ) -> io.NodeOutput:
-        shared_noise = 0.0
+        shared_noise, student = 0.0, host.student_of(model)
+        if preset == AS_SET and student is not None and (steps, cfg) == (AUTHORS.num_steps, AUTHORS.guidance):
+            logger.info("%s", student.instead)
+            steps, cfg, shared_noise = student.num_steps, 1.0, student.shared_noise
         if preset != AS_SET:
             chosen = PRESETS[preset]
+            if preset == STUDENT_PRESET and student is not None:
+                chosen = preset_of_student(student)
             sampler_name, scheduler, steps, cfg = chosen.scheduler, host.TRAILING, chosen.num_steps, chosen.guidance
             shared_noise, given = chosen.shared_noise, {**given, **asdict(chosen.options)}
         if sigmas is None and latent is None and denoise < 1:
@@ -475,6 +485,10 @@ class TrailingSigmas(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, steps, denoise) -> io.NodeOutput:
+        student = host.student_of(model)
+        if student is not None and steps == AUTHORS.num_steps:
+            logger.info("%s", student.instead)
+            steps = student.num_steps
         return io.NodeOutput(host.trailing_sigmas(model, steps, denoise))
 
 

@@ -16,6 +16,7 @@ from ..poses import POSE_FPS
 from ..standalone.animate import animate, animate_poses
 from ..standalone.networks import KeptNetworks
 from ..standalone.options import animate_settings
+from ..standalone.video import installed_student
 from .clip import Clip, Status, check_id
 from .outputs import Outputs, local_copies
 
@@ -36,7 +37,7 @@ class AnimateClip:
         self._outputs, self._models = Outputs(out), None if models is None else Path(models)
         self._outputs.prepare()
         self._settings = dict(settings or {})
-        self._networks = KeptNetworks()
+        self._networks, self._student = KeptNetworks(), installed_student(self._models)
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         ids = row.get("id")
@@ -71,7 +72,7 @@ class AnimateClip:
 
     def _make(self, clip: Clip) -> int:
         """Returns how many frames the video has."""
-        settings = animate_settings({**self._settings, **clip.settings})
+        settings = animate_settings({**self._settings, **clip.settings}, self._student)
         inputs = {name: getattr(clip, name) for name in ("image", "audio", "poses", "initial_pose", "vocals")}
         with local_copies(**inputs) as files, self._outputs.video(clip.id) as out:
             given: dict[str, Any] = {"seed": clip.seed, "vocals": files["vocals"], "networks": self._networks}

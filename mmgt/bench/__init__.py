@@ -6,6 +6,7 @@ from typing import Any
 from .batch import bench_batch
 from .encoders import bench_encoders
 from .evaluate import bench_evaluate
+from .gpu import bench_gpu, gpu_table
 from .preview import bench_preview
 from .provenance import bench_provenance
 from .reuse import bench_reuse
@@ -25,4 +26,6 @@ BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
     "train": bench_train,
     "evaluate": bench_evaluate,
     "batch": bench_batch,
+    "gpu": bench_gpu,
 }
+TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {"gpu": gpu_table}  # of results that are long

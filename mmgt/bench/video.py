@@ -18,7 +18,8 @@ def bench_video(
 
     Counted on ``meta`` whatever ``num_runs`` and ``count`` say: nothing is timed.
 
-    tflop: of the preset, and of each of its parts. alone_tflop: of the authors' preset with only one thing of this one.
+    tflop: of the preset, and of each of its parts; tiny_decoder_tflop: with a decoder in TAESD's
+    layout. alone_tflop: of the authors' preset with only one thing of this one.
     """
     full_size, authors, chosen = FullSize(latent), PRESETS["authors"], PRESETS[preset]
 
@@ -38,12 +39,14 @@ def bench_video(
         return round(sum(video_flop(full_size, preset, num_frames).values()) / 1e12, 1)
 
     parts = video_flop(full_size, chosen, num_frames)
+    tiny = sum(parts.values()) - parts["VAE, frames"] + full_size.tiny_decoding(num_frames)
     return {
         "bench": "video",
         "preset": preset,
         "latent": latent,
         "num_frames": num_frames,
         "tflop": tflop(chosen),
+        "tiny_decoder_tflop": round(tiny / 1e12, 1),
         "share_of_authors": round(tflop(chosen) / AUTHORS_VIDEO_TFLOP, 4) if (latent, num_frames) == (64, 80) else None,
         "parts_tflop": {name: round(cost / 1e12, 3) for name, cost in parts.items()},
         "alone_tflop": {name: tflop(variant) for name, variant in alone.items()},

@@ -182,6 +182,13 @@ class FullSize:
             "VAE, frames": num_frames * flop(lambda: vae.decode(self.photo_latents)),
         }
 
+    @functools.cache  # noqa: B019
+    def tiny_decoding(self, num_frames: int) -> int:
+        """FLOP of the frames by a decoder in TAESD's layout, in place of the VAE's."""
+        with torch.device("meta"):
+            tiny = import_diffusers("AutoencoderTiny")().eval()
+        return num_frames * flop(lambda: tiny.decode(self.photo_latents))
+
 
 def video_flop(full_size: FullSize, preset: Preset, num_frames: int) -> dict[str, int]:
     """FLOP of each part of a whole video."""

@@ -12,7 +12,7 @@ from .terminal import Commands
 
 def add_parser(commands: Commands) -> None:
     bench = commands.add_parser("bench", help="measure speed and memory; the last line is one JSON object")
-    names = ["smga", "preview", "encoders", "unet", "video", "reuse", "provenance", "train", "evaluate", "batch"]
+    names = ["smga", "preview", "encoders", "unet", "video", "reuse", "provenance", "train", "evaluate", "batch", "gpu"]
     bench.add_argument("name", choices=names)
     bench.add_argument(
         "--runs",
@@ -28,18 +28,20 @@ def add_parser(commands: Commands) -> None:
     bench.add_argument(
         "--count", action="store_true", default=None, help="only count the FLOP, on meta (video: always)"
     )
-    bench.add_argument("--preset", choices=["authors", "fast"], help="video: (default: fast)")
+    bench.add_argument("--preset", choices=["authors", "fast", "student"], help="video: (default: fast)")
     bench.add_argument("--reuse-every", type=int, metavar="N", help="reuse: whole network at every N-th step (2)")
+    bench.add_argument("--device", metavar="NAME", help="gpu: cuda, cuda:1, ...; cpu with --tiny (default: cuda)")
+    bench.add_argument("--tiny", action="store_true", default=None, help="gpu: tiny networks, to try it out")
     bench.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..bench import BENCHES
+    from ..bench import BENCHES, TABLES
 
     bench = BENCHES[args.name]
     given = {
         name: getattr(args, name)
-        for name in ("num_runs", "latent", "num_frames", "dtype", "count", "preset", "reuse_every")
+        for name in ("num_runs", "latent", "num_frames", "dtype", "count", "preset", "reuse_every", "device", "tiny")
     }
     options = {name: value for name, value in given.items() if value is not None}
     unknown = options.keys() - inspect.signature(bench).parameters.keys()
@@ -48,4 +50,7 @@ def run(args: argparse.Namespace) -> None:
             f"`mmgt bench {args.name}` takes no {', '.join(sorted(unknown))}; `mmgt bench --help` says what."
         )
     print(f"{'counting' if args.count or args.name == 'video' else 'measuring'} {args.name}", flush=True)
-    print(json.dumps(bench(**options)))
+    result = bench(**options)
+    if args.name in TABLES:
+        print("\n".join(TABLES[args.name](result)))
+    print(json.dumps(result))

@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> None:
         vocals=args.vocals,
         masks=read_masks(args),
         progress=show_progress,
+        decoder=args.decoder,
         poses_made=between_stages,
     )
     if args.poses_out is not None:  # with the video, not before it: a run that was killed can be given again

@@ -46,5 +46,6 @@ def run(args: argparse.Namespace) -> None:
         vocals=args.vocals,
         masks=read_masks(args),
         progress=show_progress,
+        decoder=args.decoder,
     )
     print(f"done: {args.out}")

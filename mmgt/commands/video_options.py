@@ -14,7 +14,7 @@ MASK_FILES = {  # by their names in ``drive_video``
     "hands_mask": "the hands are",
     "background_mask": "neither face nor hands are (with --mask-set paper)",
 }
-PRESET_NAMES = ("authors", "fast", "small")  # of ``mmhaa.presets``, which is imported when a command runs
+PRESET_NAMES = ("authors", "fast", "small", "student")  # of ``mmhaa.presets``, which is imported when a command runs
 VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif"}
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def add_video_options(
     add_models_option(parser, "--weights")
     parser.add_argument("--out", type=Path, required=True, metavar=out[0], help=out[1])
     parser.add_argument("--seed", type=int, default=0, help="other seeds, other videos (default: 0)")
+    decoder = "makes the frames in the VAE's place: a tiny one in TAESD's layout at a twentieth of the cost"
+    parser.add_argument("--decoder", type=Path, metavar="FILE", help=decoder)
     add_look_options(parser)
 
 
@@ -38,7 +40,8 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     """How the video is sampled and marked, and on what; the defaults that are named are those of "authors"."""
     add, interval, regions = parser.add_argument, ("START", "END"), ("FULL", "FACE", "LIPS")
     add("--size", metavar="WxH", help="in px; 0 for one side: by the photo's aspect (default: 512x512 in area)")
-    add("--preset", choices=PRESET_NAMES, default="authors", help="values of what follows (default: authors)")
+    preset = "values of what follows (default: authors; where the network is a student, what its file says)"
+    add("--preset", choices=PRESET_NAMES, help=preset)
     add("--scheduler", metavar="NAME", help="the sampler; an unknown name is answered with their list (authors: ddim)")
     add("--steps", type=int, metavar="N", help="denoising steps (authors: 30)")
     add("--cfg", type=float, metavar="X", help="guidance; 1 = none, at half the cost (authors: 3.5)")
@@ -93,8 +96,9 @@ def frame_marks_of(args: argparse.Namespace) -> FrameMarks:
 def video_settings_of(args: argparse.Namespace) -> VideoSettings:
     """Raises InputError."""
     from ..standalone.options import video_settings
+    from ..standalone.video import installed_student
 
-    return video_settings(vars(args))
+    return video_settings(vars(args), installed_student(args.models))
 
 
 def add_mask_files(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor, nn
 
 from ..ops import Layers, attend_of
@@ -108,8 +108,16 @@ def in_parts(run: Callable[[Tensor], Tensor], x: Tensor, num_parts: int) -> Tens
     return torch.cat([run(part) for part in parts]) if len(parts) > 1 else run(x)
 
 
+def channels_last(x: Tensor) -> Tensor:
+    """[N, C, h, w] in channels-last order, which convolutions, norms and tokens then keep: no copies in between.
+
+    Not where gradients are wanted: in this order a step of training crashed inside of torch 2.13 on a CPU.
+    """
+    return x if torch.is_grad_enabled() else x.contiguous(memory_format=torch.channels_last)
+
+
 def to_tokens(x: Tensor) -> Tensor:
-    """[N, C, h, w] -> [N, h w, C]."""
+    """[N, C, h, w] -> [N, h w, C]; a picture in channels-last order is not copied."""
     return rearrange(x, "n c h w -> n (h w) c").contiguous()
 
 
@@ -120,5 +128,5 @@ def to_frames(tokens: Tensor, like: Tensor) -> Tensor:
 
 
 def with_rows(x: Tensor, like: Tensor) -> Tensor:
-    """Repeat [F, ...], which all guidance rows share, to the number of rows of ``like`` [(R F), ...]."""
-    return x if len(x) == len(like) else repeat(x, "f ... -> (r f) ...", r=len(like) // len(x))
+    """Repeat [F, ...], which all guidance rows share, to the number of rows of ``like`` [(R F), ...], in its layout."""
+    return x if len(x) == len(like) else torch.cat([x] * (len(like) // len(x)))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..ops import Layers
 from .attention import AudioKeysValues, AudioModule, AudioOutput, Reference, Rows, SpatialTransformer
-from .blocks import Downsample, Resnet, Upsample, with_rows
+from .blocks import Downsample, Resnet, Upsample, channels_last, with_rows
 from .config import UNetConfig
 from .motion import MotionModule
 
@@ -247,7 +247,7 @@ class UNet(nn.Module):
     def read_photo(self, latents: Tensor, image_token: Tensor) -> dict[str, Tensor]:
         """The reference UNet's one pass, at timestep 0: photo latents [1, 4, h, w] -> features [1, n, C] by path."""
         mode = ReadPhoto(image_token)
-        self.levels(self.conv_in(latents), torch.zeros(1, device=latents.device), mode)
+        self.levels(self.conv_in(channels_last(latents)), torch.zeros(1, device=latents.device), mode)
         return mode.features
 
     def reference_keys_values(self, features: dict[str, Tensor], image_token: Tensor) -> dict[str, Reference]:
@@ -282,7 +282,7 @@ class UNet(nn.Module):
         latents [F, 4, h, w], the same for all rows, or [(rows F), 4, h, w]; timestep [1]. deep: a call's deep features,
         which a later call may take in place of all levels below the first.
         """
-        x = self.conv_in(latents)
+        x = self.conv_in(channels_last(latents))
         x = x + with_rows(context.pose_features, like=x)
         x, deep = self.levels(x, timestep, Denoise(context), deep)
         return self.conv_out(F.silu(self.conv_norm_out(x))), deep

@@ -35,7 +35,8 @@ from .devices import choose_device, choose_dtype
 from .networks import LET_GO, Networks
 from .onednn import fastest_ops
 from .speech_to_poses import PoseSettings, encode_speech_with, reads_wavlm, sample_smga
-from .video import Progress, VideoSettings, check_networks, filmed_drive, make_video, video_weights
+from .vae import load_decoder
+from .video import DECODER, Progress, VideoSettings, check_networks, filmed_drive, make_video, video_weights
 
 logger = logging.getLogger("mmgt")
 
@@ -80,6 +81,7 @@ def animate(
     poses_made: Callable[[PoseSequence, Sequence[Score], Provenance], None] | None = None,
     networks: Networks = LET_GO,
     smga: Path | None = None,
+    decoder: Path | None = None,
 ) -> Animation:
     """Let the person in a photo speak a recording, which becomes the video's sound. Same inputs and seed, same video.
 
@@ -90,7 +92,8 @@ def animate(
     background_mask [T or 1, H, W] in 0..1 instead of the poses' boxes (see ``drive_video``). progress(label) ->
     progress(step, total), which may raise to cancel. poses_made(poses, scores, provenance) is called between the
     stages; provenance is that of the poses. networks: ``KeptNetworks`` where more runs follow.
-    smga: a file of stage I instead of the models folder's.
+    smga: a file of stage I instead of the models folder's. decoder: of the frames, in the VAE's place
+    (``vae.load_decoder``): a tiny one in TAESD's layout costs a twentieth.
     Everything is read and recognised before the first network runs. Raises InputError.
     """
     _check_out(out)
@@ -104,7 +107,7 @@ def animate(
     if initial_pose is not None:
         initial_pose = initial_pose.still_on(height, width, "the initial pose")
     found, stage_one = networks(_open_weights, weights, settings.poses.by_rules, device, smga)
-    files, size = found.files, settings.video.size_of(picture, found.trained_px)
+    files, size = _with_decoder(found.files, decoder), settings.video.size_of(picture, found.trained_px)
     if initial_pose is None:
         initial_pose = initial_pose_of(networks(_detector, weights), picture)
 
@@ -175,6 +178,7 @@ def animate_poses(
     masks: Mapping[str, Tensor | None] = {},
     progress: Progress = no_progress,
     networks: Networks = LET_GO,
+    decoder: Path | None = None,
 ) -> None:
     """Move the person in a photo by given poses; lips follow the recording, if there is one.
 
@@ -194,7 +198,7 @@ def animate_poses(
         vocals = as_long_as(sound, _recording(vocals))
     driving = poses if isinstance(poses, PoseSequence) else _open_filmed(poses, settings, masks)
     found = networks(_open_video_weights, weights, sound is not None)
-    files, size = found.files, settings.size_of(picture, found.trained_px)
+    files, size = _with_decoder(found.files, decoder), settings.size_of(picture, found.trained_px)
 
     driving_content = sha256_of(poses) if isinstance(poses, Path) else poses
     provenance = Provenance(
@@ -269,6 +273,14 @@ class _Found:
     files: dict[str, Path]
     hears: SpeechKind
     trained_px: int
+
+
+def _with_decoder(files: dict[str, Path], decoder: Path | None) -> dict[str, Path]:
+    """The files with that of a decoder, if there is one. Raises InputError for a file that is none."""
+    if decoder is None:
+        return files
+    load_decoder(decoder)
+    return {**files, DECODER: decoder}
 
 
 def _detector(models: Path | None) -> Detector:

@@ -12,7 +12,8 @@ from ..errors import InputError, check_choice
 from ..media import FrameMarks
 from ..mmhaa.drive import STRENGTHS
 from ..mmhaa.masks import AUTHORS_INFERENCE, AUTHORS_TRAINING, PAPER, MaskOptions, mask_set
-from ..mmhaa.presets import PRESETS, Preset
+from ..mmhaa.presets import PRESETS, STUDENT_PRESET, Preset, preset_of_student
+from ..mmhaa.student import Student
 from ..smga.sample import SamplerSettings
 from .animate import AnimateSettings
 from .speech_to_poses import PoseSettings
@@ -92,9 +93,12 @@ def check_options(given: Mapping[str, Any]) -> None:
             raise InputError(f"the setting {name} is {str(value)[:60]!r}; it must be {OPTIONS[name].words}.")
 
 
-def animate_settings(given: Mapping[str, Any]) -> AnimateSettings:
-    """Of options by name; what is not there, or None, has its default. Raises InputError."""
-    return AnimateSettings(pose_settings(given, bool(given.get("rhythm"))), video_settings(given))
+def animate_settings(given: Mapping[str, Any], student: Student | None = None) -> AnimateSettings:
+    """Of options by name; what is not there, or None, has its default. Raises InputError.
+
+    student: see ``preset_of``.
+    """
+    return AnimateSettings(pose_settings(given, bool(given.get("rhythm"))), video_settings(given, student))
 
 
 def pose_settings(given: Mapping[str, Any], by_rules: bool) -> PoseSettings:
@@ -111,9 +115,12 @@ def pose_settings(given: Mapping[str, Any], by_rules: bool) -> PoseSettings:
     return PoseSettings(by_rules, SamplerSettings(**sampler), **others)
 
 
-def preset_of(given: Mapping[str, Any]) -> Preset:
-    """The preset with the options that were given in its place. Raises InputError."""
-    name = given.get("preset") or "authors"
+def preset_of(given: Mapping[str, Any], student: Student | None = None) -> Preset:
+    """The preset with the options that were given in its place. Raises InputError.
+
+    student: of the network that will run; then "student", which is the default there, is what its file says.
+    """
+    name = given.get("preset") or ("authors" if student is None else STUDENT_PRESET)
     check_choice("the preset", name, PRESETS)
     start, end = given.get("guidance_interval") or (None, None)
     options = _given(
@@ -127,12 +134,12 @@ def preset_of(given: Mapping[str, Any]) -> Preset:
         guidance=given.get("cfg"),
         shared_noise=given.get("shared_noise"),
     )
-    preset = PRESETS[name]
+    preset = preset_of_student(student) if student is not None and name == STUDENT_PRESET else PRESETS[name]
     return replace(preset, **sampling, options=replace(preset.options, **options))
 
 
-def video_settings(given: Mapping[str, Any]) -> VideoSettings:
-    """Raises InputError."""
+def video_settings(given: Mapping[str, Any], student: Student | None = None) -> VideoSettings:
+    """student: see ``preset_of``. Raises InputError."""
     width, height = size_of(given.get("size"))
     masks = given.get("mask_set") or "inference"
     check_choice("the mask set", masks, MASK_SETS)
@@ -142,7 +149,7 @@ def video_settings(given: Mapping[str, Any]) -> VideoSettings:
     return VideoSettings(
         width,
         height,
-        preset_of(given),
+        preset_of(given, student),
         tuple(given.get("strengths") or STRENGTHS),  # type: ignore[arg-type]
         mask_set(MASK_SETS[masks], MaskOptions(**options)),
         **_given(device=given.get("device"), dtype=given.get("dtype")),

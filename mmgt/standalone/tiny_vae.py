@@ -7,6 +7,7 @@ when it is loaded here. The network is diffusers' AutoencoderTiny.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,6 +67,28 @@ def load_tiny_vae(tensors: Mapping[str, Tensor], source: str, dtype: torch.dtype
             tensor = own.pop(name)
             state[key] = tensor[tuple(slice(size) for size in like.shape)].to(dtype or tensor.dtype).contiguous()
     load_strictly(vae, {**state, **own}, source)
+    return vae.eval().requires_grad_(False)
+
+
+def decoder_layers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """The decoder of a file in TAESD's layout, in AutoencoderTiny's keys; None where there is none.
+
+    It may lie alone (``taesd_decoder``, keys "1.weight" ...), beside the encoder in one file, or in diffusers' keys.
+    """
+    found: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        m = re.fullmatch(r"(taesd_decoder\.|decoder\.layers\.|)(\d+)\.(.+)", key)
+        if m is not None:
+            found[f"layers.{int(m[2]) - (m[1] != 'decoder.layers.')}.{m[3]}"] = tensor
+    return found if "layers.2.conv.0.weight" in found else None
+
+
+def load_tiny_decoder(tensors: Mapping[str, Tensor], source: str, dtype: torch.dtype | None = None) -> Any:
+    """AutoencoderTiny that only decodes. tensors: of ``decoder_layers``. Raises InputError if they are incomplete."""
+    vae = build_tiny_vae(8, WIDTH, "meta")
+    vae.encoder = torch.nn.Identity()
+    state = {key: value.to(dtype or value.dtype) for key, value in tensors.items()}
+    load_strictly(vae.decoder, state, source)
     return vae.eval().requires_grad_(False)
 
 

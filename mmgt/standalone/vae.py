@@ -17,11 +17,12 @@ from ..mmhaa.pictures import LATENT_PX
 from ..weights import load_strictly, open_checkpoint, recognise
 from ..weights.files import config_number, published_config, weights_file
 from .schedulers import import_diffusers
-from .tiny_vae import is_taesd, is_tiny, load_tiny_vae
+from .tiny_vae import decoder_layers, is_taesd, is_tiny, load_tiny_decoder, load_tiny_vae
 
 LATENT_SCALE = 0.18215  # of SD 1.5: what the networks see is the latents times this
 NUM_GROUPS = 32  # of its group norms
 VAE_ADVICE = "take sd-vae-ft-mse (diffusion_pytorch_model.safetensors, or vae-ft-mse-840000-ema-pruned.safetensors)"
+DECODER_ADVICE = "take taesd_decoder.safetensors, of madebyollin/taesd, or a VAE of Stable Diffusion 1.5"
 FRAMES_AT_ONCE = 4  # decoding one frame of 512 x 512 px holds about 0.7 GB in float16
 
 
@@ -56,6 +57,13 @@ def load_vae(path: Path, dtype: torch.dtype | None = None) -> Any:
         tensors = {key: value.to(dtype) for key, value in tensors.items()}
     load_strictly(vae, tensors, str(checkpoint.path))
     return vae.eval().requires_grad_(False)
+
+
+def load_decoder(path: Path, dtype: torch.dtype | None = None) -> Any:
+    """What makes frames of latents: a decoder in TAESD's layout alone, or anything that ``load_vae`` takes."""
+    checkpoint = open_checkpoint(weights_file(path), DECODER_ADVICE)
+    layers = None if is_taesd(checkpoint.tensors) else decoder_layers(checkpoint.tensors)
+    return load_vae(path, dtype) if layers is None else load_tiny_decoder(layers, str(checkpoint.path), dtype)
 
 
 def vae_sizes(tensors: Mapping[str, Tensor]) -> dict[str, Any]:

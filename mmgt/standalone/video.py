@@ -23,26 +23,30 @@ from ..media import FrameMarks, VideoReader
 from ..media.sound import sound_for_aac
 from ..mmhaa.config import NO_CLIP
 from ..mmhaa.drive import STRENGTHS, Drive, heard
-from ..mmhaa.load import load_mmhaa
+from ..mmhaa.load import load_mmhaa, student_of_file
 from ..mmhaa.masks import EvenMasks, MaskOptions
 from ..mmhaa.network import MMHAA, Photo, VideoNetwork, check_speech
 from ..mmhaa.pictures import TRAINED_PX, PictureSize, photo_canvas, picture_for_network
 from ..mmhaa.presets import PRESETS, Preset
 from ..mmhaa.sample import NumericalError, Video, VideoRun, sample_latents, share_noise
+from ..mmhaa.student import Student
 from ..poses import POSE_FPS
 from ..provenance import Provenance, digest
 from ..speech.encoders import load_wav2vec2
 from ..speech.features import SpeechFeatures, SpeechKind
 from ..speech.recording import Recording
 from ..unfinished_run import UnfinishedRun, unfinished_run, write_kept_video
+from ..weights.places import find_all
 from .devices import choose_device, choose_dtype
 from .image_encoder import encode_photo, load_image_encoder
 from .networks import LET_GO, Networks
 from .onednn import fastest_ops
 from .schedulers import check_scheduler, make_scheduler
-from .vae import decode_latents, encode_picture, load_vae
+from .vae import decode_latents, encode_picture, load_decoder, load_vae
 
 logger = logging.getLogger("mmgt")
+
+DECODER = "decoder"  # among a video's files: what makes its frames in the VAE's place
 
 Progress = Callable[[str], Callable[[int, int], None]]  # a label -> progress(step, total)
 
@@ -116,6 +120,18 @@ def read_photo(networks: MMHAA, vae: Any, image_encoder: Any, picture: np.ndarra
     return networks.read_photo(encode_picture(vae, photo_canvas(picture, size)).to(like), token.to(like))
 
 
+def installed_student(models: Path | None) -> Student | None:
+    """How the video network that would run says that it is sampled; None where it is no student, or is not there.
+
+    models: see ``weights.places.in_models``. What is wrong with the file is said when it is loaded.
+    """
+    try:
+        found = find_all(models)
+        return student_of_file(found["mmhaa"]) if "mmhaa" in found else None
+    except InputError:
+        return None
+
+
 def video_weights(network: VideoNetwork | None, with_speech: bool) -> tuple[str, ...]:
     """The files that a video needs, by the catalogue's keys: those of what its network hears and sees.
 
@@ -182,9 +198,10 @@ def make_video(
 ) -> None:
     """Photo [H, W, 3] uint8 and drive -> a video file with ``sound``. Same inputs and seed, same video.
 
-    weights: files of ``video_weights``. settings: of these, what drive does not hold. provenance: what the file says
-    of itself. progress(label) -> progress(step, total). What is finished is kept beside ``out`` until that is whole:
-    the same call goes on with a run that was killed, to the same file. Raises InputError.
+    weights: files of ``video_weights``, and DECODER's if another than the VAE decodes. settings: of these, what drive
+    does not hold. provenance: what the file says of itself. progress(label) -> progress(step, total). What is finished
+    is kept beside ``out`` until that is whole: the same call goes on with a run that was killed, to the same file.
+    networks: ``KeptNetworks`` where more runs follow. Raises InputError.
     """
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
@@ -224,7 +241,7 @@ def _sampled(
     preset = settings.preset
     generator = torch.Generator("cpu").manual_seed(seed)
     vae = networks(load_vae, weights["vae"], dtype).to(device)
-    network, photo, parametrisation = _load_and_read(weights, vae, picture, drive.size, device, dtype, networks)
+    network, photo, parametrisation = _load_and_read(weights, vae, picture, drive.size, device, dtype, networks, preset)
     scheduler = make_scheduler(preset.scheduler, preset.num_steps, generator, parametrisation)
     if drive.speech is not None:
         check_speech(network, *drive.speech.shape[1:])
@@ -241,6 +258,8 @@ def _sampled(
     except NumericalError as error:
         raise InputError(str(error)) from error
     logger.info("%s", run.told("torch's attention"))
+    if DECODER in weights:
+        vae = networks(load_decoder, weights[DECODER], dtype).to(device)
     return latents, vae
 
 
@@ -252,10 +271,16 @@ def _load_and_read(
     device: torch.device,
     dtype: torch.dtype,
     loaded: Networks,
+    preset: Preset,
 ) -> tuple[VideoNetwork, Photo, Parametrisation]:
-    """The network that denoises, the photo, and what the network predicts; those that read the photo are let go."""
+    """The network that denoises, the photo, and what the network predicts; those that read the photo are let go.
+
+    preset: how it will be sampled, held against what it says of that itself.
+    """
     image_encoder = loaded(load_image_encoder, weights["clip"]).to(device, dtype) if "clip" in weights else None
     networks = loaded(load_mmhaa, weights["mmhaa"], fastest_ops(device), dtype)
+    if networks.student is not None and (misuse := networks.student.misuse(preset.num_steps, preset.guidance != 1)):
+        logger.warning("%s", misuse)
     networks.reference_unet.to(device)
     photo = read_photo(networks, vae, image_encoder, picture, size)
     return networks.video_network.to(device), photo, networks.parametrisation

@@ -30,6 +30,7 @@ from .sampling import (
     conditioning,
     sample,
     schedule,
+    student_of,
     trailing_sigmas,
 )
 from .schema import advanced, schema
@@ -79,5 +80,6 @@ __all__ = [
     "schema",
     "size_shown",
     "state_of_input",
+    "student_of",
     "trailing_sigmas",
 ]

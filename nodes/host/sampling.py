@@ -29,6 +29,7 @@ from ...mmgt.errors import InputError
 from ...mmgt.mmhaa.load import load_mmhaa
 from ...mmgt.mmhaa.network import VideoNetwork
 from ...mmgt.mmhaa.sample import MAX_KEPT_WINDOWS, Video, VideoRun, share_noise
+from ...mmgt.mmhaa.student import Student
 from ...mmgt.mmhaa.unet import UNet
 from .runtime import OPERATIONS, check_interrupt, managed
 
@@ -131,14 +132,17 @@ def _memory_shape(video: Video) -> list[int]:
 class VideoModel(comfy.model_base.BaseModel):
     """The video network as ComfyUI's samplers call it; what a run keeps between steps is dropped at its end.
 
-    trained_px: side of the pictures that it was trained on.
+    trained_px: side of the pictures that it was trained on. student: how it is sampled, if it was distilled.
     """
 
-    def __init__(self, network: VideoNetwork, config: VideoConfig, trained_px: int) -> None:
+    def __init__(
+        self, network: VideoNetwork, config: VideoConfig, trained_px: int, student: Student | None = None
+    ) -> None:
         kind = comfy.model_base.ModelType.V_PREDICTION if config.predicts_v else comfy.model_base.ModelType.EPS
         super().__init__(config, kind, unet_model=lambda **_: network)
         self.model_sampling = VideoSampling(config) if config.predicts_v else NoiseSampling(config)
-        self.trained_px = trained_px
+        self.trained_px, self.student = trained_px, student
+        self.warnings: set[str] = set()  # of this sampler's run
         self.runs: dict[tuple[int, frozenset], tuple[tuple[float, ...], VideoRun]] = {}
 
     @property
@@ -195,9 +199,20 @@ class VideoModel(comfy.model_base.BaseModel):
         latents = self.model_sampling.calculate_input(t, x)[: video.drive.num_frames].to(self.compute_dtype)
         timestep = float(self.model_sampling.timestep(t[:1]))
         options = transformer_options or {}
+        self._warn(options, False in rows)
         with OPERATIONS.within(options):
             v = self._run_of(video).predict(latents, timestep, rows, _step_name(options))
         return self.model_sampling.calculate_denoised(t, v.flatten(0, 1), x)
+
+    def _warn(self, transformer_options: Mapping[str, Any], is_guided: bool) -> None:
+        """Say once in a run what a student was not distilled for; it runs all the same."""
+        schedule = transformer_options.get("sample_sigmas")
+        if self.student is None or schedule is None:
+            return
+        misuse = self.student.misuse(len(schedule) - 1, is_guided)
+        if misuse and misuse not in self.warnings:
+            self.warnings.add(misuse)
+            logger.warning("%s", misuse)
 
     def _run_of(self, video: Video) -> VideoRun:
         """A video's run: one for each set of hooks (LoRAs of a conditioning), anew when a schedule changes them."""
@@ -214,6 +229,7 @@ class VideoModel(comfy.model_base.BaseModel):
         for _, run in self.runs.values():
             logger.info("%s", run.told(optimized_attention.__name__))
         self.runs.clear()
+        self.warnings.clear()
 
 
 def _step_name(transformer_options: Mapping[str, Any]) -> str:
@@ -239,7 +255,7 @@ def load_video_model(path: Path, weight_dtype: str = "auto") -> tuple[ModelPatch
     config.set_inference_dtype(kind, cast_to)
     for network in (networks.video_network, networks.reference_unet):
         _set_dtype(network, kind, cast_to)
-    patcher = managed(VideoModel(networks.video_network, config, networks.trained_px))
+    patcher = managed(VideoModel(networks.video_network, config, networks.trained_px, networks.student))
     patcher.add_callback_with_key(CallbacksMP.ON_CLEANUP, "mmgt", lambda patcher: patcher.model.end_runs())
     return patcher, managed(networks.reference_unet)
 
@@ -274,6 +290,11 @@ def trailing_sigmas(model: ModelPatcher, steps: int, denoise: float = 1.0) -> Te
         for time, level in zip(trailing_times(num_steps), trailing_levels(num_steps), strict=False)
     ]
     return torch.stack([*sigmas[-steps:], torch.zeros_like(sampling.sigmas[0])]).cpu()
+
+
+def student_of(model: ModelPatcher) -> Student | None:
+    """How a MODEL says that it is sampled, if it is a student of ours."""
+    return getattr(model.model, "student", None)
 
 
 def schedule(model: ModelPatcher, sampler_name: str, scheduler: str, steps: int, denoise: float = 1.0) -> Tensor:

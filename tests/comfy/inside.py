@@ -191,6 +191,39 @@ def check_parametrisations():
         facts["parametrisations"][f"{prediction} {schedule}"] = difference(model.model.process_latent_in(sampled), x0)
 
 
+def check_student():
+    """Nodes take a student's steps without being told; what it was not distilled for is said once, and runs."""
+    import logging
+    import tempfile
+
+    from safetensors.torch import load_file, save_file
+
+    path, said = Path(tempfile.mkdtemp()) / "net.safetensors", []
+    with safe_open(CHECKPOINT, "pt") as file:
+        config = json.loads(file.metadata()["config"])
+    save_file(load_file(CHECKPOINT), path, {"config": json.dumps({**config, "student_steps": 2})})
+    model = host.load_photo_and_video_model(path, "fp32")
+    listener = logging.Handler(logging.WARNING)
+    listener.emit = lambda record: said.append(record.getMessage()) if "student" in record.getMessage() else None
+    logging.getLogger("mmgt").addHandler(listener)
+    as_set = {"sampler_name": "ddim", "scheduler": host.TRAILING}
+    told = video_sampler(model, steps=2, cfg=1.0, **as_set)["samples"]
+    by_windows = video_sampler(model, steps=2, cfg=1.0, window=12, overlap=3, **as_set)["samples"]
+    sigmas = mmhaa.TrailingSigmas.execute(model, 30, 1.0).args[0]
+    _, positive, negative, latent = mmhaa.MMHAAConditioning.execute(model, **given()).args
+    guider = custom.CFGGuider().get_guider(model, positive, negative, 1.0)[0]
+    noise, sampler = custom.RandomNoise().get_noise(3)[0], custom.KSamplerSelect().get_sampler("ddim")[0]
+    facts["student_untold"] = [
+        difference(video_sampler(model, steps=30, cfg=3.5, **as_set)["samples"], told),
+        difference(video_sampler(model, preset="student", **as_set)["samples"], by_windows),
+        difference(custom.SamplerCustomAdvanced().sample(noise, guider, sampler, sigmas, latent)[0]["samples"], told),
+    ]
+    facts["student_said_at_first"] = list(said)
+    facts["student_misused"] = bool(torch.isfinite(video_sampler(model, steps=3, cfg=2.0, **as_set)["samples"]).all())
+    facts["student_said"] = said
+    logging.getLogger("mmgt").removeHandler(listener)
+
+
 def check_cost(model):
     rows = []
     real = VideoRun.predict
@@ -396,6 +429,7 @@ with torch.inference_mode():
     tiny = host.load_photo_and_video_model(Path(CHECKPOINT), "auto")
     check_samplers(tiny)
     check_parametrisations()
+    check_student()
     check_cost(tiny)
     check_cancel(tiny)
     check_errors(tiny)

@@ -57,6 +57,14 @@ def test_a_network_is_sampled_as_its_metadata_says_it_was_trained(facts):
     assert all(error < 1e-3 for error in facts["parametrisations"].values()), facts["parametrisations"]
 
 
+def test_a_student_is_taken_without_being_told(facts):
+    assert facts["student_untold"] == [0, 0, 0]
+    assert facts["student_said_at_first"] == []
+    assert facts["student_misused"]
+    (sentence,) = facts["student_said"]
+    assert "distilled to 2 steps without guidance, but it is sampled with 3 steps and with guidance" in sentence
+
+
 @pytest.mark.parametrize(
     ("steps", "denoise", "listed"), [(3, 1.0, 3), (25, 1.0, 25), (30, 1.0, 30), (10, 0.4, 25), (30, 0.01, 1000)]
 )

@@ -3,8 +3,9 @@ import pytest
 from mmgt.bench.video import AUTHORS_VIDEO_TFLOP
 from mmgt.bench.video_cost import FullSize, count_calls, video_flop
 from mmgt.errors import InputError
-from mmgt.mmhaa.presets import PRESETS, Preset
+from mmgt.mmhaa.presets import PRESETS, Preset, preset_of_student
 from mmgt.mmhaa.sample import DDIM, VideoOptions
+from mmgt.mmhaa.student import Student
 from mmgt.standalone.schedulers import check_scheduler
 
 BOTH, ONE = (False, True), (True,)
@@ -48,3 +49,19 @@ def test_the_fast_preset_costs_a_quarter_of_the_authors_work():
     assert authors <= AUTHORS_VIDEO_TFLOP + 201  # they decode too
     parts = video_flop(full_size, PRESETS["fast"], 80)
     assert parts["VAE, frames"] / 1e12 == pytest.approx(201, abs=1)
+
+
+def test_a_students_video_is_counted():
+    """80 frames of 512 px: at most 800 TFLOP with the full decoder, 620 with a tiny one."""
+    full_size = FullSize(64)
+    parts = video_flop(full_size, PRESETS["student"], 80)
+    assert sum(parts.values()) / 1e12 <= 800
+    tiny = full_size.tiny_decoding(80)
+    assert (sum(parts.values()) - parts["VAE, frames"] + tiny) / 1e12 <= 620
+    assert 5e12 < tiny < 15e12
+    assert not [name for name in parts if "2 rows" in name]
+
+
+def test_a_students_preset_is_what_its_file_says():
+    chosen = preset_of_student(Student(2, 0.5))
+    assert chosen == Preset("ddim", 2, 1.0, PRESETS["student"].options, 0.5)

@@ -32,6 +32,7 @@ from mmgt.mmhaa.drive import drive_video
 from mmgt.mmhaa.pictures import PictureSize
 from mmgt.mmhaa.presets import PRESETS, Preset
 from mmgt.mmhaa.sample import VideoOptions
+from mmgt.mmhaa.student import Student
 from mmgt.pose_files import load_poses, save_poses
 from mmgt.provenance import Provenance
 from mmgt.smga.config import SMGAConfig
@@ -41,6 +42,7 @@ from mmgt.speech.recording import Recording
 from mmgt.standalone import animate, video
 from mmgt.standalone.options import preset_of
 from mmgt.standalone.schedulers import SCHEDULERS, check_scheduler
+from mmgt.standalone.tiny_vae import build_tiny_vae, taesd_layout
 from mmgt.standalone.video import VideoSettings
 from mmgt.weights.places import find_all
 
@@ -481,6 +483,32 @@ def test_options_take_the_place_of_the_presets():
         fast.scheduler, 7, fast.guidance, VideoOptions(fast.options.window, fast.options.overlap, reuse_every=2)
     )
     assert preset_of(vars(parser.parse_args(given))) == expected
+
+
+def test_a_student_is_sampled_as_its_file_says(inputs, weights, tmp_path, pose_file, capsys, caplog):
+    """Without being told; what else is asked for is one sentence, and runs."""
+    folder = with_another(weights, tmp_path / "weights", "net-32500.safetensors")
+    tensors = {key: value.contiguous() for key, value in tiny_state(speech_width=WAV2VEC2_WIDTH).items()}
+    config = json.dumps({**HEADS, **Student(3, 0.5).config})
+    save_file(tensors, folder / "net-32500.safetensors", {"config": config})
+    given = {**inputs, "weights": folder, "poses": pose_file, "audio": None}
+    given.pop("steps")
+    assert run("pose2video", given) == 0
+    told = capsys.readouterr()
+    assert "sampling 100 % (3/3)" in told.out
+    assert "this network is a student" not in caplog.text
+    settings = read_marks(inputs["out"]).record["settings"]["preset"]
+    assert (settings["num_steps"], settings["guidance"], settings["shared_noise"]) == (3, 1.0, 0.5)
+    tiny = tmp_path / "taesd.safetensors"
+    save_file(taesd_layout(build_tiny_vae(8, 8).state_dict(), 0.18215), tiny)
+    assert run("pose2video", given, out=tmp_path / "w.mp4", steps=1, cfg=2, window=8, decoder=tiny) == 0
+    (decoder,) = (one for one in read_marks(tmp_path / "w.mp4").record["networks"] if one["name"] == "decoder")
+    assert decoder["sha256"] == hashlib.sha256(tiny.read_bytes()).hexdigest()
+    assert frames_and_seconds(tmp_path / "w.mp4")[0].shape == (14, 64, 64, 3)
+    told = capsys.readouterr()
+    assert "sampling 100 % (1/1)" in told.out
+    (sentence,) = (record.getMessage() for record in caplog.records if "student" in record.getMessage())
+    assert "sampled with 1 steps and with guidance; take 3 steps and cfg 1." in sentence
 
 
 @pytest.mark.parametrize("name", ["net-32500", "sd-vae-ft-mse", "wav2vec2-base-960h"])

@@ -8,7 +8,7 @@ from torch import nn
 
 from mmgt.errors import InputError
 from mmgt.standalone.tiny_vae import build_tiny_vae, live_width, taesd_layout
-from mmgt.standalone.vae import LATENT_SCALE, decode_latents, encode_picture, load_vae
+from mmgt.standalone.vae import LATENT_SCALE, decode_latents, encode_picture, load_decoder, load_vae
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 
@@ -99,3 +99,36 @@ def test_widths_that_the_layout_does_not_hold():
     for widths in ((4, 16), (16, 72), (12, 16)):
         with pytest.raises(InputError, match="8, 16, 24"):
             build_tiny_vae(*widths)
+
+
+@pytest.mark.parametrize("layout", ["alone", "both halves", "diffusers"])
+def test_a_decoder_serves_in_any_of_its_layouts(tmp_path, layout):
+    """Frames are those of the published network; the encoder is not needed."""
+    torch.manual_seed(0)
+    published = published_decoder()
+    alone = published.state_dict()
+    tensors = {
+        "alone": alone,
+        "both halves": {f"taesd_decoder.{key}": value for key, value in alone.items()}
+        | {f"taesd_encoder.{key}": value for key, value in published_encoder().state_dict().items()},
+        "diffusers": {
+            f"decoder.layers.{int(key.split('.')[0]) - 1}.{key.split('.', 1)[1]}": value for key, value in alone.items()
+        },
+    }[layout]
+    path = tmp_path / "decoder.safetensors"
+    save_file({key: value.contiguous() for key, value in tensors.items()}, path)
+    latents = torch.randn(5, 4, 3, 4)
+    frames = torch.cat(list(decode_latents(load_decoder(path, torch.float32), latents)))
+    assert torch.allclose(frames, published(latents).clamp(0, 1), atol=1e-5)
+
+
+def test_a_decoder_that_is_none_is_said(tmp_path):
+    path = tmp_path / "decoder.safetensors"
+    tensors = {key: value.contiguous() for key, value in published_decoder().state_dict().items()}
+    tensors.pop("1.weight")
+    save_file(tensors, path)
+    with pytest.raises(InputError, match="missing"):
+        load_decoder(path)
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="not a VAE"):
+        load_decoder(path)
