@@ -19,6 +19,11 @@ def import_av():  # type: ignore[no-untyped-def]
     return av
 
 
+def opened(source: Any) -> Any:
+    """A film or a sound to read, from a path or an open file. A title in another encoding than UTF-8 is no fault."""
+    return import_av().open(local(source) if isinstance(source, Path) else source, metadata_errors="replace")
+
+
 def picture_tracks(container: Any) -> list[Any]:
     """A film's picture tracks; the cover of a song is none."""
     cover = import_av().stream.Disposition.attached_pic

@@ -19,7 +19,7 @@ from ..provenance import boxes, pictures, xmp
 from ..provenance.content_credentials import C2PA_UUID, Credentials, read_credentials, sign
 from ..provenance.record import AIGC_TAG, COMMENT_TAG, RECORD_TAG, SOURCE_TYPES, VOCABULARY, XMP_TAG, Provenance
 from ..provenance.watermark import READ_FRAMES, Detection, find_invisible_mark
-from .files import check_decodable, check_file, import_av, local
+from .files import check_decodable, check_file, import_av, local, opened
 from .pictures import read_picture
 from .reading import VideoStream
 
@@ -144,7 +144,7 @@ def _tags(path: Path) -> dict[str, str]:
     """A container's texts by their names in small letters."""
     av = import_av()
     try:
-        with av.open(local(path)) as container:
+        with opened(path) as container:
             return {name.lower(): text for name, text in container.metadata.items()}
     except (av.FFmpegError, ValueError) as error:
         raise InputError(
@@ -230,7 +230,7 @@ def remux(path: Path, out: Path, provenance: Provenance, before: Marks) -> None:
     packet = xmp.packet(provenance, before.packet or None)
     options = {"movflags": "+faststart+use_metadata_tags"} if is_mp4 else {}
     try:
-        with av.open(local(path)) as source, av.open(local(out), "w", options=options) as target:
+        with opened(path) as source, av.open(local(out), "w", options=options) as target:
             tags = provenance.tags() if is_mp4 else {**provenance.tags(), XMP_TAG: packet.decode()}
             tags |= {AIGC_TAG: json.dumps(dict(before.aigc), ensure_ascii=False)} if before.aigc else {}
             tags |= {COMMENT_TAG: before.comment} if before.comment else {}

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import InputError
-from .files import check_decodable, check_file, import_av, local, picture_tracks
+from .files import check_decodable, check_file, import_av, opened, picture_tracks
 
 logger = logging.getLogger("mmgt")
 
@@ -178,10 +178,9 @@ def _decoded_frames(source: Path | IO[bytes], name: str) -> Iterator[Any]:
 
 
 def _opened(source: Path | IO[bytes]) -> Any:
-    if isinstance(source, Path):
-        return import_av().open(local(source))
-    source.seek(0)
-    return import_av().open(source)
+    if not isinstance(source, Path):
+        source.seek(0)
+    return opened(source)
 
 
 def shown(frame: Any, aspect: float) -> np.ndarray:

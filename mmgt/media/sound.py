@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..speech.recording import Recording, resample, stereo_weights
-from .files import check_decodable, check_file, import_av, local, picture_tracks
+from .files import check_decodable, check_file, import_av, opened, picture_tracks
 
 logger = logging.getLogger("mmgt")
 
@@ -162,7 +162,7 @@ def sound_offset_s(path: Path) -> float | None:
     check_file(path, "video", "an mp4, mov or webm file")
     av = import_av()
     try:
-        with av.open(local(path)) as container:
+        with opened(path) as container:
             tracks = [*picture_tracks(container)[:1], *container.streams.audio[:1]]
             if len(tracks) < 2 or any(track.start_time is None for track in tracks):
                 return None
@@ -178,7 +178,7 @@ def _opened_sound(path: Path) -> Iterator[tuple[Any, Any]]:
     check_file(path, "recording", "a wav, flac, mp3, m4a or ogg file")
     av = import_av()
     try:
-        with av.open(local(path)) as container:
+        with opened(path) as container:
             if not container.streams.audio:
                 raise InputError(f"{path} has no sound in it; {SOUND_ADVICE}.")
             check_decodable(container.streams.audio[0], str(path), SOUND_ADVICE)

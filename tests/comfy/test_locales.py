@@ -1,0 +1,20 @@
+"""What a real ComfyUI hands to the page from ``locales/``."""
+
+import pytest
+from graphs import our_nodes
+
+pytestmark = pytest.mark.comfy
+
+
+def test_the_page_gets_every_language_and_the_english_texts_are_the_schemas_own(server):
+    told = server.get("/i18n")
+    assert told.keys() >= {"de", "en", "es", "fr", "ja", "ko", "zh"}
+    nodes = our_nodes(server)
+    assert all(nodes.keys() <= told[language]["nodeDefs"].keys() for language in told)
+    for node_id, info in nodes.items():
+        english = told["en"]["nodeDefs"][node_id]
+        assert (english["display_name"], english["description"]) == (info["display_name"], info["description"])
+        inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+        for name, said in english.get("inputs", {}).items():
+            assert said["tooltip"] == inputs[name][1]["tooltip"], (node_id, name)
+        assert [said["tooltip"] for said in english.get("outputs", {}).values()] == list(info["output_tooltips"] or ())
