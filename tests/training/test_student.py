@@ -153,10 +153,11 @@ def test_the_target_is_what_the_formulas_say(videos, tmp_path, jump, prediction)
     assert run.loss(batch).item() == pytest.approx(naive, rel=2e-3)
 
 
+@torch.no_grad()
 def test_a_teacher_of_one_step_without_guidance_teaches_its_likeness_nothing(videos, teacher_file):
     run = a_run(videos, teacher_file, student_steps=3, teacher_steps=3, guidance=1.0)
     (batch,) = Batches(videos, run.settings).make(0)
-    assert run.loss(batch).item() < 1e-9  # rounding: without gradients pictures lie in another order
+    assert run.loss(batch).item() == 0
     guided = a_run(videos, teacher_file, student_steps=3, teacher_steps=3, guidance=3.5)
     assert guided.loss(batch).item() > 0, "guidance is folded in"
 
