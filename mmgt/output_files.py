@@ -53,6 +53,25 @@ def check_name(name: str, what: str, longest: int = 200) -> None:
         )
 
 
+def inside(folder: Path, name: str, what: str, where: str) -> Path:
+    """The path of a name below a folder, links followed. what, where: both in words, for the error.
+
+    Raises InputError for a name that leads out of it by ``..``, as a whole path or through a link, for one with control
+    characters, for Windows' devices (a graph travels to other systems), and for what cannot be a path.
+    """
+    parts = re.split(r"[\\/]", name)
+    if any(part.partition(".")[0].strip().lower() in DEVICES for part in parts) or re.search(r"[\0-\x1f]", name):
+        raise InputError(f"{what} is {name[:60]!r}, which cannot name a file on every system; choose another.")
+    try:
+        home = folder.resolve()
+        path = (home / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
+        raise InputError(f"{what} is '{name[:40]}...', which names no file ({error}); choose a shorter one.") from error
+    if not path.is_relative_to(home):
+        raise InputError(f"{what} is '{name[:200]}', which lies outside of {where}; give a name below it.")
+    return path
+
+
 def check_distinct(paths: Iterable[Path | None]) -> None:
     """Raise InputError if two of the files to be written are one."""
     seen: set[Path] = set()

@@ -1,7 +1,7 @@
 import pytest
 
 from mmgt.errors import InputError
-from mmgt.output_files import all_or_none, publish, unfinished_file
+from mmgt.output_files import all_or_none, inside, publish, unfinished_file
 
 
 def no_links(*_):
@@ -59,3 +59,27 @@ def test_files_of_a_run_that_is_broken_off_are_removed_and_no_others(tmp_path):
         first.write_text("ours")
         wrote(first)
     assert first.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../a", "a/../../b", "..", "/etc/passwd", "link/a", "link", "a\0b", "a\nb", "con", "video/NUL.mp4",
+        "lpt1 .json",
+        "a\\aux",
+    ],
+)  # fmt: skip
+def test_a_name_stays_inside_of_its_folder(tmp_path, name):
+    home, other = tmp_path / "home", tmp_path / "other"
+    home.mkdir()
+    other.mkdir()
+    (home / "link").symlink_to(other)
+    with pytest.raises(InputError, match="the file is"):
+        inside(home, name, "the file", "the folder")
+
+
+def test_names_below_a_folder_are_taken(tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "home")
+    for name in ("a", "a/b.mp4", "a/../b", ".hidden/c", "video/ä 生成", "console/a", "auxiliary.json"):
+        assert inside(tmp_path / "linked", name, "it", "there") == (tmp_path / "home" / name).resolve()

@@ -303,12 +303,14 @@ def _mark_picture(out: Path, content: bytes, provenance: Provenance, path: Path)
 def _as_png(path: Path) -> bytes:
     import io
 
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
             buffer = io.BytesIO()
             image.save(buffer, "PNG", icc_profile=image.info.get("icc_profile"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # as read_picture
         raise InputError(f"{path} is no picture that can be read ({error}); give png, jpg or webp.") from error
     return buffer.getvalue()

@@ -28,7 +28,7 @@ def read_picture(path: Path) -> np.ndarray:
     A colour profile (Display P3, Adobe RGB, CMYK, ...) is converted to sRGB; pictures of 16 or 32 bits and of floating
     point are scaled by their range. Raises InputError for anything else, and for more than 100 megapixels.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     check_file(path, "picture", "a png, jpg or webp file")
     try:
@@ -42,7 +42,9 @@ def read_picture(path: Path) -> np.ndarray:
         raise InputError(
             f"{path} has more than {MAX_MEGAPIXELS} megapixels; scale it down: 2 are plenty for a portrait."
         ) from error
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them
         raise InputError(f"{path} is not a picture that can be read; give a png, jpg or webp file.") from error
     return np.asarray(Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB"))
 

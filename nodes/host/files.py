@@ -9,6 +9,7 @@ import folder_paths
 
 from ...mmgt.assets import MODELS
 from ...mmgt.errors import InputError
+from ...mmgt.output_files import inside
 from ...mmgt.weights.catalog import CATALOG, EVALUATION_FOLDER, OUR_FOLDER, WeightFile, advice, missing_sentence
 from ...mmgt.weights.files import CHECKPOINT_SUFFIXES, check_file
 from ...mmgt.weights.places import find, is_shipped, places, shipped
@@ -97,10 +98,8 @@ def input_path(name: str) -> Path:
         ("", folder_paths.get_input_directory()),
     ):
         if name.endswith(mark):
-            path = Path(folder, name.removesuffix(mark)).resolve()
-            if not path.is_relative_to(Path(folder).resolve()):
-                raise InputError(f"'{name}' lies outside of ComfyUI's input and output folders; copy the file there.")
-            return path
+            where = "ComfyUI's input and output folders, where it has to be"
+            return inside(Path(folder), name.removesuffix(mark), "the file", where)
     raise AssertionError("unreachable: every name ends with ''")
 
 
@@ -121,7 +120,8 @@ def state_of_input(name: str | None) -> str | None:
 
 
 def new_output_path(filename_prefix: str, suffix: str) -> Path:
-    """A numbered file of the output folder that does not exist yet."""
+    """A numbered file of the output folder that does not exist yet. Raises InputError outside of it."""
+    output_place(filename_prefix, suffix)
     return _new_path(filename_prefix, suffix, folder_paths.get_output_directory())
 
 
@@ -142,14 +142,10 @@ def output_place(filename_prefix: str, suffix: str) -> Path:
 
     In a folder that is not there yet: the nearest one above it. Raises InputError outside of the output folder.
     """
-    output = Path(folder_paths.get_output_directory()).resolve()
+    output = Path(folder_paths.get_output_directory())
+    path = inside(output, filename_prefix, "filename_prefix", "ComfyUI's output folder")
+    folder = path if path == output.resolve() else path.parent
     try:
-        folder = (output / filename_prefix).parent.resolve()
-        if not folder.is_relative_to(output):
-            raise InputError(
-                f"filename_prefix is '{filename_prefix}', which lies outside of ComfyUI's output folder; give a folder "
-                "and a name below it, like video/mmgt."
-            )
         while not folder.exists():
             folder = folder.parent
     except OSError as error:

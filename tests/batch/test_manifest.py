@@ -50,6 +50,7 @@ def test_paths_are_seen_from_the_manifest_and_settings_from_the_command(tmp_path
         ({**GOOD, "id": "b", "settings": {"stepz": 1}}, "'stepz'"),
         ({**GOOD, "id": "b", "settings": {"steps": "ten"}}, "whole number"),
         ({**GOOD, "id": "b", "settings": {"cfg": 1e999}}, "a number"),
+        ({**GOOD, "id": "b", "settings": {"cfg": 10**400}}, "a number"),
         ({**GOOD, "id": "b", "settings": {"preset": "slow"}}, "the preset is 'slow'"),
         ({**GOOD, "id": "b", "settings": {"strengths": [1, 2]}}, "list of 3 numbers"),
         ({**GOOD, "id": "A"}, "that of line 1"),
