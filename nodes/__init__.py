@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from . import (
+    ablation,
     audio,
     contextual_gesture,
     evaluation,
@@ -35,4 +36,5 @@ class MMGTExtension(ComfyExtension):
             *video.NODES,
             *provenance.NODES,
             *evaluation.NODES,
+            *ablation.NODES,
         ]

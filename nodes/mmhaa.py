@@ -256,6 +256,7 @@ def _video(
     masks=AUTHORS_INFERENCE,
     background=None,
     clip_vision=None,
+    mask_motion=MaskOptions.motion,
     *,
     width,
     height,
@@ -279,7 +280,7 @@ def _video(
         lip_mask=lips,
         hands_mask=hands,
         background_mask=background,
-        mask_options=mask_set(masks, MaskOptions(third_mask, hands_branch)),
+        mask_options=mask_set(masks, MaskOptions(third_mask, hands_branch, motion=mask_motion)),
         speech=speech,
         hears=model.model.network.hears,
         strengths=(full_strength, face_strength, lips_strength),
@@ -416,43 +417,42 @@ class MMHAAVideoSampler(io.ComfyNode):
         return settings_problem(width, height, window, overlap, guidance_start, guidance_end)
 
     @classmethod
-    def execute(
-        cls,
-        model,
-        seed,
-        steps,
-        cfg,
-        sampler_name,
-        scheduler,
-        denoise,
-        preset=AS_SET,
-        sampler=None,
-        sigmas=None,
-        latent=None,
-        **given,
-    ) -> io.NodeOutput:
-        shared_noise, student = 0.0, host.student_of(model)
-        if preset == AS_SET and student is not None and (steps, cfg) == (AUTHORS.num_steps, AUTHORS.guidance):
-            logger.info("%s", student.instead)
-            steps, cfg, shared_noise = student.num_steps, 1.0, student.shared_noise
-        if preset != AS_SET:
-            chosen = PRESETS[preset]
-            if preset == STUDENT_PRESET and student is not None:
-                chosen = preset_of_student(student)
-            sampler_name, scheduler, steps, cfg = chosen.scheduler, host.TRAILING, chosen.num_steps, chosen.guidance
-            shared_noise, given = chosen.shared_noise, {**given, **asdict(chosen.options)}
-        if sigmas is None and latent is None and denoise < 1:
-            raise InputError(
-                f"denoise is {denoise:g}, but there is no latent to refine; connect one, or set denoise to 1."
-            )
-        made = _video(model, latent=latent, **given)
-        positive, negative = (host.conditioning(made.video, with_photo) for with_photo in (True, False))
-        if sigmas is None:
-            sigmas = host.schedule(model, sampler_name, scheduler, steps, denoise)
-        start = made.latent if latent is None else {**made.latent, **latent}
-        solver = sampler or sampler_name
-        latents = host.sample(model, positive, negative, start, seed, cfg, solver, sigmas, shared_noise)
-        return io.NodeOutput(latents)
+    def execute(cls, model, **given) -> io.NodeOutput:
+        return io.NodeOutput(sampled(model, **given))
+
+
+def sampled(
+    model,
+    seed,
+    steps,
+    cfg,
+    sampler_name="ddim",
+    scheduler=host.TRAILING,
+    denoise=1.0,
+    preset=AS_SET,
+    sampler=None,
+    sigmas=None,
+    latent=None,
+    **given,
+) -> dict[str, Any]:
+    """The LATENT of MM-HAA Video Sampler's inputs. Raises InputError."""
+    shared_noise, student = 0.0, host.student_of(model)
+    if preset == AS_SET and student is not None and (steps, cfg) == (AUTHORS.num_steps, AUTHORS.guidance):
+        logger.info("%s", student.instead)
+        steps, cfg, shared_noise = student.num_steps, 1.0, student.shared_noise
+    if preset != AS_SET:
+        chosen = preset_of_student(student) if student and preset == STUDENT_PRESET else PRESETS[preset]
+        sampler_name, scheduler, steps, cfg = chosen.scheduler, host.TRAILING, chosen.num_steps, chosen.guidance
+        shared_noise, given = chosen.shared_noise, {**given, **asdict(chosen.options)}
+    if sigmas is None and latent is None and denoise < 1:
+        raise InputError(f"denoise is {denoise:g}, but there is no latent to refine; connect one, or set denoise to 1.")
+    made = _video(model, latent=latent, **given)
+    positive, negative = (host.conditioning(made.video, with_photo) for with_photo in (True, False))
+    if sigmas is None:
+        sigmas = host.schedule(model, sampler_name, scheduler, steps, denoise)
+    start = made.latent if latent is None else {**made.latent, **latent}
+    solver = sampler or sampler_name
+    return host.sample(model, positive, negative, start, seed, cfg, solver, sigmas, shared_noise)
 
 
 class TrailingSigmas(io.ComfyNode):

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
+from urllib.parse import quote
 
 from .measured import Measured
 from .video import Report
@@ -46,7 +47,7 @@ def report_markdown(report: Report, inputs: Mapping[str, str], pictures: Sequenc
         for row in report.rows
     ]
     lines += [*table(head, cells), "", *(f"- {note}" for note in report.notes), ""]
-    return "\n".join([*lines, *(f"![{name}]({name})" for name in pictures), ""])
+    return "\n".join([*lines, *(f"![{name}]({quote(name)})" for name in pictures), ""])
 
 
 def report_text(report: Report) -> str:

@@ -747,46 +747,6 @@ GRAPHS = {
             ],
         ],
     ),
-    "13_ablations": Graph(
-        "## The paper's ablations: what motion masks and speech do, side by side, with nothing to download\n\n"
-        "Press **Run**. From one photo, one speech and one seed *MMGT Ablations* makes the video as it is (**full**), "
-        "without motion masks (every branch acts everywhere), with the first frame's masks for all (**still mask**), "
-        "without the speech (**no audio**), and along other poses (**pose-driven**), by the small networks that came "
-        "with this pack: five videos, ten minutes and more on a CPU. The table sets their order beside the paper's.\n\n"
-        "**Pose-driven** wants poses of a real person who says the same: *Load Video* and *DWPose Pose Video* in the "
-        "place of *Rhythm Audio2Pose*, which stands for them here. A real video as *reference* makes the numbers say "
-        "which variant is best; without it they say how little a change changes.\n\n"
-        "**The large networks**: choose their files in the loaders, connect *Load CLIP Vision*, take a wav2vec2 in "
-        "*Load Audio Encoder*, and set the preset to *as set here*.",
-        [
-            [
-                given(example="MMGT_ExamplePresenterAndSpeech"),
-                Group("2 Detect, encode", [detector(files=False), encoder(NO_WAVLM, NO_WAV2VEC2)]),
-            ],
-            [
-                Group("3 The person", [initial_pose()]),
-                Group("4 Encode speech", [encode(SPEECH), replace(LOAD_SMGA, values={"smga": SMALL_SMGA})]),
-            ],
-            [
-                Group("5 SMGA: poses", [replace(SAMPLE_SMGA, values={"guidance": 1.0})]),
-                Group("6 Other poses", [replace(RHYTHM, key="other")]),
-            ],
-            [
-                Group(
-                    "7 Files of MM-HAA",
-                    [
-                        Node("mmhaa", "MMGT_LoadMMHAAModel", values={"mmhaa": SMALL_MMHAA}),
-                        Node("vae", "VAELoader", values={"vae_name": SMALL_VAE}),
-                    ],
-                )
-            ],
-            [Group("8 All variants", [_ablations()], GREEN)],
-            [
-                Group("9 Video file", [save_video("ablations.video", "video/mmgt_ablations")], GREEN),
-                Group("10 Their numbers", [Node("table", "PreviewAny", {"source": "ablations.text"}, picture=280)]),
-            ],
-        ],
-    ),
     "12_compare_ways_to_poses": Graph(
         "## Three ways from speech to poses, side by side on one speech\n\n"
         "**Rhythm** makes poses by rules, **SMGA** by diffusion in 50 steps (here the small network that came with "
@@ -846,6 +806,44 @@ GRAPHS = {
             ],
             [Group("12 Video", [Node("joined", "CreateVideo", {"images": "three", "audio": SPEECH}, {"fps": 25})])],
             [Group("13 Video file", [save_video("joined", "video/mmgt_ways")], GREEN)],
+        ],
+    ),
+    "13_ablations": Graph(
+        "## The paper's ablations: what motion masks and speech do, side by side, with nothing to download\n\n"
+        "Press **Run**. From one photo, one speech and one seed *MMGT Ablations* makes the video as it is (**full**), "
+        "without motion masks (every branch acts everywhere), with the first frame's masks for all (**still mask**), "
+        "without the speech (**no audio**), and along other poses (**pose-driven**), by the small networks that came "
+        "with this pack: five videos, ten minutes and more on a CPU. The table sets their order beside the paper's.\n\n"
+        "**Pose-driven** wants poses of a real person who says the same: *Load Video* and *DWPose Pose Video* in the "
+        "place of *Rhythm Audio2Pose*, which stands for them here. A real video as *reference* makes the numbers say "
+        "which variant is best; without it they say how little a change changes.\n\n"
+        "**The large networks**: choose their files in the loaders, connect *Load CLIP Vision*, take a wav2vec2 in "
+        "*Load Audio Encoder*, and set the preset to *as set here*.",
+        [
+            [
+                given(example="MMGT_ExamplePresenterAndSpeech"),
+                Group("2 Detect, encode", [detector(files=False), encoder(NO_WAVLM, NO_WAV2VEC2)]),
+            ],
+            [
+                Group("3 The person", [initial_pose()]),
+                Group("4 Encode speech", [encode(SPEECH), replace(LOAD_SMGA, values={"smga": SMALL_SMGA})]),
+            ],
+            [
+                Group("5 SMGA: poses", [replace(SAMPLE_SMGA, values={"guidance": 1.0})]),
+                Group("6 Other poses", [replace(RHYTHM, key="other")]),
+                Group(
+                    "7 Files of MM-HAA",
+                    [
+                        Node("mmhaa", "MMGT_LoadMMHAAModel", values={"mmhaa": SMALL_MMHAA}),
+                        Node("vae", "VAELoader", values={"vae_name": SMALL_VAE}),
+                    ],
+                ),
+            ],
+            [Group("8 All variants", [_ablations()], GREEN)],
+            [
+                Group("9 Video file", [save_video("ablations.video", "video/mmgt_ablations")], GREEN),
+                Group("10 Their numbers", [Node("table", "PreviewAny", {"source": "ablations.text"}, picture=280)]),
+            ],
         ],
     ),
 }

@@ -66,7 +66,7 @@ def with_shipped(prompt):
     return prompt
 
 
-@pytest.mark.parametrize("name", [name for name in MAKING_VIDEOS if not name.startswith("00")])
+@pytest.mark.parametrize("name", [name for name in MAKING_VIDEOS if not name.startswith(("00", "13"))])
 def test_the_presenter_is_seen_and_moves(inputs, name):
     prompt = with_shipped(prompt_of(inputs, name))
     outputs = inputs.run(prompt)

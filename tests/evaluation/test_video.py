@@ -136,6 +136,8 @@ def test_reports_are_read_back():
     assert len({line.count("|") for line in table}) == 1
     assert "| higher is better | likeness |" in table[2]
     assert "- Said." in lines
+    shown = report_markdown(REPORT, {}, ["no audio report_heat.png"])
+    assert "![no audio report_heat.png](no%20audio%20report_heat.png)" in shown
     text = report_text(REPORT).splitlines()
     assert text[0] == "! The lips come 2 frames too early."
     assert "PSNR whole: inf dB (higher is better): likeness [over 5; a|b]" in text
