@@ -56,7 +56,8 @@ class Ordering:
 
 
 def orderings(rows: Mapping[str, tuple[Measured, ...]]) -> list[Ordering]:
-    """rows: variant -> its numbers. Only variants of the paper's that have both numbers; two of them at least."""
+    """rows: variant -> its numbers. Only variants of the paper's that have both numbers; two of them at least,
+    that differ."""
     found = []
     for paper, (paper_number, names) in product((PAPER, PAPER_RATIOS), COMPARED.items()):
         known = {variant: row[paper_number] for variant, row in paper.items() if paper_number in row}
@@ -75,7 +76,8 @@ def orderings(rows: Mapping[str, tuple[Measured, ...]]) -> list[Ordering]:
 
 
 def _is_order(ours: Mapping[str, Measured]) -> bool:
-    return len(ours) > 1
+    """Whether the number tells variants apart; one of poses does not where all have the same poses."""
+    return len({row.value for row in ours.values()}) > 1
 
 
 def _numbers(rows: Mapping[str, tuple[Measured, ...]], variants: Iterable[str], start: str) -> dict[str, Measured]:

@@ -50,3 +50,8 @@ def test_the_ratios_of_the_face_are_a_table_of_their_own():
     (found,) = orderings({**rows, "full": (row("FGD", 0, "lower"),)})
     assert (found.paper, found.ours) == (("face 1:1", "face 1:3"), ("face 1:3", "face 1:1"))
     assert (found.agreeing, found.num_pairs) == (0, 1)
+
+
+def test_a_number_that_all_share_is_no_order():
+    rows = {name: (row("lip correlation", 0.8, "higher"),) for name in ("full", "still mask", "no audio")}
+    assert orderings(rows) == []
