@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .batch import bench_batch
+from .contextual import bench_contextual
 from .encoders import bench_encoders
 from .evaluate import bench_evaluate
 from .gpu import bench_gpu, gpu_table
@@ -17,6 +18,7 @@ from .video import bench_video
 
 BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
     "smga": bench_smga,
+    "contextual": bench_contextual,
     "preview": bench_preview,
     "unet": bench_unet,
     "video": bench_video,

@@ -12,7 +12,8 @@ from .terminal import Commands
 
 def add_parser(commands: Commands) -> None:
     bench = commands.add_parser("bench", help="measure speed and memory; the last line is one JSON object")
-    names = ["smga", "preview", "encoders", "unet", "video", "reuse", "provenance", "train", "evaluate", "batch", "gpu"]
+    names = ["smga", "contextual", "preview", "encoders", "unet", "video", "reuse", "provenance", "train"]
+    names += ["evaluate", "batch", "gpu"]
     bench.add_argument("name", choices=names)
     bench.add_argument(
         "--runs",

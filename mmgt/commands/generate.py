@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from .stage_one import add_stage_one_options, given_pose, pose_settings_of, show_scores
 from .terminal import Commands, show_progress
 from .video_options import add_mask_files, add_video_options, read_masks, video_settings_of
@@ -29,7 +30,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Portrait + recording -> poses (SMGA, or Rhythm) -> video (MM-HAA) with the recording."""
+    """Portrait + recording -> poses (SMGA, Contextual Gesture or Rhythm) -> video (MM-HAA) with the recording."""
     from ..media import check_distinct, check_output
     from ..memory import reuse_freed_memory
     from ..pose_files import save_poses
@@ -39,6 +40,8 @@ def run(args: argparse.Namespace) -> None:
     if args.poses_out is not None:
         check_output(args.poses_out)
     check_distinct((args.out, args.poses_out))
+    if args.rhythm and args.contextual_gesture is not None:
+        raise InputError("--rhythm and --contextual-gesture both make the poses; give one of them.")
     settings = AnimateSettings(pose_settings_of(args, by_rules=args.rhythm), video_settings_of(args))
 
     made: list[tuple[PoseSequence, Provenance]] = []
@@ -58,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         initial_pose=given_pose(args),
         vocals=args.vocals,
+        contextual_gesture=args.contextual_gesture,
         masks=read_masks(args),
         progress=show_progress,
         decoder=args.decoder,

@@ -31,7 +31,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Portrait + recording -> video, by SMGA where a checkpoint is given, else by Rhythm."""
+    """Portrait + recording -> video, by SMGA or Contextual Gesture where a checkpoint is given, else by Rhythm."""
     from ..detect.find import find_detector
     from ..media import (
         all_or_none,
@@ -50,6 +50,9 @@ def run(args: argparse.Namespace) -> None:
     from ..rhythm import rhythm_poses
     from ..seeds import check_seed
     from ..speech.recording import as_long_as
+    from ..standalone.contextual import open_contextual_gesture, sample_contextual_gesture
+    from ..standalone.devices import choose_device
+    from ..standalone.speech_to_poses import encode_speech_with, sample_smga
     from ..weights import in_models
 
     check_video_output(args.out)
@@ -58,33 +61,46 @@ def run(args: argparse.Namespace) -> None:
         check_output(args.poses_out)
     check_distinct((args.out, args.poses_out))
     check_seed(args.seed)
-    settings = pose_settings_of(args, by_rules=args.smga is None)
+    if args.smga is not None and args.contextual_gesture is not None:
+        raise InputError("--smga and --contextual-gesture both make the poses; give one of them.")
+    is_trained = args.smga is not None or args.contextual_gesture is not None
+    settings = pose_settings_of(args, by_rules=not is_trained)
     picture, recording = read_picture(args.image), read_recording(args.audio)
     height, width = picture.shape[:2]
     vocals = None if args.vocals is None else as_long_as(recording, read_recording(args.vocals))
     initial_pose = given_pose(args)
     if initial_pose is not None:
         initial_pose = initial_pose.still_on(height, width, str(args.poses))
-    smga, encoders = _open_smga(args)
-    networks = {**encoders, **({} if smga is None else {"smga": args.smga})}
+    smga, encoders = (None, {}) if args.contextual_gesture is not None else _open_smga(args)
+    gestures = None
+    if args.contextual_gesture is not None:
+        gestures, encoders = open_contextual_gesture(
+            args.contextual_gesture, settings, args.models, choose_device(), args.wavlm
+        )
+    named = {"smga": args.smga, "contextual_gesture": args.contextual_gesture}
+    networks = {**encoders, **{name: path for name, path in named.items() if path is not None}}
     if initial_pose is None:
         initial_pose = initial_pose_of(find_detector(in_models(args.models)), picture)
     print(f"portrait {width}x{height} px, speech {recording.seconds:.1f} s", flush=True)
 
-    if smga is None:
+    if gestures is not None:
+        device = choose_device()
+        speech = encode_speech_with(encoders, recording, device, show_progress("speech"), vocals)
+        shown = show_progress("Contextual Gesture")
+        poses = sample_contextual_gesture(
+            gestures, speech, initial_pose, settings, seed=args.seed, device=device, progress=shown
+        )
+    elif smga is None:
         poses = rhythm_poses(recording if vocals is None else vocals, initial_pose, seed=args.seed)
         print(f"Rhythm Audio2Pose: {poses.num_frames} frames (rule-based; give --smga FILE for SMGA)", flush=True)
     else:
-        from ..standalone.devices import choose_device
-        from ..standalone.speech_to_poses import encode_speech_with, sample_smga
-
         device = choose_device()
         speech = encode_speech_with(encoders, recording, device, show_progress("speech"), vocals)
         poses, scores = sample_smga(
             smga, speech, initial_pose, settings, seed=args.seed, device=device, progress=show_progress("SMGA")
         )
         show_scores(scores)
-    of_poses, of_video = sources_of(is_trained=smga is not None)
+    of_poses, of_video = sources_of(is_trained)
     provenance = Provenance(
         of_video, networks_of(networks), args.seed, settings_of(settings), (digest(picture, poses, recording),)
     )

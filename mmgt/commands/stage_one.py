@@ -24,11 +24,13 @@ def add_stage_one_options(parser: argparse.ArgumentParser, poses_out: bool = Tru
     if poses_out:
         add("--poses-out", type=Path, metavar="Q.json", help="also write the generated poses")
         add("--vocals", type=Path, metavar="FILE", help="the voice alone; it is encoded instead of the recording")
+    tokens = "poses by Contextual Gesture, of `mmgt train gestures`, instead of by SMGA"
+    add("--contextual-gesture", type=Path, metavar="FILE", help=tokens)
     add_sampling_options(parser)
 
 
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
-    """How SMGA is sampled; the defaults that are named here are those of ``SamplerSettings``."""
+    """How SMGA and Contextual Gesture are sampled; the defaults named here are those of their settings."""
     add = parser.add_argument
     add("--candidates", type=int, default=1, metavar="N", help="seeds that SMGA tries; the best is taken (default: 1)")
     add("--smga-steps", type=int, default=50, metavar="N", help="denoising steps of SMGA (default: 50)")
@@ -38,7 +40,13 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add("--smga-spacing", default="linspace", metavar="NAME", help=spacings)
     add("--smga-eta", type=float, default=1.0, metavar="X", help="noise of each step: 0 none, 1 ancestral (default: 1)")
     add("--smga-overlap", type=int, default=20, metavar="N", help="frames that SMGA's windows share (default: 20)")
-    lips = "close the lips that SMGA opens in silence (default: yes)"
+    add("--gesture-steps", type=int, default=5, metavar="N", help="passes of Contextual Gesture (default: 5)")
+    drawn = "of Contextual Gesture's draws; 0 = the likeliest token (default: 1)"
+    add("--gesture-temperature", type=float, default=1.0, metavar="X", help=drawn)
+    shared = "frames that Contextual Gesture's windows share (default: 20)"
+    add("--gesture-overlap", type=int, default=20, metavar="N", help=shared)
+    add("--speaker", default="", metavar="NAME", help="whose style Contextual Gesture takes (default: the mean of all)")
+    lips = "close the lips that a network opens in silence (default: yes)"
     add("--close-lips", action=argparse.BooleanOptionalAction, default=True, help=lips)
 
 

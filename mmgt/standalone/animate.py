@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..contextual_gesture.model import ContextualGesture
 from ..detect.find import find_detector
 from ..errors import InputError
 from ..media import VideoReader, check_video_output, read_picture, read_recording
@@ -31,6 +32,7 @@ from ..unfinished_run import remove_finished
 from ..weights import in_models
 from ..weights.files import sha256_of
 from ..weights.places import check_found, check_kinds, find_all, is_shipped
+from .contextual import open_contextual_gesture, sample_contextual_gesture
 from .devices import choose_device, choose_dtype
 from .networks import LET_GO, Networks
 from .onednn import fastest_ops
@@ -62,6 +64,9 @@ class Animation:
     provenance: Provenance
 
 
+STAGE_ONE_NETWORKS = ("smga", "wavlm", "contextual_gesture")
+
+
 def no_progress(_label: str) -> Callable[[int, int], None]:
     return lambda _step, _total: None
 
@@ -82,17 +87,18 @@ def animate(
     networks: Networks = LET_GO,
     smga: Path | None = None,
     decoder: Path | None = None,
+    contextual_gesture: Path | None = None,
 ) -> Animation:
     """Let the person in a photo speak a recording, which becomes the video's sound. Same inputs and seed, same video.
 
     photo: a file, or [H, W, 3] uint8. recording, vocals: files, or sound; vocals, the voice alone, are encoded instead
-    of the recording. out: the video; must not exist. weights: the models folder, see
-    ``weights.places.in_models``.
+    of the recording. out: the video; must not exist. weights: the models folder, see ``weights.places.in_models``.
     initial_pose: the person's pose in the photo; None: it is detected. masks: face_mask, lip_mask, hands_mask,
     background_mask [T or 1, H, W] in 0..1 instead of the poses' boxes (see ``drive_video``). progress(label) ->
     progress(step, total), which may raise to cancel. poses_made(poses, scores, provenance) is called between the
     stages; provenance is that of the poses. networks: ``KeptNetworks`` where more runs follow.
-    smga: a file of stage I instead of the models folder's. decoder: of the frames, in the VAE's place
+    smga: a file of stage I instead of the models folder's. contextual_gesture: the file of the network that makes the
+    poses instead of SMGA. decoder: of the frames, in the VAE's place
     (``vae.load_decoder``): a tiny one in TAESD's layout costs a twentieth.
     Everything is read and recognised before the first network runs. Raises InputError.
     """
@@ -106,7 +112,12 @@ def animate(
     height, width = picture.shape[:2]
     if initial_pose is not None:
         initial_pose = initial_pose.still_on(height, width, "the initial pose")
-    found, stage_one = networks(_open_weights, weights, settings.poses.by_rules, device, smga)
+    by_smga = not settings.poses.by_rules and contextual_gesture is None
+    found, stage_one = networks(_open_weights, weights, not by_smga, device, smga)
+    gestures: ContextualGesture | None = None
+    more: dict[str, Path] = {}
+    if contextual_gesture is not None:
+        gestures, more = networks(open_contextual_gesture, contextual_gesture, settings.poses, weights, device)
     files, size = _with_decoder(found.files, decoder), settings.video.size_of(picture, found.trained_px)
     if initial_pose is None:
         initial_pose = initial_pose_of(networks(_detector, weights), picture)
@@ -114,23 +125,35 @@ def animate(
     logger.info(
         "photo %dx%d px, speech %.1f s, video %dx%d px", width, height, sound.seconds, size.width_px, size.height_px
     )
+    named = {} if contextual_gesture is None else {"contextual_gesture": contextual_gesture}
+    made_by = {**files, **more, **named}
     provenance = Provenance(
-        networks=networks_of(files, progress("checksums")),
+        networks=networks_of(made_by, progress("checksums")),
         seed=seed,
         settings=settings_of(settings),
         inputs=(digest(picture, sound, vocals, initial_pose, masks),),
     )
-    encoders = {key: path for key, path in files.items() if key in ("wavlm", "wav2vec2")}
+    encoders = {key: path for key, path in {**files, **more}.items() if key in ("wavlm", "wav2vec2")}
     speech = encode_speech_with(encoders, sound, device, progress("speech"), vocals, networks)
     scores: list[Score] = []
-    if stage_one is None:
+    if gestures is not None:
+        poses = sample_contextual_gesture(
+            gestures,
+            speech,
+            initial_pose,
+            settings.poses,
+            seed=seed,
+            device=device,
+            progress=progress("Contextual Gesture"),
+        )
+    elif stage_one is None:
         poses = rhythm_poses(sound if vocals is None else vocals, initial_pose, seed=seed)
         logger.info("Rhythm Audio2Pose: %d frames (by rules)", poses.num_frames)
     else:
         poses, scores = sample_smga(
             stage_one, speech, initial_pose, settings.poses, seed=seed, device=device, progress=progress("SMGA")
         )
-    del stage_one, sound, vocals  # the video network needs their memory
+    del stage_one, gestures, sound, vocals  # the video network needs their memory
     if poses_made is not None:
         poses_made(poses, scores, _of_poses(provenance, settings.poses))
     drive = drive_video(
@@ -160,7 +183,7 @@ def animate(
 
 def _of_poses(provenance: Provenance, settings: PoseSettings) -> Provenance:
     """Stage I's part: its networks and settings."""
-    networks = tuple(network for network in provenance.networks if network.name in ("smga", "wavlm"))
+    networks = tuple(network for network in provenance.networks if network.name in STAGE_ONE_NETWORKS)
     source = ALGORITHMIC if settings.by_rules else TRAINED
     return replace(provenance, source=source, networks=networks, settings=settings_of(settings))
 

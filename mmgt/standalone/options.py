@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..contextual_gesture.sample import GestureSettings
 from ..errors import InputError, check_choice
 from ..media import FrameMarks
 from ..mmhaa.drive import STRENGTHS
@@ -58,6 +59,10 @@ STAGE_ONE = {
     "smga_eta": NUMBER,
     "smga_overlap": WHOLE,
     "close_lips": YES_NO,
+    "gesture_steps": WHOLE,
+    "gesture_temperature": NUMBER,
+    "gesture_overlap": WHOLE,
+    "speaker": TEXT,
 }
 STAGE_TWO = {
     "size": TEXT,
@@ -110,8 +115,15 @@ def pose_settings(given: Mapping[str, Any], by_rules: bool) -> PoseSettings:
         solver=given.get("smga_solver"),
         spacing=given.get("smga_spacing"),
     )
-    others = _given(num_candidates=given.get("candidates"), close_lips=given.get("close_lips"))
-    return PoseSettings(by_rules, SamplerSettings(**sampler), **others)
+    gestures = _given(
+        num_steps=given.get("gesture_steps"),
+        temperature=given.get("gesture_temperature"),
+        overlap=given.get("gesture_overlap"),
+    )
+    others = _given(
+        num_candidates=given.get("candidates"), close_lips=given.get("close_lips"), speaker=given.get("speaker")
+    )
+    return PoseSettings(by_rules, SamplerSettings(**sampler), gestures=GestureSettings(**gestures), **others)
 
 
 def preset_of(given: Mapping[str, Any], student: Student | None = None) -> Preset:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from ..contextual_gesture.sample import GestureSettings
 from ..errors import InputError
 from ..poses import PoseSequence
 from ..smga.candidates import Score, check_number, sample_candidates
@@ -25,12 +26,15 @@ class PoseSettings:
 
     by_rules: by Rhythm Audio2Pose, which needs no weights, instead of SMGA. Of SMGA only: sampler; num_candidates:
     seeds that are tried, 1..16, of which the best is taken; close_lips: lips close where the speech is silent.
+    Of Contextual Gesture: gestures, speaker (whose style, "" the mean of all) and close_lips.
     """
 
     by_rules: bool = False
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     num_candidates: int = 1
     close_lips: bool = True
+    gestures: GestureSettings = field(default_factory=GestureSettings)
+    speaker: str = ""
 
     def __post_init__(self) -> None:
         check_number(self.num_candidates)

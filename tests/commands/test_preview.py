@@ -10,11 +10,14 @@ import torch
 from PIL import Image
 from portrait import astronaut
 from safetensors.torch import save_file
+from tiny_contextual import save_tiny_contextual
 from tiny_encoders import TINY_WAVLM, wav2vec2_network, wavlm_network
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.cli import main
 from mmgt.commands.stage_one import add_stage_one_options, pose_settings_of
+from mmgt.contextual_gesture.load import load_contextual_gesture
+from mmgt.contextual_gesture.sample import GestureSettings, sample_gestures
 from mmgt.media import read_recording
 from mmgt.pose_files import load_poses
 from mmgt.smga.candidates import sample_candidates
@@ -84,6 +87,24 @@ def test_smga_moves_the_portrait_by_what_it_reads(files, tmp_path, name):
     assert out.stat().st_size > 1000
 
 
+def test_contextual_gesture_moves_the_portrait(files, tmp_path, capsys):
+    path = tmp_path / "contextual.safetensors"
+    save_tiny_contextual(path)
+    assert preview(files, tmp_path / "v.mp4", contextual_gesture=path, speaker="calm") == 0
+    model, speech = load_contextual_gesture(path), encode_speech(read_recording(files / "speech.wav"))
+    still = load_poses(ASTRONAUT_POSE).still_on(128, 128)
+    given = {"seed": 0, "speaking": speech.speaking, "style": model.style("calm")}
+    expected = sample_gestures(model, speech.gesture, still, **given)
+    np.testing.assert_allclose(made(tmp_path / "v.mp4"), expected.pixels, atol=0.01)
+    for more, says in (
+        ({"speaker": "who"}, "learned no speaker 'who'"),
+        ({"smga": files / "smga.safetensors"}, "--smga and --contextual-gesture both make the poses"),
+        ({"wavlm": files / "wavlm-large.safetensors"}, "was trained without WavLM; leave --wavlm out"),
+    ):
+        assert preview(files, tmp_path / "w.mp4", contextual_gesture=path, **more) == 2
+        assert says in capsys.readouterr().err
+
+
 def test_wavlm_can_be_named(files, tmp_path):
     (tmp_path / "empty").mkdir()
     given = {"smga": files / "smga_of_wavlm.safetensors", "wavlm": files / "wavlm-large.safetensors"}
@@ -111,6 +132,10 @@ def test_what_is_not_given_is_the_authors():
         (("--smga-spacing", "trailing"), SamplerSettings(spacing="trailing")),
         (("--candidates", "3"), PoseSettings(num_candidates=3)),
         (("--no-close-lips",), PoseSettings(close_lips=False)),
+        (("--gesture-steps", "9"), PoseSettings(gestures=GestureSettings(num_steps=9))),
+        (("--gesture-temperature", "0.5"), PoseSettings(gestures=GestureSettings(temperature=0.5))),
+        (("--gesture-overlap", "30"), PoseSettings(gestures=GestureSettings(overlap=30))),
+        (("--speaker", "calm"), PoseSettings(speaker="calm")),
     ],
     ids=str,
 )

@@ -20,12 +20,15 @@ from portrait import astronaut
 from safetensors import safe_open
 from safetensors.torch import save_file
 from tiny import HEADS, IMAGE_WIDTH, small_state, tiny_state
+from tiny_contextual import save_tiny_contextual
 from tiny_encoders import TINY_WAV2VEC2, wav2vec2_network
 from tiny_pictures import tiny_clip_state, tiny_vae_state
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.cli import main
 from mmgt.commands.video_options import add_video_options
+from mmgt.contextual_gesture.load import load_contextual_gesture
+from mmgt.contextual_gesture.sample import GestureSettings, sample_gestures
 from mmgt.errors import InputError
 from mmgt.media import read_marks, read_picture, read_recording
 from mmgt.mmhaa.drive import drive_video
@@ -38,6 +41,7 @@ from mmgt.provenance import Provenance
 from mmgt.smga.config import SMGAConfig
 from mmgt.smga.keys import to_authors
 from mmgt.smga.model import SMGA
+from mmgt.speech.encode import encode_speech
 from mmgt.speech.recording import Recording
 from mmgt.standalone import animate, video
 from mmgt.standalone.options import preset_of
@@ -611,3 +615,24 @@ def test_speech_moves_what_a_small_network_makes(inputs, small_weights, pose_fil
         assert run("pose2video", given, size=None) == 0
         made.append(frames_and_seconds(out)[0][:13].astype(float))
     assert np.abs(made[0] - made[1]).mean() > 0.1
+
+
+def test_contextual_gesture_makes_the_poses_of_a_video(inputs, tmp_path, capsys):
+    """Its poses are the library's own; SMGA's file is not needed, and the record names the file that made them."""
+    path = tmp_path / "contextual_gesture.safetensors"
+    save_tiny_contextual(path)
+    poses_out = tmp_path / "q.json"
+    tokens = {"contextual_gesture": path, "gesture_steps": 3, "speaker": "lively", "poses_out": poses_out}
+    assert run("generate", inputs, "--no-close-lips", **tokens, poses=ASTRONAUT_POSE) == 0
+    model, still = load_contextual_gesture(path), load_poses(ASTRONAUT_POSE)
+    speech = encode_speech(read_recording(inputs["audio"]))
+    settings = GestureSettings(num_steps=3)
+    expected = sample_gestures(model, speech.gesture, still, seed=0, settings=settings, style=model.style("lively"))
+    np.testing.assert_allclose(load_poses(poses_out).pixels, expected.pixels, atol=0.01)
+    frames, _, _ = frames_and_seconds(inputs["out"])
+    assert len(frames) == 13
+    networks = [network["name"] for network in json.loads(poses_out.read_text())["mmgt_provenance"]["networks"]]
+    assert networks == ["contextual_gesture"]
+    other = {**tokens, "poses": ASTRONAUT_POSE, "poses_out": None, "out": tmp_path / "w.mp4"}
+    assert run("generate", inputs, "--rhythm", **other) == 2
+    assert "--rhythm and --contextual-gesture both make the poses" in one_sentence(capsys)
