@@ -26,6 +26,7 @@ from mmgt.contextual_gesture.sample import (
 )
 from mmgt.errors import InputError
 from mmgt.motion_edit.keep import kept_track, parse_spans
+from mmgt.windows import window_starts
 
 PERSON = still()
 CPU = torch.device("cpu")
@@ -124,6 +125,18 @@ def test_windows_go_on_from_the_tokens_of_the_one_before(model):
     for part in PARTS:
         assert torch.equal(short[part], long[part][:80])
         assert (long[part] >= 0).all()
+
+
+def test_a_minute_has_no_seam(model):
+    """Where windows go on from each other the motion is no faster than elsewhere: z below 2."""
+    num_frames, settings = 1500, GestureSettings()
+    poses = sample_gestures(model, speech(num_frames), PERSON, seed=0, settings=settings)
+    assert poses.num_frames == num_frames
+    speed = poses.pixels.diff(dim=0).norm(dim=-1).mean(dim=1).numpy()
+    seams = [start + settings.overlap - 1 for start in window_starts(num_frames, 80, settings.overlap)[1:]]
+    z = (speed[seams].mean() - speed.mean()) / (speed.std() / len(seams) ** 0.5)
+    assert len(seams) == 24
+    assert abs(z) < 2
 
 
 def test_given_tokens_stay_in_every_layer(model):
