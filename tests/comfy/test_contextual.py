@@ -30,8 +30,8 @@ def prompt(server):
     ):
         saving_poses(prompt, kind, title)
     (found,) = nodes_of(prompt, "MMGT_FindGesturesForSpeech")
-    found["folder"] = "filmed"
-    folder = server.base / "input" / "filmed"
+    found["folder"] = "collected"
+    folder = server.base / "input" / "collected"
     folder.mkdir(exist_ok=True)
     (folder / "no_poses.json").write_text("{}")
     outputs = server.run(
@@ -61,13 +61,13 @@ def test_the_three_ways_stand_side_by_side_and_what_is_kept_is_kept(server, prom
     assert abs(seconds - sound_seconds) < 0.05
     new, kept, found = (saved_poses(outputs, key) for key in ("new", "kept", "found"))
     assert new.num_frames == kept.num_frames == 186
-    given = load_poses(server.base / "input" / "filmed" / "a.json")
+    given = load_poses(server.base / "input" / "collected" / "a.json")
     face = [*REGIONS["face"], *REGIONS["lips"]]
     np.testing.assert_allclose(kept.pixels[:, face], given.pixels[:, face], atol=0.01)
     assert np.abs(kept.pixels[:, REGIONS["hands"]] - given.pixels[:, REGIONS["hands"]]).max() > 1
     np.testing.assert_allclose(found.pixels, given.pixels, atol=0.01)
     (ranking,) = (out["text"][0] for key, out in outputs.items() if prompt[key]["class_type"] == "PreviewAny")
-    assert "filmed/a.json" in ranking
+    assert "collected/a.json" in ranking
     assert "left out" in ranking
     again = server.run(prompt)
     assert saved_poses(again, "new").num_frames == 186
@@ -80,7 +80,7 @@ def test_bad_input_is_one_sentence_on_the_node(server, prompt):
         (sampler, {"speaker": "nobody"}, "learned no speaker 'nobody'; it knows calm, lively"),
         (sampler, {"example_poses": sampler["initial_pose"]}, "connect example_speech too"),
         (found, {"folder": "nothing"}, "there is no pose file in 'nothing'"),
-        (found, {"place": 7}, "place 7 is beyond the 1 clips of 'filmed'"),
+        (found, {"place": 7}, "place 7 is beyond the 1 clips of 'collected'"),
     ):
         before = dict(node)
         node.update(values)
