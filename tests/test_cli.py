@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -159,3 +161,9 @@ def test_requirements_are_the_dependencies():
     block = (root / "pyproject.toml").read_text().split("dependencies = [")[1].split("]")[0]
     assert lines == [line.strip().strip('",') for line in block.strip().splitlines()]
     assert not any("torch" in line or "==" in line.partition(";")[0] for line in lines)
+
+
+def test_a_command_is_found_before_torch_is_imported():
+    """It takes more than a second, which `mmgt --help` and a wrong option need not wait for."""
+    listed = "from mmgt.cli import _parser; _parser(); import sys; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True).stdout.strip() == "False"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .terminal import Commands, show_progress
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..training.new_networks import MMHAASizes
 
 SIZES = ("published", "small", "tiny")
+THIRD_MASKS = ("1 + lips", "hands", "1 - face + lips", "background")  # of ``mmhaa.masks``, imported when a command runs
 
 
 def add_parsers(train: Commands) -> None:
@@ -104,8 +105,6 @@ def passes_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
-    from ..mmhaa.masks import ThirdMask
-
     is_video = name == "video"
     add_passes(parser)
     parser.add_argument("--side", type=int, default=512, metavar="PX", help="of the pictures (default: 512)")
@@ -150,7 +149,7 @@ def add_stage_two(parser: argparse.ArgumentParser, name: str) -> None:
             "--speech-kind", choices=["wav2vec2", "handcrafted"], help="default: handcrafted where SIZE is small"
         )
         parser.add_argument(
-            "--third-mask", choices=get_args(ThirdMask), default="hands", help="of the full branch (default: hands)"
+            "--third-mask", choices=THIRD_MASKS, default="hands", help="of the full branch (default: hands)"
         )
         parser.add_argument(
             "--masks-as-sampled",

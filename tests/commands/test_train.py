@@ -3,6 +3,7 @@
 import json
 import sys
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 from clip_sets import swaying_set
@@ -10,8 +11,10 @@ from safetensors.torch import load_file, save_file
 from tiny_pictures import tiny_clip_state, tiny_vae_state
 
 from mmgt.cli import main
+from mmgt.commands.train_stage_two import THIRD_MASKS
 from mmgt.errors import InputError
 from mmgt.evaluation.paper_ablation import PAPER
+from mmgt.mmhaa.masks import ThirdMask
 from mmgt.training.loop import tensorboard
 from mmgt.training.smga_ablations import FACE_RATIOS, SMGA_ABLATIONS
 
@@ -47,6 +50,10 @@ def test_with_a_vae_and_clip(tmp_path, monkeypatch, capsys):
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["coder"] not in (None, "blocks")
     assert config["image_encoder"] is not None
+
+
+def test_the_command_offers_the_networks_own_masks():
+    assert get_args(ThirdMask) == THIRD_MASKS
 
 
 def test_eight_bits_without_cuda_are_refused(tmp_path, capsys):
