@@ -131,6 +131,22 @@ def all_or_none() -> Iterator[Callable[[Path], None]]:
         written.pop_all()
 
 
+def write_text_atomically(path: Path, text: str) -> None:
+    """In the place of what is there, if something is; whole under its name at every moment. Raises OSError.
+
+    The name until then is nobody else's, also not of another machine that writes into the same folder.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".unfinished", dir=path.parent)
+    unfinished = Path(name)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        unfinished.chmod(0o666 & ~_umask())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def publish(unfinished: Path, path: Path) -> None:
     """Give a finished file its name, never over another. Raises InputError, and leaves both, if there is one."""
     if not _take_name(unfinished, path):

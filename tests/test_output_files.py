@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from mmgt.errors import InputError
-from mmgt.output_files import all_or_none, inside, publish, unfinished_file
+from mmgt.output_files import all_or_none, inside, publish, unfinished_file, write_text_atomically
 
 
 def no_links(*_):
@@ -83,3 +85,18 @@ def test_names_below_a_folder_are_taken(tmp_path):
     (tmp_path / "linked").symlink_to(tmp_path / "home")
     for name in ("a", "a/b.mp4", "a/../b", ".hidden/c", "video/ä 生成", "console/a", "auxiliary.json"):
         assert inside(tmp_path / "linked", name, "it", "there") == (tmp_path / "home" / name).resolve()
+
+
+def test_text_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path, monkeypatch):
+    path = tmp_path / "status.json"
+    write_text_atomically(path, "first")
+    write_text_atomically(path, "zweite ä")
+    assert path.read_text(encoding="utf-8") == "zweite ä"
+    (plain := tmp_path / "plain").touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+    plain.unlink()
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+    with pytest.raises(OSError, match="no room"):
+        write_text_atomically(path, "third")
+    assert [file.name for file in tmp_path.iterdir()] == ["status.json"]
+    assert path.read_text(encoding="utf-8") == "zweite ä"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..output_files import write_text_atomically
 from ..unfinished_run import remove_finished
 from .clip import Status
 
@@ -98,10 +99,7 @@ class Outputs:
             if not self.is_folder:
                 self._files.pipe_file(f"{self._root}/{STATUS}/{status.id}.json", text.encode())
                 return
-            handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=Path(self.place, STATUS))
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(name, Path(self.place, STATUS, f"{status.id}.json"))
+            write_text_atomically(Path(self.place, STATUS, f"{status.id}.json"), text)
         except OSError as error:
             raise self._unwritable(error) from error
 

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import InputError
+from ..output_files import write_text_atomically
 from ..poses import POSE_FPS, PoseSequence
 
 INDEX, FORMAT = "index.json", "mmgt-clips-1"
@@ -51,12 +52,6 @@ def write_atomically(path: Path, tensors: Mapping[str, Tensor], metadata: Mappin
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
 
 
 class ClipSet:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..output_files import write_text_atomically
 from ..poses import POSE_FPS
-from .clips import write_text_atomically
 from .film_clips import REASONS
 
 LISTED = 30  # films on the page

@@ -20,7 +20,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InputError
-from .clips import INDEX, ClipEntry, ClipSet, write_text_atomically
+from ..output_files import write_text_atomically
+from .clips import INDEX, ClipEntry, ClipSet
 from .film_clips import FilmSettings, LeftOut, RejectedFilmError, Tools, clips_of_film
 from .preparation_report import write_report
 

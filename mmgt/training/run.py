@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..errors import InputError
-from .clips import write_atomically, write_text_atomically
+from ..output_files import write_text_atomically
+from .clips import write_atomically
 from .optimisers import ExponentialAverage
 
 STATE, CONFIG, LOSSES = "state.safetensors", "config.json", "losses.csv"
