@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .terminal import Commands, show_progress
-from .training_run import add_run, gathered, shown, writing
+from .training_run import add_rate, add_run, gathered, shown, writing
 
 if TYPE_CHECKING:
     from ..training.team import Team
@@ -20,7 +20,7 @@ def add_parsers(train: Commands) -> None:
     alignment = train.add_parser("alignment", help="Contextual Gesture, 1: speech and gestures in one space")
     add_run(alignment, num_steps=20_000, batch=128, seed=0, learning_rate=1e-4, pictures=False)
     _add_size(alignment, "towers")
-    _add_rate(alignment)
+    add_rate(alignment)
     alignment.add_argument(
         "--temperature", type=float, default=0.7, help="of InfoNCE (default: 0.7, as the paper prints it)"
     )
@@ -32,7 +32,7 @@ def add_parsers(train: Commands) -> None:
     tokens = train.add_parser("tokens", help="Contextual Gesture, 2: motion as tokens, by residual VQ")
     add_run(tokens, num_steps=20_000, batch=128, seed=0, learning_rate=2e-4, pictures=False)
     _add_size(tokens, "code books")
-    _add_rate(tokens)
+    add_rate(tokens)
     tokens.add_argument(
         "--alignment", type=Path, metavar="FILE", help="whose gesture towers are distilled (default: none, an ablation)"
     )
@@ -46,7 +46,7 @@ def add_parsers(train: Commands) -> None:
     gestures.add_argument("--alignment", type=Path, required=True, metavar="FILE", help="of `mmgt train alignment`")
     gestures.add_argument("--tokens", type=Path, required=True, metavar="FILE", help="of `mmgt train tokens`")
     _add_size(gestures, "transformers' depth (their width is the alignment's)")
-    _add_rate(gestures)
+    add_rate(gestures)
     gestures.add_argument("--average-decay", type=float, default=0.999, help="of the weights' average (default: 0.999)")
     gestures.add_argument(
         "--motion-weight", type=float, default=50.0, help="of the decoded motion in the loss (default: 50, the paper's)"
@@ -70,11 +70,9 @@ def _add_size(parser: argparse.ArgumentParser, of: str) -> None:
     parser.add_argument("--size", choices=SIZES, default="paper", help=f"of the {of} (default: paper)")
 
 
-def _add_rate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--warm-up", type=int, default=0, metavar="N", help="steps in which the rate rises (default: 0)"
-    )
-    parser.add_argument("--cool-down", type=int, default=0, metavar="N", help="steps in which it falls (default: 0)")
+def _pace(args: argparse.Namespace) -> tuple[int, int, int, float, int, int]:
+    """What the three trainings' settings begin with."""
+    return args.seed, args.steps, args.batch, args.learning_rate, args.warm_up, args.cool_down
 
 
 def _alone(args: argparse.Namespace) -> Team:
@@ -99,12 +97,7 @@ def run_alignment(args: argparse.Namespace) -> None:
 
     team = _alone(args)
     settings = AlignmentTraining(
-        args.seed,
-        args.steps,
-        args.batch,
-        args.learning_rate,
-        args.warm_up,
-        args.cool_down,
+        *_pace(args),
         args.temperature,
         not args.no_chronology,
         SMALL if args.size == "small" else AlignmentConfig(),
@@ -124,12 +117,7 @@ def run_tokens(args: argparse.Namespace) -> None:
     team = _alone(args)
     sizes = SMALL if args.size == "small" else TokensConfig()
     settings = TokensTraining(
-        args.seed,
-        args.steps,
-        args.batch,
-        args.learning_rate,
-        args.warm_up,
-        args.cool_down,
+        *_pace(args),
         args.commitment,
         args.distillation,
         sizes if args.codes is None else replace(sizes, num_codes=args.codes),
@@ -149,12 +137,7 @@ def run_gestures(args: argparse.Namespace) -> None:
     team = _alone(args)
     layers = SMALL_LAYERS if args.size == "small" else PAPER_LAYERS
     settings = GesturesTraining(
-        args.seed,
-        args.steps,
-        args.batch,
-        args.learning_rate,
-        args.warm_up,
-        args.cool_down,
+        *_pace(args),
         args.average_decay,
         args.motion_weight,
         *layers,

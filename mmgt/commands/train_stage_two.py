@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .terminal import Commands, show_progress
-from .training_run import add_run, gathered, shown, writing
+from .training_run import add_rate, add_run, gathered, shown, writing
 
 if TYPE_CHECKING:
     from ..training.mmhaa import Drops, MMHAATraining
@@ -61,10 +61,7 @@ def add_passes(parser: argparse.ArgumentParser) -> None:
         "--windows", type=int, default=0, metavar="N", help="of each clip, drawn once, that are learned (default: all)"
     )
     parser.add_argument("--new-people", action="store_true", help="a drawn clip's windows show each another person")
-    parser.add_argument(
-        "--warm-up", type=int, default=0, metavar="N", help="steps in which the rate rises (default: 0)"
-    )
-    parser.add_argument("--cool-down", type=int, default=0, metavar="N", help="steps in which it falls (default: 0)")
+    add_rate(parser)
     parser.add_argument("--average-decay", type=float, default=0.0, help="of the weights' average (default: 0, none)")
     parser.add_argument("--autocast", choices=["no", "bf16", "fp16"], default="no", help="half precision (default: no)")
     parser.add_argument("--checkpointing", action="store_true", help="less memory for a third more time")

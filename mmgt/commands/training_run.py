@@ -44,6 +44,14 @@ def add_run(
     parser.add_argument("--device", default="auto", help="auto, cuda, mps, cpu (default: auto, the best there is)")
 
 
+def add_rate(parser: argparse.ArgumentParser) -> None:
+    """How the learning rate begins and ends."""
+    parser.add_argument(
+        "--warm-up", type=int, default=0, metavar="N", help="steps in which the rate rises (default: 0)"
+    )
+    parser.add_argument("--cool-down", type=int, default=0, metavar="N", help="steps in which it falls (default: 0)")
+
+
 @contextmanager
 def shown(num_steps: int, team: Team) -> Iterator[Callable[[int, int, float], None] | None]:
     """A progress bar with loss, speed and time left."""

@@ -15,11 +15,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError
 from ..output_files import write_text_atomically
@@ -52,6 +53,13 @@ def write_atomically(path: Path, tensors: Mapping[str, Tensor], metadata: Mappin
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_network(path: Path, network: nn.Module, step: int, data: str, config: Any = None) -> None:
+    """A network that learned: its tensors, the step, the digest of its set, and what ``config`` (a dataclass) holds."""
+    tensors = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    told = {} if config is None else {"config": json.dumps(asdict(config))}
+    write_atomically(path, tensors, {"format": "pt", **told, "step": str(step), "data": data})
 
 
 class ClipSet:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..evaluation.pose_autoencoder import CLIP_FRAMES, FILE, NUM_NUMBERS, PoseAutoencoder, pose_clips
-from .clips import ClipSet, write_atomically
+from .clips import ClipSet, write_network
 from .loop import Learner, Progress
 from .optimisers import adamw
 from .run import Run, learning, step_generator
@@ -93,8 +93,7 @@ def train_fgd(
         if len(held_out):
             with torch.no_grad():
                 rows[-1]["held_out_loss"] = round(loss_of(held_out).item(), 5)
-        tensors = {key: value.detach().cpu() for key, value in network.state_dict().items()}
-        write_atomically(out / FILE, tensors, {"format": "pt", "step": str(step), "data": clips.digest()})
+        write_network(out / FILE, network, step, clips.digest())
         return {}
 
     Learner(

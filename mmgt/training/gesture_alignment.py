@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from torch import Tensor
 from ..contextual_gesture.alignment import Alignment, info_nce, ranks
 from ..contextual_gesture.config import PARTS, AlignmentConfig
 from ..errors import InputError
-from .clips import ClipSet, write_atomically
+from .clips import ClipSet, write_network
 from .gesture_windows import GestureWindows
 from .loop import Learner, Progress
-from .optimisers import adamw, rate_share, set_rate
+from .optimisers import adamw, set_rate
 from .run import Run, learning, step_generator
 from .team import Team
 
@@ -135,19 +134,14 @@ def train_alignment(
     def backward(step: int) -> float:
         loss = alignment_loss(network, windows, settings, step_generator(settings.seed, step))
         loss.backward()
-        share = rate_share(step, settings.num_steps, settings.warm_up, settings.cool_down)
-        set_rate(optimiser, settings.learning_rate * share)
+        set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up, settings.cool_down)
         return loss.item()
 
     def checkpoint(step: int, rows: list[dict[str, float]]) -> dict[str, str]:
         with torch.no_grad():
             loss = alignment_loss(network, held_out, settings, step_generator(settings.seed, 0))
         rows[-1]["held_out_loss"] = round(loss.item(), 5)
-        write_atomically(
-            out / FILE,
-            {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()},
-            {"format": "pt", "config": json.dumps(asdict(network.config)), "step": str(step), "data": clips.digest()},
-        )
+        write_network(out / FILE, network, step, clips.digest(), network.config)
         return {}
 
     Learner(run, network, optimiser, checkpoint, team=team, max_norm=1.0, save_every=save_every, board=board).learn(

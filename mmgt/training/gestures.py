@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -17,11 +16,11 @@ from ..contextual_gesture.generator import Generator, other_part
 from ..contextual_gesture.model import ContextualGesture
 from ..contextual_gesture.tokens import Tokenizer
 from ..errors import InputError
-from .clips import ClipSet, write_atomically
+from .clips import ClipSet, write_network
 from .gesture_windows import GestureWindows, Windows
 from .loop import Learner, Progress
 from .motion_tokens import tensors_digest
-from .optimisers import ExponentialAverage, adamw, rate_share, set_rate
+from .optimisers import ExponentialAverage, adamw, set_rate
 from .run import Run, learning, step_generator
 from .team import Team
 
@@ -228,8 +227,7 @@ def train_gestures(
         terms = gestures_loss(network, tokens_of, batch, config.speakers, settings.motion_weight, generator)
         loss = torch.stack(terms).sum()
         loss.backward()
-        share = rate_share(step, settings.num_steps, settings.warm_up, settings.cool_down)
-        set_rate(optimiser, settings.learning_rate * share)
+        set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up, settings.cool_down)
         return loss.item()
 
     def take_average() -> None:
@@ -248,11 +246,7 @@ def train_gestures(
             for name, term in zip(("layer_0", "motion", "residual"), terms, strict=True):
                 rows[-1][f"held_out_{name}"] = round(term.item(), 4)
         take_average()
-        write_atomically(
-            out / FILE,
-            {name: tensor.detach().cpu() for name, tensor in whole.state_dict().items()},
-            {"format": "pt", "config": json.dumps(asdict(whole.config)), "step": str(step), "data": clips.digest()},
-        )
+        write_network(out / FILE, whole, step, clips.digest(), whole.config)
         return {}
 
     Learner(

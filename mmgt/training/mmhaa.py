@@ -32,7 +32,7 @@ from .low_rank import merged_state
 from .mmhaa_loss import TRAINED_STRENGTHS, Clip, MMHAALoss, noise_of, predict
 from .mmhaa_samples import write_samples
 from .new_networks import MMHAASizes, new_mmhaa
-from .optimisers import ExponentialAverage, adamw, rate_share, set_rate
+from .optimisers import ExponentialAverage, adamw, set_rate
 from .processes import PROCESSES, trainable, zero_unused
 from .run import Run, is_best, learning, step_generator
 from .start import StartFiles, load_networks, start_networks
@@ -394,14 +394,7 @@ def train_mmhaa(
     """
     run = Run(out)
     if team.writes:
-        image_encoder = None if videos.image_encoder is None else videos.image_encoder.name
-        facts = {
-            "data": videos.clips.digest(),
-            "coder": videos.coder.name,
-            "image_encoder": image_encoder,
-            "start": start.facts(),
-        }
-        run.begin({"task": settings.process, **facts, **asdict(settings)})
+        run.begin({"task": settings.process, **videos.facts(), "start": start.facts(), **asdict(settings)})
     team.wait()
     networks = new_mmhaa(settings.sizes, settings.seed, with_video=settings.process == "video")
     networks = replace(networks, parametrisation=settings.loss.parametrisation)
@@ -445,8 +438,7 @@ def learn(
     )
 
     def backward(step: int) -> float:
-        rate = settings.learning_rate * rate_share(step, settings.num_steps, settings.warm_up, settings.cool_down)
-        set_rate(optimiser, rate)
+        set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up, settings.cool_down)
         return task.backward(batches.take(step))
 
     learner.learn(settings.num_steps, backward, progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,10 +14,10 @@ from ..contextual_gesture.alignment import Alignment
 from ..contextual_gesture.config import PARTS, TokensConfig
 from ..contextual_gesture.tokens import Tokenizer
 from ..errors import InputError
-from .clips import ClipSet, write_atomically
+from .clips import ClipSet, write_network
 from .gesture_windows import GestureWindows
 from .loop import Learner, Progress
-from .optimisers import adamw, rate_share, set_rate
+from .optimisers import adamw, set_rate
 from .run import Run, learning, step_generator
 from .team import Team
 
@@ -163,8 +162,7 @@ def train_tokens(
             made, commitment, distilled = cast(LearningTokenizer, learners[part]).parts(motion, frames)
             total = total + made + settings.commitment * commitment + settings.distillation * distilled
         total.backward()
-        share = rate_share(step, settings.num_steps, settings.warm_up, settings.cool_down)
-        set_rate(optimiser, settings.learning_rate * share)
+        set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up, settings.cool_down)
         return total.item()
 
     def exported() -> nn.ModuleDict:
@@ -174,11 +172,7 @@ def train_tokens(
         tokenizers = exported()
         for part in PARTS:
             rows[-1][f"held_out_{part}"] = round(normalised_error(cast(Tokenizer, tokenizers[part]), held_out, part), 5)
-        write_atomically(
-            out / FILE,
-            {name: tensor.detach().cpu() for name, tensor in tokenizers.state_dict().items()},
-            {"format": "pt", "config": json.dumps(asdict(settings.sizes)), "step": str(step), "data": clips.digest()},
-        )
+        write_network(out / FILE, tokenizers, step, clips.digest(), settings.sizes)
         return {}
 
     Learner(

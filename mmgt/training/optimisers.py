@@ -18,9 +18,17 @@ def rate_share(step: int, num_steps: int, warm_up: int = 0, cool_down: int = 0) 
     return min(1.0, rising, falling)
 
 
-def set_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
+def set_rate(
+    optimiser: torch.optim.Optimizer,
+    learning_rate: float,
+    step: int,
+    num_steps: int,
+    warm_up: int = 0,
+    cool_down: int = 0,
+) -> None:
+    """Give an optimiser the learning rate of a step, see ``rate_share``."""
     for group in optimiser.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * rate_share(step, num_steps, warm_up, cool_down)
 
 
 class Adan(torch.optim.Optimizer):

@@ -25,7 +25,7 @@ from .clips import ClipSet, write_atomically
 from .dropout import add_dropout
 from .loop import Learner, Progress
 from .mmhaa_samples import write_sheet
-from .optimisers import Adan, ExponentialAverage, adamw, rate_share, set_rate
+from .optimisers import Adan, ExponentialAverage, adamw, set_rate
 from .run import Run, is_best, learning, step_generator
 from .smga_loss import SMGALoss
 from .smga_start import SpeechScale, begin_aligned
@@ -243,7 +243,7 @@ def train_smga(
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)) + team.rank)  # of dropout
         loss = training_loss(network, poses, scale.normalised(features), settings, generator, team)
         loss.backward()
-        set_rate(optimiser, settings.learning_rate * rate_share(step, settings.num_steps, settings.warm_up))
+        set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up)
         return loss.item()
 
     def take_average() -> None:

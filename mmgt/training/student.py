@@ -8,6 +8,7 @@ lead (``student_loss.py``). It runs, resumes and is watched as process 2 (``mmha
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -208,17 +209,12 @@ def train_student(
     Files and arguments: see ``train_mmhaa``. Raises InputError for a file that is a student already.
     """
     settings = distillation.training
-    teacher, student = load_mmhaa(teacher_file), load_mmhaa(teacher_file)
+    teacher = load_mmhaa(teacher_file)
     check_teacher(teacher, videos, str(teacher_file))
+    student = deepcopy(teacher)
     run = Run(out)
     if team.writes:
-        image_encoder = None if videos.image_encoder is None else videos.image_encoder.name
-        facts = {
-            "data": videos.clips.digest(),
-            "coder": videos.coder.name,
-            "image_encoder": image_encoder,
-            "teacher": f"{teacher_file.name} {sha256_of(teacher_file)[:16]}",
-        }
+        facts = {**videos.facts(), "teacher": f"{teacher_file.name} {sha256_of(teacher_file)[:16]}"}
         given = {name: value for name, value in asdict(distillation).items() if name != "training"}
         run.begin({"task": "student", **facts, **asdict(settings), **given})
     team.wait()

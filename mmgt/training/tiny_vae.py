@@ -27,7 +27,7 @@ from .clip_pictures import drawn_pictures
 from .clips import ClipSet, write_atomically
 from .loop import Learner, Progress
 from .mmhaa_samples import write_sheet
-from .optimisers import ExponentialAverage, adamw, rate_share, set_rate
+from .optimisers import ExponentialAverage, adamw, set_rate
 from .run import Run, learning, step_generator
 from .team import ALONE, Team
 
@@ -265,7 +265,7 @@ def train_tiny_vae(
             made = vae.decoder(latents + settings.noise * noise)
         loss = reconstruction_loss(made.float(), truth, weights, settings.edge_weight)
         (loss + settings.spread_weight * spread_loss(latents.float())).backward()
-        set_rate(optimiser, settings.learning_rate * rate_share(step, settings.num_steps, settings.warm_up))
+        set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up)
         return loss.item()
 
     def checkpoint(step: int, rows: list[dict[str, float]]) -> dict[str, str]:

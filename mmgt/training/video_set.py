@@ -148,6 +148,11 @@ class VideoSet:
     def size(self) -> PictureSize:
         return PictureSize(self.side_px, self.side_px)
 
+    def facts(self) -> dict[str, str | None]:
+        """Which clips, and by which networks they are read, for a run's settings."""
+        image_encoder = None if self.image_encoder is None else self.image_encoder.name
+        return {"data": self.clips.digest(), "coder": self.coder.name, "image_encoder": image_encoder}
+
     def long_enough(self, split: str, num_frames: int) -> list[ClipEntry]:
         """The clips of a split with so many frames. Raises InputError if there is none."""
         entries = [entry for entry in self.clips.of_split(split) if entry.num_frames >= num_frames]
