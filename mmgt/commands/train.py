@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import InputError
 from ..training.smga_ablations import SMGA_ABLATIONS
 from . import train_gestures, train_stage_two, train_student
 from .terminal import Commands, show_progress
@@ -79,8 +80,16 @@ def add_parser(commands: Commands) -> None:
         )
         proof.set_defaults(run=run)
     compare = train.add_parser("compare", help="an SMGA on speech it never heard, beside what needs no learning")
-    compare.add_argument("--network", type=Path, required=True, metavar="FILE", help="of SMGA")
+    compare.add_argument(
+        "--network",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="of SMGA; several: by their folders",
+    )
     compare.add_argument("--data", type=Path, required=True, metavar="SET", help="whose held-out clips are taken")
+    compare.add_argument("--fgd", type=Path, metavar="FILE", help="of `mmgt train fgd` (default: no FGD)")
     compare.add_argument("--clips", type=int, default=20, metavar="N", help="default: 20")
     compare.add_argument("--steps", type=int, default=50, help="of sampling (default: 50)")
     compare.add_argument("--guidance", type=float, default=2.0, help="of sampling (default: 2, as the authors)")
@@ -118,6 +127,7 @@ def run_smga(args: argparse.Namespace) -> None:
     team = gathered(args)
     row = SMGA_ABLATIONS[args.ablation]
     face_weight = args.face_weight if row.face_weight is None else row.face_weight
+    lip_weight = args.lip_weight if row.lips else 0.0
     settings = SMGATraining(
         seed=args.seed,
         num_steps=args.steps,
@@ -137,7 +147,7 @@ def run_smga(args: argparse.Namespace) -> None:
         film=row.film and not args.no_film,
         start_pose=args.start_pose,
         target_offset=int(args.target == "next"),
-        loss=SMGALoss(args.loss, face_weight, lip_weight=args.lip_weight, gesture_weight=args.gesture_weight),
+        loss=SMGALoss(args.loss, face_weight, lip_weight=lip_weight, gesture_weight=args.gesture_weight),
     )
     with shown(args.steps, team) as show:
         train_smga(args.data, args.out, settings, start=args.from_smga, progress=show, team=team, **writing(args))
@@ -215,12 +225,17 @@ def run_overfit_smga(args: argparse.Namespace) -> None:
 
 
 def run_compare(args: argparse.Namespace) -> None:
+    from ..evaluation.pose_autoencoder import load_pose_autoencoder
     from ..smga.load import load_smga
     from ..smga.sample import SamplerSettings
     from ..training.clips import ClipSet
     from ..training.proofs import compare_smga, comparison_table
 
-    settings = SamplerSettings(args.steps, args.guidance)
-    network, clips = load_smga(args.network), ClipSet(args.data)
-    rows = compare_smga(network, clips, args.clips, settings, args.seed, show_progress("clips"))
+    settings, clips = SamplerSettings(args.steps, args.guidance), ClipSet(args.data)
+    names = ["SMGA"] if len(args.network) == 1 else [path.resolve().parent.name for path in args.network]
+    if len({*names}) < len(names):
+        raise InputError(f"networks are told by their folders: {', '.join(names)}; name each folder otherwise.")
+    autoencoder = None if args.fgd is None else load_pose_autoencoder(args.fgd)
+    networks = {name: load_smga(path) for name, path in zip(names, args.network, strict=True)}
+    rows = compare_smga(networks, clips, args.clips, settings, args.seed, autoencoder, show_progress("clips"))
     print(comparison_table(rows, args.clips))

@@ -265,5 +265,7 @@ def run_proof(args: argparse.Namespace) -> None:
     rows = prove_video(networks, videos, args.clips, args.frames, preset, args.seed, device, show)
     print(video_table(rows, args.clips))
     sampler = SamplerSettings(guidance=1.0)
-    compared = compare_smga(load_smga(smga), clips, args.speeches, sampler, args.seed, show_progress("clips"))
+    compared = compare_smga(
+        {"SMGA": load_smga(smga)}, clips, args.speeches, sampler, args.seed, progress=show_progress("clips")
+    )
     print(f"\n{comparison_table(compared, args.speeches)}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import mean
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..evaluation.pose_autoencoder import PoseAutoencoder, latents_of
+from ..evaluation.poses import frechet_distance
 from ..evaluation.speech_motion import beat_alignment, feature_beats, feature_loudness, lip_correlation, lip_lag
 from ..poses import PoseSequence
 from ..poses.skeleton import LEFT_WRIST, RIGHT_WRIST
@@ -17,10 +20,12 @@ from ..poses.vector import TrainingFrame
 from ..smga.model import SMGA
 from ..smga.sample import SamplerSettings, check_features, sample_poses
 from ..speech.features import MFCC, NUM_HANDCRAFTED
-from .clips import ClipSet
+from .clips import ClipEntry, ClipSet
 from .smga_start import SpeechScale
 
 MAX_TRAINING_CLIPS = 1000  # among which the nearest is looked for
+FGD_STRIDE = 10  # frames between windows
+TRUTH, HELD = "truth", "first pose held"
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class Compared:
     """Means over the clips of one way from speech to poses.
 
     lip_correlation: with the loudness, -1..1. lip_lag: mean distance of the best lag from 0, frames. beat_alignment:
-    0..1, as AIST++. moved_px: deviation of the wrists, px of the picture.
+    0..1, as AIST++. moved_px: deviation of the wrists, px of the picture. fgd: Frechet distance of all windows' latents
+    to the truth's; None without an auto-encoder.
     """
 
     name: str
@@ -36,56 +42,101 @@ class Compared:
     lip_lag: float
     beat_alignment: float
     moved_px: float
+    fgd: float | None = None
 
 
-def compare_smga(
-    network: SMGA,
-    clips: ClipSet,
-    num_clips: int = 20,
-    settings: SamplerSettings = SamplerSettings(),
-    seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Compared]:
-    """Held-out clips: the truth, SMGA, SMGA for another clip's speech, the nearest training clip, the pose held still.
+@dataclass(frozen=True)
+class HeldOutClip:
+    """What ways from speech to poses are given, of one clip: its speech features [T, D], its first pose, another clip's
+    speech of the same length; and the truth."""
 
-    All but the truth start from the clip's first pose, and are scored against the clip's own speech. nearest: the
-    training clip whose normalised features differ least, its motion added to the first pose. num_clips: 2 or more.
-    """
+    entry: ClipEntry
+    truth: PoseSequence
+    features: Tensor
+    first: PoseSequence
+    shuffled: Tensor
+
+
+def held_out(clips: ClipSet, num_clips: int) -> list[ClipEntry]:
+    """Raises InputError for less than 2 of them: each borrows another one's speech."""
     entries = clips.of_split("test")[:num_clips]
     if len(entries) < 2:
         raise InputError(f"{clips.folder} has {len(entries)} held-out clips, but 2 or more are compared; add clips.")
-    check_features(network, clips.features(entries[0]))
-    others = _TrainingClips(clips)
-    rows: dict[str, list[tuple[float, float, float, float]]] = {}
+    return entries
+
+
+def compare_ways(
+    clips: ClipSet,
+    entries: list[ClipEntry],
+    ways: Callable[[int, HeldOutClip], Iterable[tuple[str, PoseSequence]]],
+    autoencoder: PoseAutoencoder | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Compared]:
+    """The truth, what ``ways`` makes of the n-th clip, and its first pose held, scored against the clip's speech."""
+    numbers: dict[str, list[tuple[float, float, float, float]]] = {}
+    latents: dict[str, list[np.ndarray]] = {}
     for idx, entry in enumerate(entries):
         truth, features = clips.poses(entry), clips.features(entry)
         first = truth.frames(0, 1)
         elsewhere = clips.features(entries[(idx + 1) % len(entries)])
         shuffled = elsewhere[torch.arange(len(features)) % len(elsewhere)]
-        ways = {
-            "truth": truth,
-            "SMGA": sample_poses(network, features, first, seed=seed + idx, settings=settings),
-            "SMGA, another clip's speech": sample_poses(network, shuffled, first, seed=seed + idx, settings=settings),
-            "nearest training clip": others.nearest(features, first),
-            "first pose held": first.at([0] * truth.num_frames),
-        }
-        for name, poses in ways.items():
-            rows.setdefault(name, []).append(motion_numbers(poses, features))
+        clip = HeldOutClip(entry, truth, features, first, shuffled)
+        made = [(TRUTH, truth), *ways(idx, clip), (HELD, first.at([0] * truth.num_frames))]
+        for name, poses in made:
+            numbers.setdefault(name, []).append(motion_numbers(poses, features))
+            if autoencoder is not None:
+                latents.setdefault(name, []).append(latents_of(autoencoder, poses, FGD_STRIDE))
         if progress is not None:
             progress(idx + 1, len(entries))
-    return [Compared(name, *map(mean, zip(*numbers, strict=True))) for name, numbers in rows.items()]
+    told = {name: np.concatenate(each) for name, each in latents.items()}
+    fgd = {name: frechet_distance(each, told[TRUTH]) for name, each in told.items()}
+    rows = []
+    for name, of_clips in numbers.items():
+        lips, lag, beats, moved_px = (mean(column) for column in zip(*of_clips, strict=True))
+        rows.append(Compared(name, lips, lag, beats, moved_px, fgd.get(name)))
+    return rows
+
+
+def compare_smga(
+    networks: Mapping[str, SMGA],
+    clips: ClipSet,
+    num_clips: int = 20,
+    settings: SamplerSettings = SamplerSettings(),
+    seed: int = 0,
+    autoencoder: PoseAutoencoder | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Compared]:
+    """Held-out clips: the truth, each network by its name, also for another clip's speech, the nearest training clip,
+    the pose held still.
+
+    All but the truth start from the clip's first pose. nearest: the training clip whose normalised features differ
+    least, its motion added to the first pose. num_clips: 2 or more.
+    """
+    entries = held_out(clips, num_clips)
+    for network in networks.values():
+        check_features(network, clips.features(entries[0]))
+    others = _TrainingClips(clips)
+
+    def ways(idx: int, clip: HeldOutClip) -> Iterable[tuple[str, PoseSequence]]:
+        for name, network in networks.items():
+            for told, features in ((name, clip.features), (f"{name}, another clip's speech", clip.shuffled)):
+                yield told, sample_poses(network, features, clip.first, seed=seed + idx, settings=settings)
+        yield "nearest training clip", others.nearest(clip.features, clip.first)
+
+    return compare_ways(clips, entries, ways, autoencoder, progress)
 
 
 def comparison_table(rows: list[Compared], num_clips: int) -> str:
-    """Markdown; what is better is said in the heading."""
+    """Markdown; what is better is said in the heading. FGD where it was measured."""
+    with_fgd = any(row.fgd is not None for row in rows)
     lines = [
         f"| {num_clips} held-out clips | lips with loudness (higher) | lag, frames (lower) | beats (higher) "
-        "| wrists move, px |",
-        "|---|---|---|---|---|",
+        f"|{' FGD (lower) |' * with_fgd} wrists move, px |",
+        f"|---|---|---|---|{'---|' * with_fgd}---|",
     ]
     lines += [
         f"| {row.name} | {row.lip_correlation:.3f} | {row.lip_lag:.2f} | {row.beat_alignment:.3f} "
-        f"| {row.moved_px:.1f} |"
+        f"|{'' if row.fgd is None else f' {row.fgd:.2f} |'} {row.moved_px:.1f} |"
         for row in rows
     ]
     return "\n".join(lines)

@@ -93,8 +93,9 @@ def test_rows_of_the_papers_ablations_are_trained_by_name(tmp_path, monkeypatch,
         "--device",
         "cpu",
     ]
-    assert main([*words, "--ablation", name]) == 0
+    assert main([*words, "--lip-weight", "100", "--ablation", name]) == 0
     (settings,) = trained
+    assert settings.loss.lip_weight == (0 if name == "no face loss" else 100)
     assert (settings.two_branches, settings.film, settings.loss.face_weight) == wanted
     assert settings.width == 32
     assert name in SMGA_ABLATIONS

@@ -16,7 +16,7 @@ from mmgt.contextual_gesture.sample import sample_gestures
 from mmgt.errors import InputError
 from mmgt.evaluation.pose_autoencoder import PoseAutoencoder
 from mmgt.training.gesture_alignment import AlignmentTraining, retrieval, train_alignment
-from mmgt.training.gesture_proof import HELD, MEAN, OURS, SHUFFLED, TRUTH, compare_gestures, gestures_tables
+from mmgt.training.gesture_proof import MEAN, OURS, SHUFFLED, compare_gestures, gestures_tables
 from mmgt.training.gesture_windows import GestureWindows, read_words
 from mmgt.training.gestures import (
     GesturesTraining,
@@ -27,6 +27,7 @@ from mmgt.training.gestures import (
     train_gestures,
 )
 from mmgt.training.motion_tokens import LearningTokenizer, TokensTraining, distillation, train_tokens
+from mmgt.training.proofs import HELD, TRUTH
 
 ALIGN = AlignmentTraining(
     num_steps=30,
