@@ -1,4 +1,7 @@
-"""What a real ComfyUI hands to the page from ``locales/``."""
+"""What a real ComfyUI hands to the page: ``locales/``, and the help pages in every language."""
+
+import urllib.request
+from pathlib import Path
 
 import pytest
 from graphs import our_nodes
@@ -18,3 +21,11 @@ def test_the_page_gets_every_language_and_the_english_texts_are_the_schemas_own(
         for name, said in english.get("inputs", {}).items():
             assert said["tooltip"] == inputs[name][1]["tooltip"], (node_id, name)
         assert [said["tooltip"] for said in english.get("outputs", {}).values()] == list(info["output_tooltips"] or ())
+        assert [said["name"] for said in english.get("outputs", {}).values()] == info["output_name"]
+
+
+def test_the_page_gets_the_help_of_a_language_where_it_asks_for_it(server):
+    pages = Path(__file__).parents[2] / "docs" / "web" / "docs"
+    for path in pages.glob("MMGT_SavePoses/*.md"):
+        with urllib.request.urlopen(f"{server.url}/extensions/comfyui-mmgt/docs/MMGT_SavePoses/{path.name}") as page:
+            assert page.read() == path.read_bytes()
