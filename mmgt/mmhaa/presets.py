@@ -42,7 +42,7 @@ PRESETS = {
     # A quarter of the authors' work for a clip of 80 frames: docs/benchmarks.md says what each part saves.
     "fast": Preset("dpmpp_2m", 12, options=VideoOptions(guidance_end=0.8, reuse_every=2)),
     # For the small networks that are shipped, on a CPU: few steps, no guidance, and nothing that flickers.
-    "small": Preset("ddim", 4, 1.0, shared_noise=1.0),
+    "small": Preset("ddim", 2, 1.0, shared_noise=1.0),
     # For a network that was distilled to few steps with guidance folded in; its file may say other numbers. The trained
     # window, and one frame less of overlap than the authors': a tenth of the work.
     STUDENT_PRESET: Preset("ddim", 4, 1.0, VideoOptions(overlap=3)),
