@@ -1,6 +1,6 @@
 """ComfyUI-MMGT: speech and one photo to a talking, gesturing person (arXiv 2505.23120). ComfyUI's entry point."""
 
-WEB_DIRECTORY = "./docs/web"  # docs/<node id>.md below it is the in-app help, colours.js the sockets' colours
+WEB_DIRECTORY = "./docs/web"  # below it docs/ is the in-app help, colours.js the sockets' colours
 
 
 async def comfy_entrypoint():

@@ -40,6 +40,20 @@ SPELLED = {  # numbers that English spells out and other languages may write as 
     "20": r"twentieth",
 }
 CORE = {  # how ComfyUI shows nodes of its own, where it has the language
+    "es": {
+        "Create Video": "Crear video",
+        "Load Audio": "CargarAudio",
+        "Load Image": "Cargar Imagen",
+        "Load VAE": "Cargar VAE",
+        "Save Video": "Guardar video",
+    },
+    "fr": {
+        "Create Video": "Créer une vidéo",
+        "Load Audio": "ChargerAudio",
+        "Load Image": "Charger Image",
+        "Load VAE": "Charger VAE",
+        "Save Video": "Enregistrer la vidéo",
+    },
     "ja": {
         "Create Video": "動画を作成",
         "Load Audio": "音声を読み込む",
