@@ -138,6 +138,7 @@ def test_texts_are_translated_and_name_the_same_files_and_values(language):
         assert text != english[place] or text in SAME, place
         assert set(FILES.findall(text)) == set(FILES.findall(english[place])), place
         assert ids_left_in(text, place[0], language) == [], place
+        assert [name for name in CORE.get(language, {}) if name in text] == [], place
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
