@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with plain_output(), signals_like_interrupts() as received:
         try:
             args = _parser().parse_args(argv)
-            logging.basicConfig(format="mmgt: %(message)s", level=logging.INFO, stream=sys.stderr)
+            logging.basicConfig(format="mmgt: %(message)s", stream=sys.stderr)
+            logging.getLogger("mmgt").setLevel(logging.INFO)  # libraries say what is amiss only
             with caches():
                 code = args.run(args)
         except KeyboardInterrupt:
