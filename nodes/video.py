@@ -1,6 +1,6 @@
 """Video nodes: preview without diffusion, decode latents, write them to a file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 import numpy as np
@@ -9,12 +9,15 @@ from torch import Tensor
 
 from ..mmgt.errors import InputError
 from ..mmgt.media import CODECS, check_video_output
-from ..mmgt.poses import POSE_FPS
+from ..mmgt.poses import POSE_FPS, PoseSequence
 from ..mmgt.provenance import digest
 from ..mmgt.unfinished_run import remove_finished, unfinished_run, write_kept_video
+from ..mmgt.weights.catalog import REFINEMENT
 from . import host, sockets, tensors
 
 PREVIEW_SIDE_PX = 1024  # a 12 Mpx photo would take 20 GB for 7 s
+NO_REFINEMENT = "none"
+REFINEMENT_MEMORY_BYTES = 256 * 2**20  # activations of a frame at 256 px, with room for wide ones
 DECODE_FRAMES = 4  # at once: with progress and cancel in between; the VAE splits further where memory is short
 
 
@@ -48,6 +51,14 @@ class PreviewMotion(io.ComfyNode):
                     tooltip="Long side of the preview in px; a smaller photo keeps its size. 0 = the photo's own, "
                     "which may take long and much memory.",
                 ),
+                io.Combo.Input(
+                    "refinement",
+                    options=[NO_REFINEMENT, *host.model_files(REFINEMENT)],
+                    default=NO_REFINEMENT,
+                    optional=True,
+                    tooltip="In models/mmgt: the refinement.safetensors that training wrote; it mends the frames. "
+                    "none: as they are warped.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="All frames as one batch."),
@@ -56,7 +67,17 @@ class PreviewMotion(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, poses, initial_pose, long_side, person_mask=None, audio=None) -> io.NodeOutput:
+    def validate_inputs(cls, refinement=NO_REFINEMENT) -> bool | str:
+        return refinement == NO_REFINEMENT or host.problem_with(refinement, REFINEMENT) or True
+
+    @classmethod
+    def fingerprint_inputs(cls, refinement=NO_REFINEMENT, **others):
+        return refinement if refinement == NO_REFINEMENT else host.fingerprint((refinement, REFINEMENT))
+
+    @classmethod
+    def execute(
+        cls, image, poses, initial_pose, long_side, person_mask=None, audio=None, refinement=NO_REFINEMENT
+    ) -> io.NodeOutput:
         from ..mmgt.preview import preview_motion, within  # here: a sixth of the pack's import
 
         poses = tensors.poses(poses)
@@ -72,11 +93,24 @@ class PreviewMotion(io.ComfyNode):
         height, width, channels = picture.shape
         host.check_interrupt()
         host.check_batch("the preview", poses.num_frames, height, width, channels, "choose a smaller long_side")
-        frames = preview_motion(picture, initial_pose, poses, mask, lambda *_: host.check_interrupt())
+        refine = None if refinement == NO_REFINEMENT else _refiner(refinement, picture, initial_pose, poses)
+        frames = preview_motion(picture, initial_pose, poses, mask, lambda *_: host.check_interrupt(), refine)
         images = tensors.image_batch(host.live(frames, poses.num_frames), poses.num_frames)
-        made = host.how_video_was_made(cls, digest(picture, initial_pose, poses, mask, audio), is_decoded=False)
+        content = digest(picture, initial_pose, poses, mask, audio)
+        made = host.how_video_was_made(cls, content, is_decoded=refine is not None)
         shown = host.result(tensors.pictures(images), poses.num_frames, poses.fps, sound, made)
         return io.NodeOutput(images, tensors.video(images, poses.fps, audio, made), ui=shown)
+
+
+def _refiner(
+    name: str, picture: np.ndarray, initial_pose: PoseSequence, poses: PoseSequence
+) -> Callable[[np.ndarray, int], np.ndarray]:
+    """What mends the preview's frames, its network loaded. name: of the combo. Raises InputError for another file."""
+    from ..mmgt.preview.refinement import Refiner, load_refinement
+
+    network = load_refinement(host.model_path(name, REFINEMENT), ops=host.OPERATIONS, dtype=None)
+    model, device = host.on_device(host.managed(network), REFINEMENT_MEMORY_BYTES)
+    return Refiner.of(model, picture, initial_pose, poses, device)
 
 
 def decode_inputs() -> list[io.Input]:

@@ -24,6 +24,7 @@ def add_parser(commands: Commands) -> None:
     preview.add_argument("--smga", type=Path, metavar="FILE", help="SMGA checkpoint; without it Rhythm makes the poses")
     preview.add_argument("--wavlm", type=Path, metavar="FILE", help="WavLM for the authors' SMGA (default: looked for)")
     add_models_option(preview)
+    preview.add_argument("--refine", type=Path, metavar="FILE", help="of `mmgt train refine`: mends the warped frames")
     preview.add_argument("--seed", type=int, default=0, help="other seeds, other gestures (default: 0)")
     add_stage_one_options(preview)
     add_frame_marks(preview)
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> None:
     from ..people import initial_pose_of
     from ..pose_files import save_poses
     from ..preview import preview_motion
+    from ..preview.refinement import Refiner, load_refinement
     from ..provenance import Provenance, digest, networks_of
     from ..provenance.record import settings_of, sources_of
     from ..rhythm import rhythm_poses
@@ -77,7 +79,8 @@ def run(args: argparse.Namespace) -> None:
         gestures, encoders = open_contextual_gesture(
             args.contextual_gesture, settings, args.models, choose_device(), args.wavlm
         )
-    named = {"smga": args.smga, "contextual_gesture": args.contextual_gesture}
+    refinement = None if args.refine is None else load_refinement(args.refine)
+    named = {"smga": args.smga, "contextual_gesture": args.contextual_gesture, "refinement": args.refine}
     networks = {**encoders, **{name: path for name, path in named.items() if path is not None}}
     if initial_pose is None:
         initial_pose = initial_pose_of(find_detector(in_models(args.models)), picture)
@@ -100,15 +103,20 @@ def run(args: argparse.Namespace) -> None:
             smga, speech, initial_pose, settings, seed=args.seed, device=device, progress=show_progress("SMGA")
         )
         show_scores(scores)
-    of_poses, of_video = sources_of(is_trained)
+    of_poses = sources_of(is_trained)[0]
+    of_video = sources_of(is_trained or refinement is not None)[1]
     provenance = Provenance(
         of_video, networks_of(networks), args.seed, settings_of(settings), (digest(picture, poses, recording),)
     )
+    refine = None
+    if refinement is not None:
+        device = choose_device()
+        refine = Refiner.of(refinement.to(device), picture, initial_pose, poses, device)
     with all_or_none() as wrote:
         if args.poses_out is not None:
             save_poses(poses, args.poses_out, replace(provenance, source=of_poses))
             wrote(args.poses_out)
-        frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"))
+        frames = preview_motion(picture, initial_pose, poses, progress=show_progress("preview"), refine=refine)
         write_video(args.out, frames, poses.fps, args.audio, provenance=provenance, frame_marks=frame_marks)
     print(f"done: {args.out}")
 

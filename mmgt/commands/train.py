@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..training.smga_ablations import SMGA_ABLATIONS
-from . import train_gestures, train_stage_two, train_student
+from . import train_gestures, train_refine, train_stage_two, train_student
 from .terminal import Commands, show_progress
 from .training_run import add_run, gathered, shown, writing
 
@@ -116,6 +116,7 @@ def add_parser(commands: Commands) -> None:
     add_run(fgd, num_steps=3000, batch=64, seed=0, learning_rate=1e-3)
     fgd.set_defaults(run=run_fgd)
     train_gestures.add_parsers(train)
+    train_refine.add_parsers(train)
     train_stage_two.add_parsers(train)
     train_student.add_parser(train)
 

@@ -176,9 +176,12 @@ def preview_motion(
     poses: PoseSequence,
     person_mask: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
+    refine: Callable[[np.ndarray, int], np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
     """Frames [H, W, 3] uint8 RGB one after the other, as ``prepare_preview`` and ``render_frame`` make them.
 
+    refine: called with each frame and its index, returns it mended (``refinement.Refiner``). A picture that stays still
+    is left alone.
     progress: called with (frames that are done, their number) after each frame, and several times before; may raise to
     cancel. The memory used does not grow with the number of poses.
     """
@@ -191,7 +194,8 @@ def preview_motion(
     preview = prepare_preview(picture, initial_pose, person_mask, between)
     points_px = poses.sized(*picture.shape[:2]).pixels
     for frame_points_px in points_px:
-        yield render_frame(preview, frame_points_px.numpy(), between)
+        frame = render_frame(preview, frame_points_px.numpy(), between)
+        yield frame if refine is None or preview.still else refine(frame, num_done)
         num_done += 1
         between()
 

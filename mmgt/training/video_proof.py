@@ -79,7 +79,7 @@ def prove_video(
         photo = videos.filmed(videos.clips, entry, [0], videos.side_px, person)[0]
         poses = videos.clips.poses(entry).sized(videos.side_px, videos.side_px)
         shown = poses.at(frames)
-        judge = _Judge(random_identity(person), photo, truth, shown)
+        judge = Judge(random_identity(person), photo, truth, shown)
         ways: dict[str, Iterable[np.ndarray]] = {
             name: _sampled(networks, way, entry, frames, person, preset, seed + idx, device, with_masks, with_speech)
             for name, way, with_masks, with_speech in (
@@ -94,7 +94,7 @@ def prove_video(
             rows.setdefault(name, []).append(judge.numbers(name, made))
         if progress is not None:
             progress(idx + 1, len(entries))
-    return [_mean_of(numbers) for numbers in rows.values()]
+    return [mean_of(numbers) for numbers in rows.values()]
 
 
 def _sampled(
@@ -124,7 +124,7 @@ def _sampled(
 
 
 @dataclass(frozen=True)
-class _Judge:
+class Judge:
     """Measures videos of one clip. photo [H, W, 3], truth [F, H, W, 3] uint8; poses of the truth's frames."""
 
     who: Identity
@@ -241,7 +241,7 @@ def _shift(inside: np.ndarray, rows: slice, columns: slice, wanted: np.ndarray) 
     return shift
 
 
-def _mean_of(clips: Sequence[VideoNumbers]) -> VideoNumbers:
+def mean_of(clips: Sequence[VideoNumbers]) -> VideoNumbers:
     def over(numbers: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
         columns = [[value for value in column if not np.isnan(value)] for column in zip(*numbers, strict=True)]
         return tuple(mean(column) if column else float("nan") for column in columns)

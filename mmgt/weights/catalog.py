@@ -199,6 +199,18 @@ CONTEXTUAL_GESTURE = WeightFile(  # not of the catalogue: nobody publishes it
     instead="use SMGA or Rhythm Audio2Pose",
     made_by="`mmgt train gestures` (docs/training.md)",
 )
+REFINEMENT = WeightFile(  # likewise
+    key="refinement",
+    name="refinement.safetensors",
+    folder=OUR_FOLDER,
+    purpose="mends Preview Motion's frames",
+    licence="",
+    published="",
+    repository="",
+    kinds=(signatures.REFINEMENT,),
+    instead="preview without it",
+    made_by="`mmgt train refine` (docs/training.md)",
+)
 
 
 def advice(file: WeightFile) -> str:

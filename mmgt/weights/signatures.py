@@ -20,6 +20,7 @@ CLIP = "a CLIP image encoder"
 CONTEXTUAL_GESTURE = "Contextual Gesture (all of its networks)"
 GESTURE_ALIGNMENT = "Contextual Gesture's alignment alone (`mmgt train alignment`)"
 GESTURE_TOKENS = "Contextual Gesture's tokenizers alone (`mmgt train tokens`)"
+REFINEMENT = "a refinement of Preview Motion (`mmgt train refine`)"
 OPTIMIZER = "an optimizer's state, without the network it was training"
 LORA = "a LoRA"
 EMPTY = "a file without tensors"
@@ -34,6 +35,7 @@ _SIGNATURES = (
     ("generator.parts.face.masked.own", CONTEXTUAL_GESTURE),
     ("pairs.face.gesture.mean", GESTURE_ALIGNMENT),
     ("face.codebooks", GESTURE_TOKENS),
+    ("decode.0.spade_1.scale_and_shift.weight", REFINEMENT),
     ("imageproj.proj.weight", "Hallo's net.pth"),
     ("add_embedding.linear_1.weight", "an SDXL UNet"),
     ("controlnet_cond_embedding.conv_in.weight", "a ControlNet"),

@@ -38,7 +38,7 @@ CHOICES = (
 
 
 def how_video_was_made(node: type[io.ComfyNode], content: str, is_decoded: bool = True) -> Provenance:
-    """Of pictures. content: their digest. is_decoded: by a video network; else by a warp along poses."""
+    """Of pictures. content: their digest. is_decoded: a trained network made or mended them, no mere warp."""
     before = _nodes_before(node)
     is_trained = is_decoded or bool(TRAINED_NODES & {given["class_type"] for given in before.values()})
     return _provenance(sources_of(is_trained)[1], before, content)

@@ -12,13 +12,14 @@ from portrait import astronaut
 from safetensors.torch import save_file
 from tiny_contextual import save_tiny_contextual
 from tiny_encoders import TINY_WAVLM, wav2vec2_network, wavlm_network
+from tiny_refinement import save_tiny_refinement
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.cli import main
 from mmgt.commands.stage_one import add_stage_one_options, pose_settings_of
 from mmgt.contextual_gesture.load import load_contextual_gesture
 from mmgt.contextual_gesture.sample import GestureSettings, sample_gestures
-from mmgt.media import read_recording
+from mmgt.media import VideoReader, read_marks, read_recording
 from mmgt.pose_files import load_poses
 from mmgt.smga.candidates import sample_candidates
 from mmgt.smga.config import SMGAConfig
@@ -103,6 +104,22 @@ def test_contextual_gesture_moves_the_portrait(files, tmp_path, capsys):
     ):
         assert preview(files, tmp_path / "w.mp4", contextual_gesture=path, **more) == 2
         assert says in capsys.readouterr().err
+
+
+def test_a_refinement_mends_the_frames(files, tmp_path, capsys):
+    """By the same poses; the file says that a network took part, and which."""
+    network = save_tiny_refinement(tmp_path / "r.safetensors")
+    plain, mended = tmp_path / "plain.mp4", tmp_path / "mended.mp4"
+    assert preview(files, plain) == preview(files, mended, refine=network) == 0
+    np.testing.assert_array_equal(made(plain), made(mended))
+    before, after = (np.stack(list(VideoReader(path, 25)(range(13)))) for path in (plain, mended))
+    assert np.abs(before[-1].astype(int) - after[-1]).max() > 8
+    marks = read_marks(mended)
+    assert marks.source_uri.endswith("compositeWithTrainedAlgorithmicMedia")
+    assert [network["name"] for network in marks.record["networks"]] == ["refinement"]
+    assert preview(files, tmp_path / "w.mp4", refine=files / "smga.safetensors") == 2
+    said = capsys.readouterr().err
+    assert "is MMGT SMGA (stage I), not a refinement of Preview Motion (`mmgt train refine`)" in said
 
 
 def test_wavlm_can_be_named(files, tmp_path):

@@ -10,7 +10,7 @@ from mmgt.poses.skeleton import LIPS
 from mmgt.training.clips import ClipSet
 from mmgt.training.new_networks import new_mmhaa
 from mmgt.training.synth import draw_clip
-from mmgt.training.video_proof import UNSEEN_PEOPLE, _Judge, prove_video, video_table
+from mmgt.training.video_proof import UNSEEN_PEOPLE, Judge, prove_video, video_table
 from mmgt.training.video_set import VideoSet
 from mmgt.world import draw_frames, portrait, random_identity
 
@@ -27,7 +27,7 @@ def judge():
         lower = [LIPS.start + i for i in (7, 8, 9, 10, 11, 17, 18, 19)]
         poses.keypoints[t, lower, 1] += opened
     truth = np.stack(list(draw_frames(person.identity, poses, SIDE, SIDE)))
-    return _Judge(person.identity, person.picture, truth, poses)
+    return Judge(person.identity, person.picture, truth, poses)
 
 
 def test_the_truth_is_without_fault(judge):
@@ -63,7 +63,7 @@ def test_openings_follow_the_drawn_mouth(person):
         poses.keypoints[t, [LIPS.start + i for i in (7, 8, 9, 10, 11, 17, 18, 19)], 1] += height
         poses.keypoints[t, :, 0] += 0.004 * t  # the head moves as well
     truth = np.stack(list(draw_frames(seen.identity, poses, SIDE, SIDE)))
-    found = _Judge(seen.identity, seen.picture, truth, poses)._openings(truth)
+    found = Judge(seen.identity, seen.picture, truth, poses)._openings(truth)
     assert np.corrcoef(found, opened)[0, 1] > 0.9
 
 
