@@ -37,7 +37,8 @@ def cell(python: str, dependencies: str, arguments: list[str], log: Path) -> str
     with tempfile.TemporaryDirectory(prefix="mmgt-matrix-") as folder, log.open("w", encoding="utf-8") as said:
         venv = Path(folder, "venv")
         own = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        # Our own pins beside what is newest: torch without gigabytes of CUDA.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
         if dependencies == "oldest":
             bounds = subprocess.run(
                 [sys.executable, ROOT / ".github" / "oldest.py"], capture_output=True, text=True, check=True
