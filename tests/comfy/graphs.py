@@ -6,10 +6,12 @@ from pathlib import Path
 import av
 
 from mmgt.pose_files import load_poses
+from mmgt.weights.catalog import MMHAA, SMGA, VAE
 
 REPOSITORY = Path(__file__).parents[2]
 GRAPHS = sorted((REPOSITORY / "workflows").glob("*.json"))
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+EXAMPLES = ("MMGT_ExamplePortraitAndSpeech", "MMGT_ExamplePresenterAndSpeech")
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"  # of newer cores
 
 
@@ -70,8 +72,8 @@ def prompt_of(server, name):
 
 
 def with_loaders(prompt, image="portrait.png", audio="speech.wav"):
-    """The prompt with core's loaders in the place of Example Portrait and Speech, as its note says."""
-    (example,) = (key for key, node in prompt.items() if node["class_type"] == "MMGT_ExamplePortraitAndSpeech")
+    """The prompt with core's loaders in the place of the example that it begins with, as its note says."""
+    (example,) = (key for key, node in prompt.items() if node["class_type"] in EXAMPLES)
     del prompt[example]
     prompt["photo"] = {"class_type": "LoadImage", "inputs": {"image": image}}
     prompt["speech"] = {"class_type": "LoadAudio", "inputs": {"audio": audio}}
@@ -79,6 +81,40 @@ def with_loaders(prompt, image="portrait.png", audio="speech.wav"):
         for name, value in node["inputs"].items():
             if isinstance(value, list) and value[0] == example:
                 node["inputs"][name] = [("photo", "speech")[value[1]], 0]
+    return prompt
+
+
+def with_shipped(prompt, image, audio, film, side_px):
+    """The prompt with loaders that name what is shipped, as its user chooses without the published files.
+
+    side_px: of the first video where a second pass enlarges its latent.
+    """
+    prompt = without(with_loaders(prompt, image, audio), "CLIPVisionLoader")
+    chosen = {
+        "MMGT_LoadMMHAAModel": {"mmhaa": MMHAA.shipped},
+        "MMGT_LoadSMGAModel": {"smga": SMGA.shipped},
+        "MMGT_LoadAudioEncoder": dict.fromkeys(("wavlm", "wav2vec2"), "none: hand-crafted features only"),
+        "VAELoader": {"vae_name": VAE.shipped},
+        "MMGT_MMHAAVideoSampler": {"preset": "small", "width": 0, "height": 0},
+        "MMGT_SMGAAudio2PoseSampler": {"guidance": 1.0, "steps": 10},
+        "MMGT_TrailingSigmas": {"steps": 4},
+        "CFGGuider": {"cfg": 1.0},
+    }
+    for class_type, values in chosen.items():
+        for node in nodes_of(prompt, class_type):
+            node.update(values)
+    for node in prompt.values():
+        node["inputs"] = {name: film if value == "filmed.mp4" else value for name, value in node["inputs"].items()}
+    samplers = nodes_of(prompt, "MMGT_MMHAAVideoSampler")
+    if any("latent" in sampler for sampler in samplers):  # a second pass, of a latent that is 1.5 times as large
+        for sampler in samplers:
+            side = side_px * 3 // 2 if "latent" in sampler else side_px
+            sampler.update(width=side, height=side)
+    prompt = without(prompt, "UpscaleModelLoader")
+    for node in prompt.values():
+        if node["class_type"] == "ImageUpscaleWithModel":  # no upscale model is at hand
+            node["class_type"] = "ImageScaleBy"
+            node["inputs"].update(upscale_method="lanczos", scale_by=2.0)
     return prompt
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
-from graphs import GRAPHS, decoded, nodes_of, prompt_of, video_of, with_loaders, without
+from graphs import GRAPHS, decoded, nodes_of, prompt_of, video_of, with_shipped
 
 from mmgt.assets import PRESENTER, SPEECH
 from mmgt.evaluation.frames import psnr
@@ -39,40 +39,9 @@ def inputs(server):
     return server
 
 
-def with_shipped(prompt):
-    """A graph whose loaders name what is shipped, as its user chooses without the published files."""
-    prompt = without(with_loaders(prompt, "presenter.png", "short.wav"), "CLIPVisionLoader")
-    chosen = {
-        "MMGT_LoadMMHAAModel": {"mmhaa": MMHAA.shipped},
-        "MMGT_LoadSMGAModel": {"smga": SMGA.shipped},
-        "MMGT_LoadAudioEncoder": dict.fromkeys(("wavlm", "wav2vec2"), "none: hand-crafted features only"),
-        "VAELoader": {"vae_name": VAE.shipped},
-        "MMGT_MMHAAVideoSampler": {"preset": "small", "width": 0, "height": 0},
-        "MMGT_SMGAAudio2PoseSampler": {"cfg": 1.0, "steps": 10},
-        "MMGT_TrailingSigmas": {"steps": 4},
-        "CFGGuider": {"cfg": 1.0},
-    }
-    for class_type, values in chosen.items():
-        for node in nodes_of(prompt, class_type):
-            node.update(values)
-    for node in prompt.values():
-        node["inputs"] = {
-            name: "presenter.mp4" if value == "filmed.mp4" else value for name, value in node["inputs"].items()
-        }
-    for sampler in nodes_of(prompt, "MMGT_MMHAAVideoSampler"):
-        if "latent" in sampler:  # a second pass, of a latent that is 1.5 times as large
-            sampler.update(width=SIDE * 3 // 2, height=SIDE * 3 // 2)
-    prompt = without(prompt, "UpscaleModelLoader")
-    for node in prompt.values():
-        if node["class_type"] == "ImageUpscaleWithModel":  # no upscale model is at hand
-            node["class_type"] = "ImageScaleBy"
-            node["inputs"].update(upscale_method="lanczos", scale_by=2.0)
-    return prompt
-
-
 @pytest.mark.parametrize("name", [name for name in MAKING_VIDEOS if not name.startswith(("00", "13"))])
 def test_the_presenter_is_seen_and_moves(inputs, name):
-    prompt = with_shipped(prompt_of(inputs, name))
+    prompt = with_shipped(prompt_of(inputs, name), "presenter.png", "short.wav", "presenter.mp4", SIDE)
     outputs = inputs.run(prompt)
     photo = cv2.resize(read_picture(PRESENTER), (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(float)
     videos = [key for key, node in prompt.items() if node["class_type"] in ("SaveVideo", "MMGT_DecodeVideoToFile")]
