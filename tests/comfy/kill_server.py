@@ -10,6 +10,7 @@ nothing besides. Prints what happened so far after each video, as JSON.
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -49,9 +50,10 @@ def server_in(base: Path):
 
 
 def files_in(base: Path) -> set[str]:
-    """All files of the watched folders, and empty folders of theirs."""
+    """All files of the watched folders, and empty folders; core's previews without their letters by chance."""
     paths = [path for folder in WATCHED for path in (base / folder).rglob("*")]
-    return {path.relative_to(base).as_posix() for path in paths if path.is_file() or not any(path.iterdir())}
+    names = (path.relative_to(base).as_posix() for path in paths if path.is_file() or not any(path.iterdir()))
+    return {re.sub(r"(ComfyUI_temp_)[a-z]{5}_", r"\1", name) for name in names}
 
 
 def state_of(folder: Path) -> str:
