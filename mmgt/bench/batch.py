@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ..assets import PRESENTER, PRESENTER_POSE, SPEECH
 from ..batch import AnimateClip, Clip, Status, make_by_processes
+from ..batch.outputs import STATUS
 from .measure import machine
 
 SETTINGS = {"size": "64x64", "preset": "small", "steps": 1, "smga_steps": 5, "smga_guidance": 1}
@@ -45,16 +47,18 @@ def _by_ray(clips: list[Clip], out: str) -> Iterator[Status]:
 
 
 def _measured(clips: list[Clip], make: Any) -> dict[str, float]:
+    """When a clip has ended says the time of its status file: Ray tells of it later, over the next one's work."""
     with tempfile.TemporaryDirectory() as out:
-        began, told = time.perf_counter(), []
+        began, told = time.time(), {}
         for status in make(clips, out):
             if not status.ok:
                 raise RuntimeError(status.error)
-            told.append((time.perf_counter() - began, status.seconds))
-    between = told[-1][0] - told[0][0]
-    work = sum(seconds for _, seconds in told[1:])
+            told[status.id] = status.seconds
+        ends = {path.stem: path.stat().st_mtime for path in Path(out, STATUS).iterdir()}
+    first, *others = sorted(ends, key=lambda clip_id: ends[clip_id])
+    work = sum(told[clip_id] for clip_id in others)
     return {
-        "start_s": round(told[0][0], 2),
+        "start_s": round(ends[first] - began, 2),
         "work_s": round(work, 2),
-        "overhead": round((between - work) / work, 4),
+        "overhead": round((ends[others[-1]] - ends[first] - work) / work, 4),
     }

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,12 +92,12 @@ def _tell(statuses: Iterator[Status], num_lines: int, num_finished: int) -> int:
     """Print each status as a line of JSON, and a bar with the time left on a terminal; how many failed."""
     from tqdm import tqdm
 
-    num_failed = 0
+    num_failed, lines = 0, sys.stdout
     bar = tqdm(total=num_lines, initial=num_finished, unit="clip", disable=not sys.stderr.isatty())
-    with bar:
+    with bar, redirect_stdout(sys.stderr):  # Ray prints there what its cluster tells
         for status in statuses:
             with tqdm.external_write_mode():
-                print(json.dumps(status.row(), ensure_ascii=False), flush=True)
+                print(json.dumps(status.row(), ensure_ascii=False), file=lines, flush=True)
             num_failed += not status.ok
             bar.set_postfix(failed=num_failed, refresh=False)
             bar.update()
