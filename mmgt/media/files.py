@@ -21,7 +21,10 @@ def import_av():  # type: ignore[no-untyped-def]
 
 def opened(source: Any) -> Any:
     """A film or a sound to read, from a path or an open file. A title in another encoding than UTF-8 is no fault."""
-    return import_av().open(local(source) if isinstance(source, Path) else source, metadata_errors="replace")
+    av = import_av()
+    # From 19 on PyAV keeps such letters as surrogates, and has no such option.
+    replaced = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+    return av.open(local(source) if isinstance(source, Path) else source, **replaced)
 
 
 def picture_tracks(container: Any) -> list[Any]:

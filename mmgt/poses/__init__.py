@@ -17,6 +17,16 @@ POSE_FPS = 25  # both networks run at 25 video frames a second
 MAX_SIDE_PX = 100_000  # of the picture that poses refer to: more is no picture
 
 
+def _check_picture(height_px: int, width_px: int, fps: float) -> None:
+    sides = height_px, width_px
+    if not 0 < fps < math.inf or min(sides) < 1 or max(sides) > MAX_SIDE_PX:
+        told = [str(side) if abs(side) <= 10 * MAX_SIDE_PX else "far too many" for side in (width_px, height_px)]
+        raise InputError(
+            f"a pose sequence needs a positive fps and a picture of 1 to {MAX_SIDE_PX} px a side, got "
+            f"{fps} fps, {told[0]}x{told[1]} px."
+        )
+
+
 @dataclass(frozen=True)
 class PoseSequence:
     """Keypoints of one person over time.
@@ -50,18 +60,14 @@ class PoseSequence:
                 "the pose sequence holds NaN or infinite numbers; it must be finite. "
                 "Detect or generate the poses again."
             )
-        sides = self.height_px, self.width_px
-        if not 0 < self.fps < math.inf or min(sides) < 1 or max(sides) > MAX_SIDE_PX:
-            raise InputError(
-                f"a pose sequence needs a positive fps and a picture of 1 to {MAX_SIDE_PX} px a side, got "
-                f"{self.fps} fps, {self.width_px}x{self.height_px} px."
-            )
+        _check_picture(self.height_px, self.width_px, self.fps)
 
     @classmethod
     def from_pixels(
         cls, xy_px: Tensor, score: Tensor, *, height_px: int, width_px: int, fps: float = POSE_FPS
     ) -> PoseSequence:
         """Build from pixel coordinates: xy_px [T, 134, 2], score [T, 134]."""
+        _check_picture(height_px, width_px, fps)
         size = torch.tensor([width_px, height_px], dtype=torch.float64)
         return cls((xy_px.double() / size).float(), score.float(), float(fps), int(height_px), int(width_px))
 
