@@ -202,8 +202,9 @@ GRAPHS = {
     "00_start_here": Graph(
         "## Start here: one portrait and one recording become a video, with nothing to download\n\n"
         "Press **Run**. A drawn presenter speaks: speech -> SMGA -> poses -> motion masks -> MM-HAA -> video with "
-        "sound, by small networks of our own that came with this pack. It takes a few minutes on a CPU. Other seeds, "
-        "other gestures.\n\n"
+        "sound, by small networks of our own that came with this pack. It takes a few minutes on a CPU; then the video "
+        "plays in *Save Video*, on the right, and lies in `output/video`. Other seeds, other gestures. The preset "
+        "*small* sets sampler, steps (2) and cfg, whatever the widgets above it say.\n\n"
         "**They know drawn presenters only.** Your own recording: put *Load Audio* in the place of *Example Presenter "
         "and Speech*. Your own photo wants the authors' networks (`03_audio_to_video`), or Rhythm and a preview "
         "without any (`01_preview_from_speech`).\n\n"
