@@ -1,9 +1,9 @@
 """Real kills: `python tests/comfy/kill_server.py [KILLS] [SEED]` (default: 10 0), Linux only.
 
 A ComfyUI (which one: ``comfyui.py``) that makes a video of `workflows/api/audio_to_video_small.json`, ended by Decode
-Video to File, is killed by SIGKILL at random moments of its computing; started again and queued again, until
-it ends by itself; then for another file, until it was killed so often. Each video must be that of a server that was
-left alone, byte for byte, and the folders output, input and temp, and the system's for temporary files, must hold
+Video to File, is killed by SIGKILL at random moments of its computing, up to three times; started again and queued
+again, it must make it; then for another file, until it was killed so often. Each video must be that of a server that
+was left alone, byte for byte, and the folders output, input and temp, and the system's for temporary files, must hold
 nothing besides. Prints what happened so far after each video, as JSON.
 """
 
@@ -29,6 +29,7 @@ from mmgt.weights.catalog import VAE
 GRAPH = REPOSITORY / "workflows" / "api" / "audio_to_video_small.json"
 MADE_AT = "1764547200"
 SYSTEM_TEMP = "system_temp"
+KILLS_OF_A_VIDEO = 3  # at most
 WATCHED = ("output", "input", "temp", SYSTEM_TEMP)
 
 
@@ -56,13 +57,17 @@ def files_in(base: Path) -> set[str]:
     return {re.sub(r"(ComfyUI_temp_)[a-z]{5}_", r"\1", name) for name in names}
 
 
-def state_of(folder: Path) -> str:
-    """How far a server was that has just been killed, by the files of its video."""
-    if any(folder.glob("*.mp4")):
+def half_written(folder: Path) -> set[Path]:
+    """Of a video: a decode that is killed leaves one more, until the video is made."""
+    return set(folder.glob(".*/*/*.unfinished.mp4"))
+
+
+def state_of(folder: Path, before: set[Path]) -> str:
+    """How far a server was that has just been killed, by the files of its video and what was half written before."""
+    if any(path.suffix == ".mp4" for path in folder.glob("*")):
         return "written"
-    parts = sum(path.suffix == ".mkv" for path in folder.glob(".*/*/*"))
-    begun = any(folder.glob(".*/*/*"))
-    return f"decoding, {parts} parts kept" if begun else "before decoding"
+    parts = len(list(folder.glob(".*/*/*.mkv")))
+    return f"{'while' if half_written(folder) - before else 'before'} decoding, {parts} of 3 parts kept"
 
 
 def ended_within(server: Server, prompt_id: str, cpu_seconds: float) -> dict | None:
@@ -100,24 +105,24 @@ def main(num_kills: int = 10, seed: int = 0) -> None:
         while killed.total() < num_kills:
             name = f"clip-{len(videos)}"
             videos.append(name)
-            is_made = False
-            while not is_made:
+            folder, num_left, history = base / "output" / name, draws.randint(1, KILLS_OF_A_VIDEO), None
+            while history is None:
+                before, num_left = half_written(folder), min(num_left, num_kills - killed.total())
                 with server_in(base) as server:
-                    lasting = inf if killed.total() == num_kills else draws.uniform(0, seconds)
+                    lasting = draws.uniform(0, seconds) if num_left else inf
                     history = ended_within(server, server.queue(prompt_of(name)), lasting)
-                    if history is None:
-                        killed[state_of(base / "output" / name)] += 1
-                    else:
-                        outputs_of(history)
-                        is_made = True
-                        more = files_in(base)
-            made = sorted((base / "output" / name).glob("*.mp4"))  # two where it was killed at its very end
+                    more = files_in(base)
+                if history is None:
+                    killed[state_of(folder, before)] += 1
+                    num_left -= 1
+            outputs_of(history)
+            made = sorted(folder.glob("*.mp4"))  # two where it was killed at its very end
             equal += all(path.read_bytes() == whole for path in made)
             known = {
                 path.relative_to(base).as_posix() for each in videos for path in (base / "output" / each).glob("*.mp4")
             }
             strays |= more - expected - known
-            told = {"kills": killed.total(), "killed_while": killed, "cpu_seconds_of_a_run": round(seconds, 1)}
+            told = {"kills": killed.total(), "killed": killed, "cpu_seconds_of_a_run": round(seconds, 1)}
             told |= {"videos": len(videos), "equal_to_the_byte": equal, "files_beside_them": sorted(strays)}
             print(json.dumps(told), flush=True)
 
