@@ -34,6 +34,7 @@ BODY_FROM_BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 
 FEET_FROM_BODY_25 = (19, 20, 21, 22, 23, 24)  # left big toe, small toe, heel, then right: COCO-WholeBody's order too
 MAX_NORMALISED = 2.0  # coordinates that are mostly below are fractions of the canvas, not pixels
 EXACT_POINTS = "mmgt_keypoints_2d"  # our own list: all 134 points with their scores, hidden ones too
+FARTHEST_PX = 10.0 * MAX_SIDE_PX  # from a picture's corner; numbers beyond are no place
 UNCHANGED_PX = 0.01  # our own list counts only while the usual lists still say the same
 CUT_SIZES = 1.0  # where everybody is further than this many sizes from everybody before, a new shot begins
 NO_CANVAS = (
@@ -227,7 +228,8 @@ def _person(person: Any, t: int) -> np.ndarray | None:
     for part, region in ((body, BODY), (feet, FEET), (face, FACE), (left, LEFT_HAND), (right, RIGHT_HAND)):
         if part is not None:
             points[region.start : region.stop] = part[: len(region)]
-    points[~np.isfinite(points).all(axis=-1)] = 0  # null coordinates: a missing point
+    is_place = np.isfinite(points).all(axis=-1) & (np.abs(points[:, :2]) <= FARTHEST_PX).all(axis=-1)
+    points[~is_place] = 0  # null coordinates, or beyond all pictures: a missing point
     points[:, 2] = points[:, 2].clip(0, 1)
     exact, shown = _part(person, EXACT_POINTS, (NUM_KEYPOINTS,), t), points[:, 2] > 0
     if exact is not None and np.abs(exact[shown, :2] - points[shown, :2]).max(initial=0) <= UNCHANGED_PX:

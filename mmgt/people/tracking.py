@@ -24,7 +24,6 @@ MIN_SHARED_POINTS = 3  # with fewer body points in common the boxes' centres are
 SIZE_WEIGHT = 0.3  # cost of a person e times as large
 GATE, GATE_PER_S = 0.3, 1.5  # sizes that a person may be away from the prediction; more the longer they were unseen
 VELOCITY_S, MAX_PREDICTION_S = 0.4, 0.5  # motion is measured over the one and continues for the other
-FARTHEST = 1e300  # of people at coordinates that no number holds
 RECENT_S = 0.5  # those who were seen within it choose before those who were lost
 SURE_SIGHTINGS = 3  # people seen less often choose last: they may be false detections
 
@@ -168,6 +167,5 @@ def _pairs(choosing: list[_Person], rows: list[int], people: Detection, time_s: 
         return []
     cost = np.array([[person.cost(people, row, time_s) for row in rows] for person in choosing])
     gates = np.array([[person.gate(time_s)] for person in choosing])  # [people, 1]
-    most = np.nan_to_num(np.minimum(cost, gates), nan=FARTHEST, posinf=FARTHEST)  # none costs as much as at the gate
-    cheapest = linear_sum_assignment(most)
+    cheapest = linear_sum_assignment(np.minimum(cost, gates))  # to take none costs as much as one at the gate
     return [(choosing[i], rows[j]) for i, j in zip(*cheapest, strict=True) if cost[i, j] < gates[i, 0]]
