@@ -17,7 +17,7 @@ MAX_LINES = 500
 # The rooms of mmgt/, ground floor first. A room (a folder, or a module beside the folders) imports from floors below
 # its own and from nobody beside it, inside functions and for type checkers too.
 FLOORS = (
-    ("version", "errors", "ops", "windows", "assets"),
+    ("version", "errors", "ops", "colours", "windows", "assets"),
     ("poses", "memory", "seeds", "diffusion", "output_files", "transformer"),
     ("weights",),
     ("speech", "people", "provenance"),  # which takes checksums of networks

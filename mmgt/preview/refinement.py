@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import ops as own_ops
+from ..colours import as_colours, as_pictures
 from ..errors import InputError
 from ..poses import PoseSequence
 from ..poses.edge_maps import edge_maps
@@ -55,11 +56,6 @@ def edge_pyramid(poses: PoseSequence, height_px: int, width_px: int) -> list[Ten
     return [edge_maps(poses, *size, sigma=min(max(SIGMA, 1 / min(size)), MAX_SIGMA)) for size in sizes]
 
 
-def as_colours(pictures: np.ndarray) -> Tensor:
-    """[B, H, W, 3] uint8 -> [B, 3, H, W] float32 in -1..1."""
-    return torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2) / 127.5 - 1
-
-
 def working_size(height_px: int, width_px: int, side_px: int) -> tuple[int, int]:
     """Height and width at which a picture is mended: its own, a short side of ``side_px`` at most, multiples of 8."""
     zoom = min(1.0, side_px / min(height_px, width_px))
@@ -89,7 +85,7 @@ class Refiner:
     ) -> Refiner:
         """photo [H, W, 3] uint8, its pose (frame 0 counts), the poses of the frames. device: where the network is."""
         size = working_size(photo.shape[0], photo.shape[1], network.config.side_px)
-        small = _resized(as_colours(photo[None]), size).to(device)
+        small = _resized(as_colours(torch.from_numpy(photo[None])), size).to(device)
         score = initial_pose.score[:1].expand(poses.num_frames, -1)
         return cls(network, small, replace(poses, score=score))
 
@@ -97,7 +93,7 @@ class Refiner:
     def __call__(self, frame: np.ndarray, t: int) -> np.ndarray:
         """The frame [H, W, 3] uint8 of pose ``t``, mended: the same array where nothing is to be added."""
         height, width = self.photo.shape[2:]
-        colours = as_colours(frame[None])
+        colours = as_colours(torch.from_numpy(frame[None]))
         edges = edge_pyramid(self.poses.frames(t, t + 1), height, width)
         small = _resized(colours, (height, width)).to(self.photo)
         added = self.network(small, self.photo, [edge_map[:, None].to(self.photo) for edge_map in edges]).cpu()
@@ -105,13 +101,7 @@ class Refiner:
             return frame
         if added.shape != colours.shape:
             added = F.interpolate(added, colours.shape[2:], mode="bilinear", align_corners=False)
-        return as_pictures(colours + added)[0]
-
-
-def as_pictures(colours: Tensor) -> np.ndarray:
-    """[B, 3, H, W] in -1..1 (others are cut off) -> [B, H, W, 3] uint8."""
-    levels = ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+        return np.ascontiguousarray(as_pictures(colours + added)[0].numpy())
 
 
 def _resized(colours: Tensor, size: Sequence[int]) -> Tensor:

@@ -88,6 +88,13 @@ class ClipSet:
     def of_split(self, split: str) -> list[ClipEntry]:
         return [entry for entry in self.entries if entry.split == split]
 
+    def drawn_split(self, split: str) -> list[ClipEntry]:
+        """``of_split`` of a drawn set. Raises InputError where there is none."""
+        entries = self.of_split(split)
+        if not entries:
+            raise InputError(f"{self.folder} has no {split} clip; draw 10 clips or more.")
+        return entries
+
     def digest(self) -> str:
         """sha256 of the index: which clips there are."""
         return hashlib.sha256((self.folder / INDEX).read_bytes()).hexdigest()

@@ -17,10 +17,11 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..colours import as_colours, as_pictures
 from ..errors import InputError
 from ..evaluation.frames import psnr
 from ..preview import preview_motion
-from ..preview.refinement import as_colours, as_pictures, edge_pyramid
+from ..preview.refinement import edge_pyramid
 from ..preview.refinement_network import NUM_SIZES, STEP_PX, Refinement, RefinementConfig
 from .clip_pictures import drawn_pictures
 from .clips import ClipSet, write_atomically, write_network
@@ -82,9 +83,7 @@ def drawn_pairs(
     Of N pairs and P people ``warped`` and ``truths`` [N, S, S, 3], ``photos`` [P, S, S, 3], ``edges_0`` .. ``edges_3``
     [N, s, s], all uint8; ``person`` [N]. Raises InputError for a split without clips.
     """
-    entries, rng = clips.of_split(split), np.random.default_rng([seed, len(split)])
-    if not entries:
-        raise InputError(f"{clips.folder} has no {split} clip; draw 10 clips or more.")
+    entries, rng = clips.drawn_split(split), np.random.default_rng([seed, len(split)])
     found: dict[str, list[np.ndarray]] = {}
 
     def add(name: str, value: np.ndarray) -> None:
@@ -123,7 +122,7 @@ class Pairs:
         pictures = {"warped": indices, "photos": people, "truths": indices}
         colours = [
             as_colours(
-                np.stack([_crop(self.drawn[name][i], cell, num_cells) for i, cell in zip(of, cells, strict=True)])
+                torch.stack([_crop(self.drawn[name][i], cell, num_cells) for i, cell in zip(of, cells, strict=True)])
             )
             for name, of in pictures.items()
         ]
@@ -131,7 +130,7 @@ class Pairs:
         for level in range(NUM_SIZES):
             maps, step = self.drawn[f"edges_{level}"], STEP_PX >> level
             crops = [_crop(maps[idx], cell, num_cells, step) for idx, cell in zip(indices, cells, strict=True)]
-            edges.append(torch.from_numpy(np.stack(crops))[:, None].float() / 255)
+            edges.append(torch.stack(crops)[:, None].float() / 255)
         return (*colours, *edges)
 
     def whole(self, idx: int) -> tuple[Tensor, ...]:
@@ -149,10 +148,10 @@ class Pairs:
         return row, column
 
 
-def _crop(plane: Tensor, cell: tuple[int, int], num_cells: int, step: int = STEP_PX) -> np.ndarray:
+def _crop(plane: Tensor, cell: tuple[int, int], num_cells: int, step: int = STEP_PX) -> Tensor:
     """Of [S, S, ...], a square of num_cells x step px."""
     row, column = (place * step for place in cell)
-    return plane[row : row + num_cells * step, column : column + num_cells * step].numpy()
+    return plane[row : row + num_cells * step, column : column + num_cells * step]
 
 
 def kept_pairs(clips: ClipSet, out: Path, settings: RefinementTraining) -> tuple[Pairs, Pairs]:
@@ -191,7 +190,7 @@ def refinement_loss(made: Tensor, truth: Tensor, gradient_weight: float) -> Tens
 def mended(network: Refinement, pairs: Pairs, idx: int, device: torch.device) -> np.ndarray:
     """A pair's warped frame, mended: [S, S, 3] uint8."""
     warped, photo, _, *edges = (tensor.to(device) for tensor in pairs.whole(idx))
-    return as_pictures(warped + network(warped, photo, edges))[0]
+    return as_pictures(warped + network(warped, photo, edges))[0].numpy()
 
 
 def mean_psnr(network: Refinement, pairs: Pairs, device: torch.device) -> float:
@@ -236,9 +235,7 @@ def train_refinement(
         warped, photo, truth, *edges = (tensor.to(team.device) for tensor in learned.take(indices, cells, num_cells))
         loss = refinement_loss(warped + network(warped, photo, edges), truth, settings.gradient_weight)
         loss.backward()
-        set_rate(
-            optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up, settings.cool_down
-        )  # fmt: skip
+        set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up, settings.cool_down)
         return loss.item()
 
     def checkpoint(step: int, rows: list[dict[str, float]]) -> dict[str, str]:

@@ -9,7 +9,6 @@ from itertools import repeat
 import numpy as np
 import torch
 
-from ..errors import InputError
 from ..preview import preview_motion
 from ..preview.refinement import Refiner
 from ..preview.refinement_network import Refinement
@@ -33,9 +32,7 @@ def prove_refinement(
     num_frames: of each clip, spread evenly. Raises InputError for a set without held-out clips.
     """
     side_px, rows = network.config.side_px, dict[str, list[VideoNumbers]]()
-    entries = clips.of_split("test")[:num_clips]
-    if not entries:
-        raise InputError(f"{clips.folder} has no test clip; draw 10 clips or more.")
+    entries = clips.drawn_split("test")[:num_clips]
     for idx, entry in enumerate(entries):
         person = UNSEEN_PEOPLE + seed + idx
         frames = np.linspace(0, entry.num_frames - 1, min(num_frames, entry.num_frames)).round().astype(int).tolist()

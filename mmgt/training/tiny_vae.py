@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..colours import as_colours, as_pictures
 from ..errors import InputError
 from ..evaluation.frames import psnr
 from ..mmhaa.pictures import LATENT_PX
@@ -127,14 +128,12 @@ class Crops:
 
 def as_input(pictures: Tensor) -> Tensor:
     """[B, H, W, 3] uint8 -> [B, 3, H, W] float32 in -1..1, channels last."""
-    return (pictures.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+    return as_colours(pictures).contiguous(memory_format=torch.channels_last)
 
 
 def drawn_set(clips: ClipSet, split: str, number: int, side_px: int, seed: int) -> tuple[Tensor, Tensor]:
     """Pictures [N, H, W, 3] uint8 of random frames of a split's clips, each of another person, and ``Crops.boxes``."""
-    entries, rng = clips.of_split(split), np.random.default_rng([seed, len(split)])
-    if not entries:
-        raise InputError(f"{clips.folder} has no {split} clip; draw 10 clips or more.")
+    entries, rng = clips.drawn_split(split), np.random.default_rng([seed, len(split)])
     pictures, boxes = [], []
     for idx in range(number):
         entry = entries[idx % len(entries)]
@@ -216,8 +215,7 @@ def begin_as_mean(vae: Any) -> None:
 def passed_through(vae: Any, pictures: Tensor) -> Iterator[Tensor]:
     """Pictures [N, H, W, 3] uint8, encoded and decoded: [H, W, 3] uint8 one by one."""
     for picture in pictures:
-        made = vae.decoder(vae.encoder(as_input(picture[None])))[0]
-        yield ((made.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu()
+        yield as_pictures(vae.decoder(vae.encoder(as_input(picture[None]))))[0]
 
 
 def validate(vae: Any, held_out: Tensor) -> float:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor
 
+from ..colours import as_colours, as_pictures
 from ..errors import InputError
 from ..mmhaa.audio_proj import CONTEXT_FRAMES, around_each_frame
 from ..mmhaa.config import NO_CLIP
@@ -55,13 +56,13 @@ class BlockColours:
     name = "blocks"
 
     def encode(self, pictures: np.ndarray) -> Tensor:
-        colours = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+        colours = as_colours(torch.from_numpy(pictures))
         cells = F.avg_pool2d(colours, LATENT_PX)
         return torch.cat([cells, cells.mean(dim=1, keepdim=True)], dim=1)
 
     def decode(self, latents: Tensor) -> np.ndarray:
         colours = F.interpolate(latents[:, :3].float().cpu(), scale_factor=LATENT_PX, mode="nearest")
-        return ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        return as_pictures(colours).numpy()
 
 
 @dataclass(frozen=True)

@@ -187,29 +187,37 @@ MEDIAPIPE = WeightFile(
 )
 CATALOG = (SMGA, MMHAA, VAE, CLIP, WAV2VEC2, WAVLM, YOLOX, DWPOSE, MEDIAPIPE)
 BY_KEY = {file.key: file for file in CATALOG}
-CONTEXTUAL_GESTURE = WeightFile(  # not of the catalogue: nobody publishes it
-    key="contextual_gesture",
-    name="contextual_gesture.safetensors",
-    folder=OUR_FOLDER,
-    purpose="Contextual Gesture (stage I): speech -> poses",
-    licence="",
-    published="",
-    repository="",
-    kinds=(signatures.CONTEXTUAL_GESTURE,),
-    instead="use SMGA or Rhythm Audio2Pose",
-    made_by="`mmgt train gestures` (docs/training.md)",
+
+
+def _of_our_training(key: str, purpose: str, kind: str, instead: str, command: str) -> WeightFile:
+    """Not of the catalogue: nobody publishes it."""
+    return WeightFile(
+        key=key,
+        name=f"{key}.safetensors",
+        folder=OUR_FOLDER,
+        purpose=purpose,
+        licence="",
+        published="",
+        repository="",
+        kinds=(kind,),
+        instead=instead,
+        made_by=f"`{command}` (docs/training.md)",
+    )
+
+
+CONTEXTUAL_GESTURE = _of_our_training(
+    "contextual_gesture",
+    "Contextual Gesture (stage I): speech -> poses",
+    signatures.CONTEXTUAL_GESTURE,
+    "use SMGA or Rhythm Audio2Pose",
+    "mmgt train gestures",
 )
-REFINEMENT = WeightFile(  # likewise
-    key="refinement",
-    name="refinement.safetensors",
-    folder=OUR_FOLDER,
-    purpose="mends Preview Motion's frames",
-    licence="",
-    published="",
-    repository="",
-    kinds=(signatures.REFINEMENT,),
-    instead="preview without it",
-    made_by="`mmgt train refine` (docs/training.md)",
+REFINEMENT = _of_our_training(
+    "refinement",
+    "mends Preview Motion's frames",
+    signatures.REFINEMENT,
+    "preview without it",
+    "mmgt train refine",
 )
 
 
