@@ -36,8 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with plain_output(), signals_like_interrupts() as received:
         try:
             args = _parser().parse_args(argv)
-            logging.basicConfig(format="mmgt: %(message)s", stream=sys.stderr)
-            logging.getLogger("mmgt").setLevel(logging.INFO)  # libraries say what is amiss only
+            if not logging.root.handlers:  # else a program around this one has chosen what it wants to read
+                logging.basicConfig(format="mmgt: %(message)s", stream=sys.stderr)
+                logging.getLogger("mmgt").setLevel(logging.INFO)  # libraries say what is amiss only
             with caches():
                 code = args.run(args)
         except KeyboardInterrupt:
