@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
-def as_colours(pictures: Tensor) -> Tensor:
+def as_colours(pictures: Tensor | np.ndarray) -> Tensor:
     """[B, H, W, 3] uint8 -> [B, 3, H, W] float32 in -1..1."""
-    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.as_tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def as_pictures(colours: Tensor) -> Tensor:

@@ -85,7 +85,7 @@ class Refiner:
     ) -> Refiner:
         """photo [H, W, 3] uint8, its pose (frame 0 counts), the poses of the frames. device: where the network is."""
         size = working_size(photo.shape[0], photo.shape[1], network.config.side_px)
-        small = _resized(as_colours(torch.from_numpy(photo[None])), size).to(device)
+        small = _resized(as_colours(photo[None]), size).to(device)
         score = initial_pose.score[:1].expand(poses.num_frames, -1)
         return cls(network, small, replace(poses, score=score))
 
@@ -93,7 +93,7 @@ class Refiner:
     def __call__(self, frame: np.ndarray, t: int) -> np.ndarray:
         """The frame [H, W, 3] uint8 of pose ``t``, mended: the same array where nothing is to be added."""
         height, width = self.photo.shape[2:]
-        colours = as_colours(torch.from_numpy(frame[None]))
+        colours = as_colours(frame[None])
         edges = edge_pyramid(self.poses.frames(t, t + 1), height, width)
         small = _resized(colours, (height, width)).to(self.photo)
         added = self.network(small, self.photo, [edge_map[:, None].to(self.photo) for edge_map in edges]).cpu()

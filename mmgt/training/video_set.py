@@ -56,7 +56,7 @@ class BlockColours:
     name = "blocks"
 
     def encode(self, pictures: np.ndarray) -> Tensor:
-        colours = as_colours(torch.from_numpy(pictures))
+        colours = as_colours(pictures)
         cells = F.avg_pool2d(colours, LATENT_PX)
         return torch.cat([cells, cells.mean(dim=1, keepdim=True)], dim=1)
 

@@ -9,10 +9,11 @@ from drawn_person import SIDE_PX
 from safetensors.torch import load_file, save_file
 from tiny_refinement import TINY, save_tiny_refinement, tiny_refinement
 
+from mmgt.colours import as_colours, as_pictures
 from mmgt.errors import InputError
 from mmgt.poses import PoseSequence
 from mmgt.preview import preview_motion
-from mmgt.preview.refinement import Refiner, as_colours, as_pictures, edge_pyramid, load_refinement, working_size
+from mmgt.preview.refinement import Refiner, edge_pyramid, load_refinement, working_size
 
 FRAMES = 2
 
@@ -86,12 +87,6 @@ def test_a_picture_is_mended_at_the_size_of_those_that_were_learned(size, expect
     )
     made = Refiner.of(tiny_refinement(), photo, pose, pose)(255 - photo, 0)
     assert made.shape == (*size, 3)
-
-
-def test_colours_come_back():
-    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    assert np.array_equal(as_pictures(as_colours(levels)), levels)
-    assert as_pictures(torch.tensor([-9.0, 0.0, 9.0]).view(1, 3, 1, 1)).tolist() == [[[[0, 128, 255]]]]
 
 
 def test_a_file_comes_back(tmp_path):
