@@ -71,6 +71,7 @@ TENSORS = {"a": torch.arange(6.0).reshape(2, 3)}
         ("zip_bomb.pt", zipped_bomb(), "can run code"),
         ("bomb.safetensors", pickle.dumps({"a": Bomb()}), "can run code"),
     ],
+    ids=lambda value: "" if isinstance(value, bytes) else None,  # bytes may differ between the processes of a run
 )
 def test_a_wrong_file_is_one_sentence_and_nothing_runs(tmp_path, monkeypatch, name, content, says):
     monkeypatch.chdir(tmp_path)
@@ -96,7 +97,9 @@ def test_a_folder_is_no_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.safetensors", "a.sft", "a.pt", "a.bin", "a"])
-@pytest.mark.parametrize("content", [save(TENSORS), saved(TENSORS), saved(TENSORS, zipped=False)])
+@pytest.mark.parametrize(
+    "content", [save(TENSORS), saved(TENSORS), saved(TENSORS, zipped=False)], ids=["safetensors", "zip", "legacy"]
+)
 def test_the_content_decides_not_the_suffix(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert torch.equal(open_checkpoint(tmp_path / name, WANTED).tensors["a"], TENSORS["a"])
