@@ -39,6 +39,10 @@ def add_parsers(train: Commands) -> None:
     tokens.add_argument("--codes", type=int, metavar="N", help="of each code book, instead of --size's")
     tokens.add_argument("--commitment", type=float, default=0.02, help="weight in the loss (default: 0.02)")
     tokens.add_argument("--distillation", type=float, default=0.1, help="weight in the loss (default: 0.1)")
+    _add_gesture_weight(tokens)
+    tokens.add_argument(
+        "--from-tokens", type=Path, metavar="FILE", help="trained tokens that stay; their decoders go on learning"
+    )
     tokens.set_defaults(run=run_tokens)
 
     gestures = train.add_parser("gestures", help="Contextual Gesture, 3: speech to tokens")
@@ -50,6 +54,17 @@ def add_parsers(train: Commands) -> None:
     gestures.add_argument("--average-decay", type=float, default=0.999, help="of the weights' average (default: 0.999)")
     gestures.add_argument(
         "--motion-weight", type=float, default=50.0, help="of the decoded motion in the loss (default: 50, the paper's)"
+    )
+    _add_gesture_weight(gestures)
+    gestures.add_argument(
+        "--all-hidden",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of windows of which nothing but the first frame is shown (default: 0, the paper's)",
+    )
+    gestures.add_argument(
+        "--from-gestures", type=Path, metavar="FILE", help="a trained network of the same sizes that a run goes on from"
     )
     gestures.set_defaults(run=run_gestures)
 
@@ -68,6 +83,15 @@ def add_parsers(train: Commands) -> None:
 
 def _add_size(parser: argparse.ArgumentParser, of: str) -> None:
     parser.add_argument("--size", choices=SIZES, default="paper", help=f"of the {of} (default: paper)")
+
+
+def _add_gesture_weight(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gesture-weight",
+        type=float,
+        default=0.0,
+        help="of velocity and acceleration of head, shoulders, elbows and wrists in the loss (default: 0, the paper's)",
+    )
 
 
 def _pace(args: argparse.Namespace) -> tuple[int, int, int, float, int, int]:
@@ -110,7 +134,7 @@ def run_alignment(args: argparse.Namespace) -> None:
 def run_tokens(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from ..contextual_gesture.load import load_alignment
+    from ..contextual_gesture.load import load_alignment, load_tokenizers
     from ..training.clips import ClipSet
     from ..training.motion_tokens import FILE, SMALL, TokensConfig, TokensTraining, train_tokens
 
@@ -121,16 +145,18 @@ def run_tokens(args: argparse.Namespace) -> None:
         args.commitment,
         args.distillation,
         sizes if args.codes is None else replace(sizes, num_codes=args.codes),
+        args.gesture_weight,
     )
     alignment = None if args.alignment is None else load_alignment(args.alignment)
-    given = {"alignment": alignment, "device": team.device, **_writing(args)}
+    start = None if args.from_tokens is None else load_tokenizers(args.from_tokens)
+    given = {"alignment": alignment, "start": start, "device": team.device, **_writing(args)}
     with shown(args.steps, team) as show:
         train_tokens(ClipSet(args.data), args.out, settings, progress=show, **given)
     print(f"done: {args.out / FILE}")
 
 
 def run_gestures(args: argparse.Namespace) -> None:
-    from ..contextual_gesture.load import load_alignment, load_tokenizers
+    from ..contextual_gesture.load import load_alignment, load_contextual_gesture, load_tokenizers
     from ..training.clips import ClipSet
     from ..training.gestures import FILE, PAPER_LAYERS, SMALL_LAYERS, GesturesTraining, train_gestures
 
@@ -141,12 +167,14 @@ def run_gestures(args: argparse.Namespace) -> None:
         args.average_decay,
         args.motion_weight,
         *layers,
+        args.gesture_weight,
+        args.all_hidden,
     )
     networks = load_alignment(args.alignment), load_tokenizers(args.tokens)
+    start = None if args.from_gestures is None else load_contextual_gesture(args.from_gestures)
+    given = {"start": start, "device": team.device, **_writing(args)}
     with shown(args.steps, team) as show:
-        train_gestures(
-            ClipSet(args.data), args.out, settings, *networks, progress=show, device=team.device, **_writing(args)
-        )
+        train_gestures(ClipSet(args.data), args.out, settings, *networks, progress=show, **given)
     print(f"done: {args.out / FILE}")
 
 

@@ -17,6 +17,7 @@ from ..contextual_gesture.model import ContextualGesture
 from ..contextual_gesture.tokens import Tokenizer
 from ..errors import InputError
 from .clips import ClipSet, write_network
+from .gesture_loss import gesture_errors, motion_errors
 from .gesture_windows import GestureWindows, Windows
 from .loop import Learner, Progress
 from .motion_tokens import tensors_digest
@@ -36,7 +37,9 @@ class GesturesTraining:
     """Settings of a run; width, feed-forward, heads and speech layers are those of the alignment.
 
     motion_weight: of the decoded motion's error, its velocity's and its acceleration's, 50 as the paper. average_decay:
-    of the moving average, which is what is written.
+    of the moving average, which is what is written. Not the paper's, so 0: gesture_weight, of velocity and acceleration
+    of head, shoulders, elbows and wrists once more; all_hidden, the share of windows of which nothing but the first
+    frame is shown, as when sampling begins, so that motion must follow from speech and not from its neighbours.
     """
 
     seed: int = 0
@@ -49,6 +52,8 @@ class GesturesTraining:
     motion_weight: float = 50.0
     num_layers: int = 8
     num_residual_layers: int = 6
+    gesture_weight: float = 0.0
+    all_hidden: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.num_steps, self.batch, self.num_layers, self.num_residual_layers) < 1:
@@ -56,17 +61,23 @@ class GesturesTraining:
                 f"steps, batch and layers must be 1 or more, but are {self.num_steps}, {self.batch}, {self.num_layers} "
                 f"and {self.num_residual_layers}."
             )
-        if self.learning_rate <= 0 or not 0 < self.average_decay < 1 or self.motion_weight < 0:
+        weights = self.motion_weight, self.gesture_weight
+        if self.learning_rate <= 0 or not 0 < self.average_decay < 1 or min(weights) < 0:
             raise InputError(
-                f"learning rate {self.learning_rate}, average's decay {self.average_decay} and motion's weight "
-                f"{self.motion_weight} must be positive, between 0 and 1, and 0 or more."
+                f"learning rate {self.learning_rate}, average's decay {self.average_decay} and weights of motion and "
+                f"gestures {weights} must be positive, between 0 and 1, and 0 or more."
             )
+        if not 0 <= self.all_hidden <= 1:
+            raise InputError(f"the share of windows of which all is hidden is {self.all_hidden}; it must be 0 to 1.")
 
 
-def masked_for_learning(tokens: Tensor, num_codes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def masked_for_learning(
+    tokens: Tensor, num_codes: int, generator: torch.Generator, all_hidden: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Tokens [B, T] -> what is shown [B, T] (``num_codes`` is the mask) and which are to be told [B, T] bool.
 
-    Each window hides a share drawn from 0.5 .. 1, its first frame never.
+    Each window hides a share drawn from 0.5 .. 1, its first frame never; the share ``all_hidden`` of windows has all
+    others masked.
     """
     batch, num_frames = tokens.shape
     share = LEAST_MASKED + (1 - LEAST_MASKED) * torch.rand(batch, 1, generator=generator)
@@ -76,13 +87,12 @@ def masked_for_learning(tokens: Tensor, num_codes: int, generator: torch.Generat
     another = torch.randint(num_codes, tokens.shape, generator=generator)
     shown = torch.where(hidden & (chance < TO_MASK), num_codes, tokens)
     is_another = hidden & (chance >= TO_MASK) & (chance < TO_MASK + TO_ANOTHER)
-    return torch.where(is_another, another, shown), hidden
-
-
-def motion_errors(made: Tensor, truth: Tensor) -> Tensor:
-    """Mean squares of the error of motion [B, T, C], of its velocity and of its acceleration, summed."""
-    error = made - truth
-    return torch.stack([each.square().mean() for each in (error, error.diff(dim=1), error.diff(n=2, dim=1))]).sum()
+    shown = torch.where(is_another, another, shown)
+    if all_hidden:
+        whole = torch.rand(batch, 1, generator=generator) < all_hidden
+        whole = whole & (torch.arange(num_frames) > 0)
+        shown, hidden = torch.where(whole, num_codes, shown), hidden | whole
+    return shown, hidden
 
 
 def soft_decoded(tokenizer: Tokenizer, logits: Tensor, tokens: Tensor, hidden: Tensor) -> Tensor:
@@ -118,10 +128,11 @@ def gestures_loss(
     tokens_of: TokenWindows,
     batch: Windows,
     speakers: tuple[str, ...],
-    motion_weight: float,
+    settings: GesturesTraining,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross-entropy of layer 0, error of the decoded motion (weighted), cross-entropy of one drawn residual layer.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Cross-entropy of layer 0, error of the decoded motion and of its gestures (both weighted), cross-entropy of one
+    drawn residual layer.
 
     Each is the mean of face and body.
     """
@@ -131,7 +142,10 @@ def gestures_loss(
     tokens = {part: tokens_of.tokens(batch, part) for part in PARTS}
     num_codes, num_layers = network.part("face").masked.mask_token, tokens["face"].shape[-1]
     layer = int(torch.randint(1, num_layers, (), generator=generator))
-    masks = {part: masked_for_learning(tokens[part][..., 0].cpu(), num_codes, generator) for part in PARTS}
+    masks = {
+        part: masked_for_learning(tokens[part][..., 0].cpu(), num_codes, generator, settings.all_hidden)
+        for part in PARTS
+    }
     shown = {part: masks[part][0].to(device) for part in PARTS}
     terms = []
     for part in PARTS:
@@ -148,13 +162,14 @@ def gestures_loss(
             torch.stack(
                 [
                     F.cross_entropy(logits[hidden], tokens[part][..., 0][hidden]),
-                    motion_weight * motion_errors(made, truth),
+                    settings.motion_weight * motion_errors(made, truth),
+                    settings.gesture_weight * gesture_errors(made, truth, part),
                     F.cross_entropy(above.flatten(0, 1), tokens[part][..., layer].flatten()),
                 ]
             )
         )
-    lowest, motion, residual = torch.stack(terms).mean(dim=0)
-    return lowest, motion, residual
+    lowest, motion, gestures, residual = torch.stack(terms).mean(dim=0)
+    return lowest, motion, gestures, residual
 
 
 def new_generator(config: GeneratorConfig, alignment: Alignment, tokens_config: object, seed: int) -> Generator:
@@ -179,6 +194,7 @@ def train_gestures(
     alignment: Alignment,
     tokenizers: nn.ModuleDict,
     *,
+    start: ContextualGesture | None = None,
     save_every: int = 500,
     progress: Progress | None = None,
     device: torch.device | None = None,
@@ -187,7 +203,8 @@ def train_gestures(
     """Learn until ``settings.num_steps``; the same call goes on with a run that was stopped.
 
     out: the run's folder; ``contextual_gesture.safetensors`` in it holds all networks, the generator as its average.
-    Raises InputError for an alignment that reads other speech features than the set has.
+    start: whose generator a new run goes on from. Raises InputError for an alignment that reads other speech features
+    than the set has, and for a start of other sizes or speakers, or whose tokens mean something else.
     """
     audio_channels = clips.entries[0].num_features
     sizes = alignment.config
@@ -214,6 +231,9 @@ def train_gestures(
     network = new_generator(config, alignment, tokens_config, settings.seed).to(team.device)
     whole = ContextualGesture(ContextualGestureConfig(sizes, tokens_config, config))
     parts = {"alignment": tensors_digest(alignment), "tokens": tensors_digest(tokenizers)}
+    if start is not None:
+        _go_on_from(start, network, tokenizers)
+        parts["from_gestures"] = tensors_digest(start.generator)
     run.begin({"task": "gestures", "data": clips.digest(), **parts, **asdict(settings)})
     tokens_of = TokenWindows(windows, tokenizers)
     held_out = _held_out(clips, config.num_frames, windows.speakers)
@@ -224,7 +244,7 @@ def train_gestures(
     def backward(step: int) -> float:
         generator = step_generator(settings.seed, step)
         batch = windows.drawn(settings.batch, generator)
-        terms = gestures_loss(network, tokens_of, batch, config.speakers, settings.motion_weight, generator)
+        terms = gestures_loss(network, tokens_of, batch, config.speakers, settings, generator)
         loss = torch.stack(terms).sum()
         loss.backward()
         set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up, settings.cool_down)
@@ -240,10 +260,8 @@ def train_gestures(
             generator = torch.Generator("cpu").manual_seed(0)
             batch = held_out.drawn(32, generator)
             with torch.no_grad(), average.standing_in(network):
-                terms = gestures_loss(
-                    network, held_out_tokens, batch, config.speakers, settings.motion_weight, generator
-                )
-            for name, term in zip(("layer_0", "motion", "residual"), terms, strict=True):
+                terms = gestures_loss(network, held_out_tokens, batch, config.speakers, settings, generator)
+            for name, term in zip(("layer_0", "motion", "gestures", "residual"), terms, strict=True):
                 rows[-1][f"held_out_{name}"] = round(term.item(), 4)
         take_average()
         write_network(out / FILE, whole, step, clips.digest(), whole.config)
@@ -262,6 +280,23 @@ def train_gestures(
     ).learn(settings.num_steps, backward, progress)
     take_average()
     return whole.eval().requires_grad_(False)
+
+
+def _go_on_from(start: ContextualGesture, network: Generator, tokenizers: nn.ModuleDict) -> None:
+    """Give a generator the weights of a trained one. Raises InputError where they do not fit each other."""
+    if start.config.generator != network.config:
+        raise InputError(
+            f"the network to go on from is {start.config.generator}, the run's is {network.config}; give a network of "
+            "the same sizes and speakers, or begin without one."
+        )
+    for part in PARTS:
+        theirs, ours = (cast(Tokenizer, each[part]).codebooks.cpu() for each in (start.tokenizers, tokenizers))
+        if theirs.shape != ours.shape or not torch.equal(theirs, ours):
+            raise InputError(
+                "the network to go on from learned other tokens than those given; give its own, or tokens that went on "
+                "from them (`mmgt train tokens --from-tokens`)."
+            )
+    network.load_state_dict(start.generator.state_dict())
 
 
 def _held_out(clips: ClipSet, num_frames: int, speakers: tuple[str, ...]) -> GestureWindows | None:

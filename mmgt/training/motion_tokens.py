@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +16,7 @@ from ..contextual_gesture.config import PARTS, TokensConfig
 from ..contextual_gesture.tokens import Tokenizer
 from ..errors import InputError
 from .clips import ClipSet, write_network
+from .gesture_loss import gesture_errors
 from .gesture_windows import GestureWindows
 from .loop import Learner, Progress
 from .optimisers import adamw, set_rate
@@ -34,7 +36,8 @@ DEAD_BELOW = 0.5  # frames of a batch that a code stands for, in its moving aver
 @dataclass(frozen=True)
 class TokensTraining:
     """Settings of a run. commitment, distillation: weights beside the reconstruction's 1 (not stated in the paper);
-    the latter counts where an alignment is given."""
+    the latter counts where an alignment is given. gesture_weight: of ``gesture_errors``, which the paper has not: a
+    quantised place trembles, and the trembling is in squares of velocity more than a stroke."""
 
     seed: int = 0
     num_steps: int = 20_000
@@ -45,17 +48,18 @@ class TokensTraining:
     commitment: float = 0.02
     distillation: float = 0.1
     sizes: TokensConfig = field(default_factory=TokensConfig)
+    gesture_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if (
             min(self.num_steps, self.batch) < 1
             or self.learning_rate <= 0
-            or min(self.commitment, self.distillation) < 0
+            or min(self.commitment, self.distillation, self.gesture_weight) < 0
         ):
             raise InputError(
                 f"steps {self.num_steps}, batch {self.batch}, learning rate {self.learning_rate}, weights "
-                f"{self.commitment} and {self.distillation} cannot train tokenizers; steps and batch must be 1 or "
-                "more, the rate positive, weights 0 or more."
+                f"{self.commitment}, {self.distillation} and {self.gesture_weight} cannot train tokenizers; steps and "
+                "batch must be 1 or more, the rate positive, weights 0 or more."
             )
 
 
@@ -91,21 +95,43 @@ class LearningTokenizer(nn.Module):
         self.projection = None if tower_width is None else nn.Linear(width, tower_width)
 
     def parts(self, motion: Tensor, frames: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Motion [B, T, C] and the gesture tower's frames [B, T, D] -> reconstruction, commitment, distillation."""
+        """Motion [B, T, C] and the gesture tower's frames [B, T, D] -> what is decoded [B, T, C], normalised;
+        commitment, distillation."""
         latents = self.tokenizer.latents(motion)
         quantised, tokens, commitment = self.quantiser(latents)
         made = self.tokenizer.decoder(quantised)
-        reconstruction = F.smooth_l1_loss(made, self.tokenizer.normalised(motion))
         if frames is None or self.projection is None:
-            return reconstruction, commitment.mean(), reconstruction.new_zeros(())
+            return made, commitment.mean(), made.new_zeros(())
         first = self.quantiser.layers[0].codebook[tokens[..., 0]].detach()
         first = latents + (first - latents).detach()  # straight through
-        return reconstruction, commitment.mean(), distillation(self.projection(first), frames)
+        return made, commitment.mean(), distillation(self.projection(first), frames)
 
     def export(self) -> Tokenizer:
         """The tokenizer with the code books as they are now."""
         with torch.no_grad():
             self.tokenizer.codebooks.copy_(self.quantiser.codebooks)
+        return self.tokenizer
+
+
+class LearningDecoder(nn.Module):
+    """A trained tokenizer whose tokens stay what they are while its decoder goes on learning: in half of the steps from
+    all layers, else from the lowest of them, as many as are drawn."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer.requires_grad_(False)
+        tokenizer.decoder.requires_grad_(True)
+
+    def decoded(self, motion: Tensor, generator: torch.Generator) -> Tensor:
+        """Motion [B, T, C] -> what is decoded of its tokens [B, T, C], normalised. generator: draws how many layers."""
+        num_layers = self.tokenizer.config.num_layers
+        if torch.rand((), generator=generator) >= 0.5:
+            num_layers = int(torch.randint(1, num_layers + 1, (), generator=generator))
+        with torch.no_grad():
+            latents = self.tokenizer.lookup(self.tokenizer.encode(motion)[..., :num_layers])
+        return self.tokenizer.decoder(latents)
+
+    def export(self) -> Tokenizer:
         return self.tokenizer
 
 
@@ -120,6 +146,7 @@ def train_tokens(
     settings: TokensTraining,
     *,
     alignment: Alignment | None = None,
+    start: nn.ModuleDict | None = None,
     save_every: int = 500,
     progress: Progress | None = None,
     device: torch.device | None = None,
@@ -128,45 +155,53 @@ def train_tokens(
     """Learn both parts until ``settings.num_steps``; the same call goes on with a run that was stopped.
 
     out: the run's folder; ``tokens.safetensors`` in it is what `mmgt train gestures` takes. alignment: whose gesture
-    towers are distilled into the first layer's codes; None for none, the paper's plain residual VQ.
+    towers are distilled into the first layer's codes; None for none, the paper's plain residual VQ. start: trained
+    tokenizers whose decoders go on learning, so that generators of their tokens need not learn anew. Raises InputError
+    for a start of other sizes than the run's, or beside an alignment.
     """
     windows, run = GestureWindows(clips, "train", NUM_FRAMES), Run(out)
     held_out = GestureWindows(clips, "test", NUM_FRAMES) if clips.of_split("test") else windows
     team = Team(device=device or torch.device("cpu"))
-    scale = windows.motion_scale()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        tower_width = None if alignment is None else alignment.config.width
-        learners = nn.ModuleDict(
-            {part: LearningTokenizer(Tokenizer(part, settings.sizes), tower_width) for part in PARTS}
-        )
-    for part in PARTS:
-        tokenizer = cast(LearningTokenizer, learners[part]).tokenizer
-        tokenizer.mean.copy_(scale[part][0])
-        tokenizer.deviation.copy_(scale[part][1])
+    if start is None:
+        learners = _new_learners(settings, windows, None if alignment is None else alignment.config.width)
+    else:
+        learners = _going_on_from(start, settings, alignment)
     learners.to(team.device)
     if alignment is not None:
         alignment.to(team.device).eval().requires_grad_(False)
-    distilled = {} if alignment is None else {"alignment": tensors_digest(alignment)}
-    run.begin({"task": "tokens", "data": clips.digest(), **distilled, **asdict(settings)})
+    given = {"alignment": alignment, "from_tokens": start}
+    digests = {name: tensors_digest(network) for name, network in given.items() if network is not None}
+    run.begin({"task": "tokens", "data": clips.digest(), **digests, **asdict(settings)})
     optimiser = adamw(list(learning(learners).values()), settings.learning_rate, 0.0)
 
     def backward(step: int) -> float:
         generator = step_generator(settings.seed, step)
         batch = windows.drawn(settings.batch, generator)
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))  # the library draws: k-means, dead codes
+        seed = int(torch.randint(2**62, (), generator=generator))
+        torch.manual_seed(seed)  # the library draws: k-means, dead codes
+        drawn = torch.Generator("cpu").manual_seed(seed)
         total = torch.zeros((), device=team.device)
         for part in PARTS:
-            motion = batch.motion[part].to(team.device)
-            frames = None if alignment is None else alignment.pair(part).gesture(motion)
-            made, commitment, distilled = cast(LearningTokenizer, learners[part]).parts(motion, frames)
-            total = total + made + settings.commitment * commitment + settings.distillation * distilled
+            motion, learner = (
+                batch.motion[part].to(team.device),
+                cast(LearningTokenizer | LearningDecoder, learners[part]),
+            )
+            if isinstance(learner, LearningDecoder):
+                made = learner.decoded(motion, drawn)
+            else:
+                frames = None if alignment is None else alignment.pair(part).gesture(motion)
+                made, commitment, distilled = learner.parts(motion, frames)
+                total = total + settings.commitment * commitment + settings.distillation * distilled
+            truth = learner.tokenizer.normalised(motion)
+            total = total + F.smooth_l1_loss(made, truth) + settings.gesture_weight * gesture_errors(made, truth, part)
         total.backward()
         set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up, settings.cool_down)
         return total.item()
 
     def exported() -> nn.ModuleDict:
-        return nn.ModuleDict({part: cast(LearningTokenizer, learners[part]).export() for part in PARTS})
+        return nn.ModuleDict(
+            {part: cast(LearningTokenizer | LearningDecoder, learners[part]).export() for part in PARTS}
+        )
 
     def checkpoint(step: int, rows: list[dict[str, float]]) -> dict[str, str]:
         tokenizers = exported()
@@ -187,6 +222,32 @@ def train_tokens(
         buffers={name: buffer for name, buffer in learners.named_buffers() if ".quantiser." in name},
     ).learn(settings.num_steps, backward, progress)
     return exported().eval().requires_grad_(False)
+
+
+def _new_learners(settings: TokensTraining, windows: GestureWindows, tower_width: int | None) -> nn.ModuleDict:
+    """Untrained ones that know the set's scale; weights depend on the seed only."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        learners = nn.ModuleDict(
+            {part: LearningTokenizer(Tokenizer(part, settings.sizes), tower_width) for part in PARTS}
+        )
+    for part, (mean, deviation) in windows.motion_scale().items():
+        tokenizer = cast(LearningTokenizer, learners[part]).tokenizer
+        tokenizer.mean.copy_(mean)
+        tokenizer.deviation.copy_(deviation)
+    return learners
+
+
+def _going_on_from(start: nn.ModuleDict, settings: TokensTraining, alignment: Alignment | None) -> nn.ModuleDict:
+    if alignment is not None:
+        raise InputError(
+            "tokens that are gone on from stay as they are, so that nothing can be distilled into them; leave the "
+            "alignment out."
+        )
+    sizes = cast(Tokenizer, start["face"]).config
+    if sizes != settings.sizes:
+        raise InputError(f"the tokens to go on from have {sizes}, the run {settings.sizes}; give the same sizes.")
+    return nn.ModuleDict({part: LearningDecoder(copy.deepcopy(cast(Tokenizer, start[part]))) for part in PARTS})
 
 
 @torch.no_grad()

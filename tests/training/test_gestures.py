@@ -1,7 +1,9 @@
 """Contextual Gesture's three trainings: their losses by hand, that they learn and go on to the bit, and their proof."""
 
+import copy
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,13 @@ from mmgt.contextual_gesture.sample import sample_gestures
 from mmgt.errors import InputError
 from mmgt.evaluation.pose_autoencoder import PoseAutoencoder
 from mmgt.training.gesture_alignment import AlignmentTraining, retrieval, train_alignment
+from mmgt.training.gesture_loss import gesture_errors, motion_errors
 from mmgt.training.gesture_proof import MEAN, OURS, SHUFFLED, compare_gestures, gestures_tables
 from mmgt.training.gesture_windows import GestureWindows, read_words
 from mmgt.training.gestures import (
     GesturesTraining,
     TokenWindows,
     masked_for_learning,
-    motion_errors,
     soft_decoded,
     train_gestures,
 )
@@ -128,6 +130,19 @@ def test_what_is_masked_for_learning():
     assert (of_hidden == tokens[hidden]).double().mean() == pytest.approx(0.1, abs=0.02)
 
 
+def test_windows_of_which_all_is_hidden():
+    tokens = torch.randint(100, (64, 80), generator=torch.Generator().manual_seed(1))
+    shown, hidden = masked_for_learning(tokens, 100, torch.Generator().manual_seed(0), all_hidden=0.5)
+    before, usually = masked_for_learning(tokens, 100, torch.Generator().manual_seed(0))
+    whole = (shown[:, 1:] == 100).all(dim=1)
+    assert 20 < int(whole.sum()) < 44
+    assert hidden[whole, 1:].all()
+    assert not hidden[:, 0].any()
+    assert torch.equal(shown[:, 0], tokens[:, 0])
+    assert torch.equal(shown[~whole], before[~whole])  # the others as without
+    assert torch.equal(hidden[~whole], usually[~whole])
+
+
 def test_losses_by_hand(trained):
     _, (_, tokens, _), _ = trained
     a, b = (torch.randn(2, 9, 4, generator=torch.Generator().manual_seed(i)).double() for i in range(2))
@@ -137,6 +152,17 @@ def test_losses_by_hand(trained):
         for d in range(4)
     ]
     assert float(distillation(a, b)) == pytest.approx(1 - sum(cosines) / 8)
+    body, errors = torch.randn(2, 2, 7, 48, 2, generator=torch.Generator().manual_seed(2)).double(), []
+    for n in range(2):
+        for point in range(6):  # both arms come first
+            for axis in range(2):
+                wrong = (body[0, n, :, point, axis] - body[1, n, :, point, axis]).tolist()
+                speed = [wrong[t + 1] - wrong[t] for t in range(6)]
+                change = [speed[t + 1] - speed[t] for t in range(5)]
+                errors.append(sum(v * v for v in speed) / 6 + sum(v * v for v in change) / 5)
+    assert float(gesture_errors(*body.flatten(-2), "body")) == pytest.approx(sum(errors) / 24)
+    face = torch.zeros(1, 5, 68, 2).index_fill(2, torch.tensor([30]), 1.0).cumsum(dim=1)  # the tip of the nose alone
+    assert float(gesture_errors(face.flatten(-2), torch.zeros(1, 5, 136), "face")) == pytest.approx(1.0)
     error = (a - b).numpy()
     velocity = error[:, 1:] - error[:, :-1]
     acceleration = velocity[:, 1:] - velocity[:, :-1]
@@ -147,6 +173,42 @@ def test_losses_by_hand(trained):
     sure = torch.full((1, 12, 16), -1e4).scatter(-1, true[..., :1], 1e4)
     made = soft_decoded(face, sure, true, torch.ones(1, 12, dtype=torch.bool))
     torch.testing.assert_close(made, face.normalised(face.decode(true)), atol=1e-4, rtol=1e-3)
+
+
+def test_decoders_go_on_while_tokens_stay(clips, trained, tmp_path):
+    _, (_, tokens, _), _ = trained
+    motion = GestureWindows(clips, "test", 80).motion(0)
+    settings = replace(TOKENS, gesture_weight=10.0, learning_rate=1e-2)
+
+    def trembling(tokenizers):
+        face = tokenizers["face"]
+        truth = face.normalised(motion["face"][None])
+        return float(gesture_errors(face.normalised(face.decode(face.encode(motion["face"][None]))), truth, "face"))
+
+    before = tokens["body"].decoder.output.bias.clone()
+    more = train_tokens(clips, tmp_path / "more", settings, start=tokens)
+    for part, moved in motion.items():
+        assert torch.equal(more[part].encode(moved[None]), tokens[part].encode(moved[None]))
+    assert not torch.equal(more["body"].decoder.output.bias, before)
+    assert torch.equal(tokens["body"].decoder.output.bias, before)
+    assert trembling(more) < 0.9 * trembling(tokens)
+    with pytest.raises(InputError, match=r"give the same sizes"):
+        train_tokens(clips, tmp_path / "other", TokensTraining(), start=tokens)
+
+
+def test_a_generator_goes_on(clips, trained, tmp_path):
+    _, (alignment, tokens, whole), _ = trained
+    settings = replace(GESTURES, num_steps=1, learning_rate=1e-6, gesture_weight=100.0, all_hidden=0.5)
+    more = train_gestures(clips, tmp_path / "more", settings, alignment, tokens, start=whole)
+    for name, value in more.generator.state_dict().items():
+        torch.testing.assert_close(value, whole.generator.state_dict()[name], atol=2e-6, rtol=0)
+    with pytest.raises(InputError, match="same sizes and speakers"):
+        train_gestures(clips, tmp_path / "deeper", replace(settings, num_layers=2), alignment, tokens, start=whole)
+    others = copy.deepcopy(tokens)
+    with torch.no_grad():
+        others["face"].codebooks += 1
+    with pytest.raises(InputError, match="learned other tokens than those given"):
+        train_gestures(clips, tmp_path / "others", settings, alignment, others, start=whole)
 
 
 def test_dead_codes_come_back_to_life():
@@ -201,8 +263,6 @@ def test_retrieval_finds_what_was_learned(clips, trained):
 
 def swaying_twice(clips):
     """The set with two held-out clips."""
-    from dataclasses import replace
-
     from mmgt.training.clips import ClipSet
 
     twice = ClipSet(clips.folder)
