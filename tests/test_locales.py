@@ -1,6 +1,7 @@
 """Names, tooltips (``locales/``) and help pages in other languages: complete, in step with the English, translated.
 
-ComfyUI's page asks for the help in ``docs/<node id>/<language>.md``, else takes the English ``docs/<node id>.md``.
+ComfyUI's page asks for the help in ``docs/<node id>/<language>.md``, else takes the English ``docs/<node id>.md``. It
+looks for a page's picture from ``docs``, in every language.
 """
 
 import json
@@ -9,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 LANGUAGES = ("de", "en", "es", "fr", "ja", "ko", "zh")
@@ -175,10 +177,37 @@ def test_every_help_page_is_there_in_every_language():
     assert PAGES.keys() == {(node_id, language) for node_id in ENGLISH_PAGES for language in TRANSLATED}
 
 
+def blocks_of(page):
+    return re.split(r"\n\s*\n", page.strip())
+
+
+def is_picture(block):
+    return block.startswith("![")
+
+
+@pytest.mark.parametrize("node_id", sorted(ENGLISH_PAGES))
+def test_a_help_page_shows_its_node_below_its_first_paragraph(node_id):
+    pages = {"en": ENGLISH_PAGES[node_id], **{language: PAGES[node_id, language] for language in TRANSLATED}}
+    for language, page in pages.items():
+        pictures = [(place, block) for place, block in enumerate(blocks_of(page)) if is_picture(block)]
+        shown = f"![{DEFS[language][node_id]['display_name']}](pictures/{node_id}.webp)"
+        assert pictures == [(2, shown)], language
+    with Image.open(HELP / "pictures" / f"{node_id}.webp") as picture:
+        picture.load()
+        assert picture.format == "WEBP"
+        assert max(picture.size) < 1000
+
+
+def test_every_picture_of_the_help_is_a_nodes():
+    pictures = list((HELP / "pictures").iterdir())
+    assert {path.name for path in pictures} == {f"{node_id}.webp" for node_id in ENGLISH_PAGES}
+    assert sum(path.stat().st_size for path in pictures) < 1_000_000  # bytes that every clone fetches
+
+
 def outline_of(page):
     """What a page is built of, block by block: headings, paragraphs, items of lists, and tables as rows by columns."""
     blocks = []
-    for block in re.split(r"\n\s*\n", page.strip()):
+    for block in blocks_of(page):
         lines = block.splitlines()
         if lines[0].startswith("|"):
             blocks.append([line.count("|") for line in lines])
@@ -237,6 +266,8 @@ def test_a_help_page_says_what_the_english_one_says(node_id, language):
             before = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), before)
         assert cell == before
     assert ids_left_in(re.sub(r"`[^`]*`", "", page), node_id, language) == []
-    assert {line for line in page.splitlines() if len(line) > 40} & set(english.splitlines()) == set()
+    words = [block for block in blocks_of(page)[1:] if not is_picture(block)]
+    long_lines = {line for block in words for line in block.splitlines() if len(line) > 40}
+    assert long_lines & set(english.splitlines()) == set()
     if language in LETTERS:
-        assert all(re.search(LETTERS[language], block) for block in re.split(r"\n\s*\n", page)[1:])
+        assert all(re.search(LETTERS[language], block) for block in words)
