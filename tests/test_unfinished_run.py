@@ -75,6 +75,17 @@ def test_sampling_goes_on_from_any_window(nets, tmp_path, scheduler):
         assert torch.equal(latents, whole)
 
 
+def test_sampling_goes_on_between_windows_that_pass_together(nets, tmp_path, monkeypatch):
+    monkeypatch.setattr("mmgt.mmhaa.kept.WINDOWS_KEPT_AT_ONCE", 2)
+    whole, num_calls = sampled(nets, windows_at_once=2)
+    assert num_calls == 2 * NUM_STEPS  # two windows, and the third alone
+    with pytest.raises(BrokenOffError):
+        sampled(nets, kept=UnfinishedRun(tmp_path), calls=5, windows_at_once=2)
+    latents, num_left = sampled(nets, kept=UnfinishedRun(tmp_path), windows_at_once=2)
+    assert num_left == num_calls - 5
+    assert torch.equal(latents, whole)
+
+
 def test_a_step_whose_windows_are_all_kept_is_not_run_again(nets, tmp_path, monkeypatch):
     """Broken off after its last window was kept, before the step was."""
 

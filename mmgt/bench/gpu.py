@@ -17,7 +17,7 @@ from ..mmhaa.drive import Drive
 from ..mmhaa.masks import EvenMasks
 from ..mmhaa.network import MMHAA, VideoNetwork
 from ..mmhaa.pictures import LATENT_PX, PictureSize
-from ..mmhaa.sample import GUIDED, Video, VideoRun
+from ..mmhaa.sample import GUIDED, Video, VideoOptions, VideoRun
 from ..mmhaa.unet import UNet
 from ..poses import POSE_FPS
 from ..standalone.schedulers import import_diffusers
@@ -33,6 +33,7 @@ MODES: dict[str, dict[str, Any] | None] = {
     "graph": {"fullgraph": True, "mode": "reduce-overhead"},
 }
 STEPS = (30, 12, 4)
+WINDOWS_AT_ONCE = (1, 2, 4)
 TINY_LATENT, TINY_FRAMES = 8, 14
 SAID = "Weights are random: this says how fast such networks run, and nothing about how their videos look."
 OTHERS = [  # of our class; their numbers, not measured here
@@ -42,7 +43,8 @@ OTHERS = [  # of our class; their numbers, not measured here
 
 
 def bench_gpu(num_runs: int = 3, device: str = "cuda", num_frames: int = 80, tiny: bool = False) -> dict[str, Any]:
-    """Rows of a table: seconds of a clip of ``num_frames`` at 512 x 512 px by mode, steps, guidance and decoder.
+    """Rows of a table: seconds of a clip of ``num_frames`` at 512 x 512 px by mode, windows in a call of the network,
+    steps, guidance and decoder.
 
     A step through all windows, decoding of all frames, and what runs once are each timed (least of ``num_runs``, after
     a warm-up that compiles); a clip is ``steps`` of the first and one of the others. peak_gib: of tensors on the GPU.
@@ -60,13 +62,15 @@ def bench_gpu(num_runs: int = 3, device: str = "cuda", num_frames: int = 80, tin
     once = least_seconds(lambda: clip.networks.read_photo(clip.noise[:1], clip.token), num_runs, place)
     decoding = {name: _timed(place, num_runs, partial(clip.decode, vae)) for name, vae in clip.vaes.items()}
     rows: list[dict[str, Any]] = []
-    for mode, guided in itertools.product(MODES if place.type == "cuda" else ("eager",), (True, False)):
-        step = _timed(place, num_runs, clip.step(mode, guided))
+    modes = MODES if place.type == "cuda" else ("eager",)
+    for mode, at_once, guided in itertools.product(modes, WINDOWS_AT_ONCE, (True, False)):
+        step = _timed(place, num_runs, clip.step(mode, guided, at_once))
         for num_steps, decoder in itertools.product(STEPS, decoding):
             seconds = once + num_steps * step.seconds + decoding[decoder].seconds
             rows.append(
                 {
                     "mode": mode,
+                    "windows_at_once": at_once,
                     "steps": num_steps,
                     "guidance": guided,
                     "decoder": decoder,
@@ -125,7 +129,7 @@ class _Clip:
     def num_frames(self) -> int:
         return len(self.noise)
 
-    def step(self, mode: str, guided: bool) -> Callable[[], Tensor]:
+    def step(self, mode: str, guided: bool, windows_at_once: int) -> Callable[[], Tensor]:
         """One denoising step of all frames in a mode."""
         side_px = self.noise.shape[-1] * LATENT_PX
         size = PictureSize(side_px, side_px)
@@ -136,12 +140,13 @@ class _Clip:
             masks=EvenMasks(size),
             speech=self.speech,
         )
-        network, options = self.networks.video_network, MODES[mode]
+        network, compiled = self.networks.video_network, MODES[mode]
         torch.compiler.reset()
         network._compiled_call_impl = None
-        if options is not None:
-            network.compile(**options)
-        run = VideoRun(network, Video(self.networks.read_photo(self.noise[:1], self.token), drive))
+        if compiled is not None:
+            network.compile(**compiled)
+        photo = self.networks.read_photo(self.noise[:1], self.token)
+        run = VideoRun(network, Video(photo, drive, VideoOptions(windows_at_once=windows_at_once)))
         rows = GUIDED if guided else (True,)
         return lambda: run.predict(self.noise, 999.0, rows)
 
@@ -195,8 +200,18 @@ def gpu_table(result: dict[str, Any]) -> list[str]:
     """What ``bench_gpu`` has measured, as a Markdown table."""
     from ..evaluation.report import table
 
-    head = ["mode", "steps", "guidance", "decoder", "s a clip", "frames/s", "x real time", "GiB"]
-    names = ("mode", "steps", "guidance", "decoder", "seconds", "frames_per_s", "of_real_time", "peak_gib")
+    head = ["mode", "windows a call", "steps", "guidance", "decoder", "s a clip", "frames/s", "x real time", "GiB"]
+    names = (
+        "mode",
+        "windows_at_once",
+        "steps",
+        "guidance",
+        "decoder",
+        "seconds",
+        "frames_per_s",
+        "of_real_time",
+        "peak_gib",
+    )
     cells = [[_cell(row[name]) for name in names] for row in result["rows"]]
     others = [f"{o['name']}: {o['frames_per_s']} frames/s on {o['card']} ({o['how']}; theirs)" for o in OTHERS]
     return [*table(head, cells), "", result["said"], *others]

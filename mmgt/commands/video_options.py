@@ -50,6 +50,8 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     add("--looped", action="store_true", default=None, help="the last window wraps to the first frames (the authors')")
     add("--guidance-interval", type=float, nargs=2, metavar=interval, help="guide only there; 0 = noise (authors: 0 1)")
     add("--reuse-every", type=int, metavar="N", help="run the whole network at every N-th step only (authors: 1)")
+    at_once = "windows in one call of the network, for more memory: 1, 2, 4, 8, 16 or 32 (default: 1)"
+    add("--windows-at-once", type=int, metavar="N", help=at_once)
     add("--shared-noise", type=float, metavar="X", help="of the noise that all frames have in common (authors: 0)")
     add("--strengths", type=float, nargs=3, metavar=regions, default=(1, 1, 2), help="of the speech (authors: 1 1 2)")
     add(

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Protocol
 
 import torch
@@ -28,8 +29,9 @@ from ..diffusion import (
 from ..errors import InputError
 from ..memory import free_bytes, peak_bytes
 from ..windows import WindowMean, looped_windows, open_windows
-from .ahead import Ahead, Window, WindowInputs
-from .attention import AudioOutput, Reference, Rows
+from .ahead import Ahead, Window
+from .attention import Rows
+from .context import Prepared, prepare, window_context
 from .drive import Drive
 from .kept import Keeping, Kept, KeptStep
 from .motion import MAX_FRAMES
@@ -38,8 +40,11 @@ from .unet import VideoContext
 
 logger = logging.getLogger("mmgt")
 
+Batch = tuple[Window, ...]  # windows that pass through the network together
+
 GUIDED: Rows = (False, True)
 MAX_KEPT_WINDOWS = 16  # on any device: 132 frames in windows of 12. A GPU keeps more while it has room.
+MOST_AT_ONCE = 32  # windows in a batch: a divisor of how many are kept at once, so that a run goes on between batches
 DEVICE_RESERVE, RAM_RESERVE = 3 * 2**30, 4 * 2**30  # bytes that are left free by what is kept beyond these windows
 
 
@@ -51,7 +56,7 @@ class VideoOptions:
     last window wraps to the first frames, as the authors' do. guidance_start, guidance_end: outside of this part of
     the noise schedule (0 = pure noise, 1 = clean) only the row with photo and speech runs, at half the cost.
     reuse_every: n > 1 runs the whole network at every n-th step only; in between its lower levels are taken from the
-    step before.
+    step before. windows_at_once: in one call of the network; the same video but for rounding, for more memory.
     """
 
     window: int = 12
@@ -60,6 +65,7 @@ class VideoOptions:
     guidance_start: float = 0.0
     guidance_end: float = 1.0
     reuse_every: int = 1
+    windows_at_once: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.window <= MAX_FRAMES:
@@ -79,6 +85,8 @@ class VideoOptions:
             )
         if self.reuse_every < 1:
             raise InputError(f"reuse_every is {self.reuse_every}; it must be 1 (no reuse) or more.")
+        if self.windows_at_once < 1 or MOST_AT_ONCE % self.windows_at_once:
+            raise InputError(f"windows_at_once is {self.windows_at_once}; it must be 1, 2, 4, 8, 16 or {MOST_AT_ONCE}.")
 
     def windows(self, num_frames: int) -> list[list[int]]:
         make = looped_windows if self.looped else open_windows
@@ -102,33 +110,25 @@ class NumericalError(ArithmeticError):
     """The network gave NaN or infinite numbers, in float32 too."""
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """What the network makes once per video, in one dtype."""
-
-    references: dict[str, Reference]
-    outputs: dict[str, AudioOutput]
-    strengths: Tensor
-
-
 @dataclass
 class VideoRun:
     """One sampling run of a video: the network, and what it keeps between the steps.
 
-    check() is called before each window and while one is waited for; it may raise to cancel. A window whose numbers are
-    wrong in the network's dtype is run again in a finer one, and in that at once from then on. Where memory is short
-    once, the windows are halved, and a warning says so.
+    check() is called before each call of the network and while its inputs are waited for; it may raise to cancel. A
+    window whose numbers are wrong in the network's dtype is run again in a finer one, and in that at once from then on.
+    Where memory is short, windows run one by one, and if it is still, they are halved once; a warning says so.
     """
 
     network: VideoNetwork
     video: Video
     check: Callable[[], None] = lambda: None
     _blends: dict[int, WindowMean] = field(default_factory=dict)
-    _prepared: dict[torch.dtype, _Prepared] = field(default_factory=dict)
+    _prepared: dict[torch.dtype, Prepared] = field(default_factory=dict)
     _ahead: Ahead | None = None
-    _contexts: dict[Window, VideoContext] = field(default_factory=dict)
+    _order: list[Batch] = field(default_factory=list)
+    _contexts: dict[Batch, VideoContext] = field(default_factory=dict)
     _has_room: bool = True
-    _deep: dict[Window, dict[bool, Tensor]] = field(default_factory=dict)
+    _deep: dict[Batch, dict[bool, Tensor]] = field(default_factory=dict)
     _finer: dict[Window, torch.dtype] = field(default_factory=dict)
     _last_timestep: float | None = None
     _num_steps: int = -1
@@ -155,10 +155,10 @@ class VideoRun:
         try:
             return self._predict(latents, timestep, rows, where, keeping)
         except torch.OutOfMemoryError as error:
-            self._shrink_window(len(latents), error)
+            self._shrink(len(latents), error)
         finally:
             self._seconds += time.perf_counter() - began
-        return self.predict(latents, timestep, rows, where)
+        return self.predict(latents, timestep, rows, where, keeping)
 
     def told(self, attention: str) -> str:
         """One line about the run so far: how fast, on what, with how much memory. attention: whose is used."""
@@ -172,24 +172,31 @@ class VideoRun:
             + ("" if peak is None else f", at most {peak / 2**30:.1f} GB")
         )
 
-    def _shrink_window(self, num_frames: int, error: torch.OutOfMemoryError) -> None:
-        """Go on with windows of half as many frames; raises InputError the second time."""
+    def _shrink(self, num_frames: int, error: torch.OutOfMemoryError) -> None:
+        """Go on with one window at a time, or else with windows of half as many frames; InputError the next time."""
         options, size = self.video.options, self.video.drive.size
         window = min(options.window, num_frames)
-        if self._is_shrunk or window < 2:
+        if options.windows_at_once > 1:
+            smaller = replace(options, windows_at_once=1)
+            logger.warning(
+                "the memory does not suffice for %d windows at once; going on with one", options.windows_at_once
+            )
+        elif self._is_shrunk or window < 2:
             raise InputError(
                 f"the memory does not suffice for windows of {window} frames of {size.width_px}x{size.height_px} px; "
                 "make the video smaller (width and height), or free memory: other networks, other programs."
             ) from error
-        smaller = replace(options, window=window // 2, overlap=min(options.overlap, window // 4))
-        logger.warning(
-            "the memory does not suffice for windows of %d frames; going on with windows of %d, overlap %d, which move "
-            "less smoothly",
-            window,
-            smaller.window,
-            smaller.overlap,
-        )
-        self.video, self._is_shrunk = replace(self.video, options=smaller), True
+        else:
+            smaller = replace(options, window=window // 2, overlap=min(options.overlap, window // 4))
+            self._is_shrunk = True
+            logger.warning(
+                "the memory does not suffice for windows of %d frames; going on with windows of %d, overlap %d, which "
+                "move less smoothly",
+                window,
+                smaller.window,
+                smaller.overlap,
+            )
+        self.video = replace(self.video, options=smaller)
         for kept in (self._blends, self._contexts, self._deep):
             kept.clear()  # type: ignore[attr-defined]
         self._ahead = None
@@ -205,13 +212,17 @@ class VideoRun:
         blend = self._blend(len(latents), latents.device)
         total = torch.zeros(len(rows), *latents.shape, device=latents.device)
         first = 0 if keeping is None else keeping.kept.windows(keeping.step_idx, total)
-        fine = []
-        for idx, window in enumerate(blend.windows[first:], first):
-            v = self._window(latents[blend.frames[idx]], timestep, window, rows)
-            fine.append(v.isfinite().all())
-            blend.add(total, idx, torch.where(fine[-1], v, 0))
-            if keeping is not None:
-                keeping.done(idx + 1, blend.frames[idx], fine[-1], total)
+        fine: list[Tensor] = []
+        self._order = self._batches(blend.windows, first)
+        for batch in self._order:
+            begin = first + len(fine)
+            frames = torch.cat(blend.frames[begin : begin + len(batch)])
+            together = self._windows(latents[frames], timestep, batch, rows)
+            for idx, v in enumerate(together.chunk(len(batch), dim=1), begin):
+                fine.append(v.isfinite().all())
+                blend.add(total, idx, torch.where(fine[-1], v, 0))
+                if keeping is not None:
+                    keeping.done(idx + 1, blend.frames[idx], fine[-1], total)
         for idx in (first + number for number in _wrong(fine)):
             again = self._again(latents[blend.frames[idx]], timestep, blend.windows[idx], rows, where)
             blend.add(total, idx, again)
@@ -232,13 +243,26 @@ class VideoRun:
             self._blends[num_frames] = WindowMean(self.video.options.windows(num_frames), num_frames, device)
         return self._blends[num_frames]
 
-    def _window(self, latents: Tensor, timestep: float, window: Window, rows: Rows) -> Tensor:
-        """v of one window as float32 [rows, F, 4, h, w], which may be wrong numbers."""
+    def _batches(self, windows: Sequence[Window], first: int) -> list[Batch]:
+        """The windows from the first on, as they pass through the network.
+
+        Those of a batch that is not whole pass alone, so that a compiled network meets two shapes only; and those of a
+        batch that has one in a finer dtype.
+        """
+        at_once, batches = self.video.options.windows_at_once, list[Batch]()
+        for start in range(0, len(windows), at_once):
+            batch = tuple(windows[max(start, first) : start + at_once])
+            together = len(batch) == at_once and not any(window in self._finer for window in batch)
+            batches += [batch] if together else [(window,) for window in batch]
+        return batches
+
+    def _windows(self, latents: Tensor, timestep: float, batch: Batch, rows: Rows) -> Tensor:
+        """v of a batch's frames as float32 [rows, F, 4, h, w], which may be wrong numbers."""
         self.check()
-        latents = latents.to(self._finer.get(window, latents.dtype))
-        context = replace(self._context(window, latents), rows=rows)
+        latents = latents.to(self._finer.get(batch[0], latents.dtype))
+        context = replace(self._context(batch, latents), rows=rows)
         time = torch.full((1,), timestep, device=latents.device)
-        return self._reusing(latents, time, context, window).float().unflatten(0, (len(rows), -1))
+        return self._reusing(latents, time, context, batch).float().unflatten(0, (len(rows), -1))
 
     def _again(self, latents: Tensor, timestep: float, window: Window, rows: Rows, where: str) -> Tensor:
         """The same of a window that gave wrong numbers, in the next finer dtypes until they are right."""
@@ -253,9 +277,8 @@ class VideoRun:
             )
             tried.append(finer)
             self._finer[window] = finer
-            self._contexts.pop(window, None)
-            self._deep.pop(window, None)
-            v = self._window(latents, timestep, window, rows)
+            self._forget(window)
+            v = self._windows(latents, timestep, (window,), rows)
             if v.isfinite().all():
                 return v
         raise NumericalError(
@@ -264,30 +287,35 @@ class VideoRun:
             "sampler; if it happens at the first step, the checkpoint or a LoRA is broken."
         )
 
-    def _context(self, window: Window, latents: Tensor) -> VideoContext:
-        """What the network reads for a window; while it computes, the next window's inputs are made."""
-        if window in self._contexts:
-            return self._contexts[window]
+    def _forget(self, window: Window) -> None:
+        """What is kept of it, and of the batch that it will not pass with any more."""
+        self._contexts = {batch: kept for batch, kept in self._contexts.items() if window not in batch}
+        self._deep = {batch: features for batch, features in self._deep.items() if window not in batch}
+
+    def _context(self, batch: Batch, latents: Tensor) -> VideoContext:
+        """What the network reads for a batch; while it computes, the next one's inputs are made."""
+        if batch in self._contexts:
+            return self._contexts[batch]
         if self._ahead is None:
             self._ahead = Ahead(self.video.drive)
-        inputs = self._ahead.take(window, self.check)
-        following = self._following(window)
+        inputs = self._ahead.take(tuple(chain(*batch)), self.check)
+        following = self._following(batch)
         if following is not None:
-            self._ahead.prepare(following)
+            self._ahead.prepare(tuple(chain(*following)))
         if latents.dtype not in self._prepared:
-            self._prepared[latents.dtype] = prepare(self.network, self.video, latents)
-        context = window_context(self.network, inputs, self._prepared[latents.dtype], latents)
-        if len(self._contexts) < MAX_KEPT_WINDOWS or self._may_keep_more(latents.device):
-            self._contexts[window] = context
+            strengths = self.video.drive.strengths
+            self._prepared[latents.dtype] = prepare(self.network, self.video.photo, strengths, latents)
+        context = window_context(self.network, inputs, self._prepared[latents.dtype], latents, len(batch))
+        if sum(map(len, self._contexts)) < MAX_KEPT_WINDOWS or self._may_keep_more(latents.device):
+            self._contexts[batch] = context
         return context
 
-    def _following(self, window: Window) -> Window | None:
-        """The next window that will need its inputs made, in this step or the next."""
-        for windows in (blend.windows for blend in self._blends.values()):
-            if window in windows:
-                place = windows.index(window) + 1
-                return next((w for w in windows[place:] + windows[: place - 1] if w not in self._contexts), None)
-        return None
+    def _following(self, batch: Batch) -> Batch | None:
+        """The next batch that will need its inputs made, in this step or the next."""
+        if batch not in self._order:
+            return None
+        place = self._order.index(batch) + 1
+        return next((b for b in self._order[place:] + self._order[: place - 1] if b not in self._contexts), None)
 
     def _may_keep_more(self, device: torch.device) -> bool:
         if self._has_room and device.type != "cuda":  # elsewhere it is the memory that the inputs are kept in
@@ -295,19 +323,19 @@ class VideoRun:
         self._has_room = self._has_room and (free_bytes(device) or 0) > DEVICE_RESERVE
         return self._has_room
 
-    def _reusing(self, latents: Tensor, time: Tensor, context: VideoContext, window: Window) -> Tensor:
+    def _reusing(self, latents: Tensor, time: Tensor, context: VideoContext, batch: Batch) -> Tensor:
         """The network's answer; between the n-th steps with the lower levels of the step before."""
-        every, kept = self.video.options.reuse_every, self._deep.get(window)
+        every, kept = self.video.options.reuse_every, self._deep.get(batch)
         if every == 1:
             return self.network(latents, time, context)[0]
         if kept is not None and self._num_steps % every and all(row in kept for row in context.rows):
             deep = torch.cat([kept[row] for row in context.rows]).to(latents)
             return self.network(latents, time, context, deep)[0]
         v, deep = self.network(latents, time, context)
-        if window not in self._contexts:
+        if batch not in self._contexts:
             deep = deep.cpu()
-        if window in self._contexts or window in self._deep or _fits_in_ram(deep):
-            self._deep[window] = dict(zip(context.rows, deep.chunk(len(context.rows)), strict=True))
+        if batch in self._contexts or batch in self._deep or _fits_in_ram(deep):
+            self._deep[batch] = dict(zip(context.rows, deep.chunk(len(context.rows)), strict=True))
         return v
 
 
@@ -339,25 +367,6 @@ def _computes_in_bfloat16(device: torch.device) -> bool:
 
 def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-def prepare(network: VideoNetwork, video: Video, like: Tensor) -> _Prepared:
-    """The photo's keys and values and the fused audio outputs, in the dtype and on the device of ``like``."""
-    photo = video.photo.to(like)
-    references = network.reference_keys_values(photo.features, photo.image_token)
-    return _Prepared(references, network.fused_audio_outputs(like), torch.tensor(video.drive.strengths).to(like))
-
-
-def window_context(network: VideoNetwork, inputs: WindowInputs, prepared: _Prepared, like: Tensor) -> VideoContext:
-    """What the network reads for a window, in the dtype and on the device of ``like``."""
-    tokens = None if inputs.speech is None else network.audioproj(inputs.speech.to(like))
-    return VideoContext(
-        pose_features=network.pose_guider(inputs.pictures.to(like)),
-        references=prepared.references,
-        audio=network.audio_keys_values(tokens, prepared.outputs),
-        masks=tuple(level.to(like) for level in inputs.masks),
-        strengths=prepared.strengths,
-    )
 
 
 class Scheduler(Protocol):

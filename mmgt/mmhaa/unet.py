@@ -22,11 +22,13 @@ from .motion import MotionModule
 
 @dataclass(frozen=True)
 class VideoContext:
-    """What the denoising UNet reads besides the latents, for F frames; no step changes it.
+    """What the denoising UNet reads besides the latents, for the F frames of one window or of several; no step
+    changes it.
 
     pose_features [F, width, h, w]. references: by path of the spatial transformer. audio: by path of the audio module.
     masks: for each level of the down path [3 (full, face, lips), F, h w]. strengths [3]: weight of each branch; the
-    authors' inference takes 1, 1, 2. rows: of each guidance row, whether it has the photo and the speech.
+    authors' inference takes 1, 1, 2. rows: of each guidance row, whether it has the photo and the speech. num_windows:
+    equally long and one after another; motion modules look at frames of the same window only.
     """
 
     pose_features: Tensor
@@ -35,6 +37,7 @@ class VideoContext:
     masks: tuple[Tensor, ...]
     strengths: Tensor
     rows: Rows = (False, True)
+    num_windows: int = 1
 
     @property
     def num_frames(self) -> int:
@@ -62,7 +65,7 @@ class Denoise:
         return module(x, context.audio[module.path], context.masks[level], context.strengths, context.rows)
 
     def motion(self, module: MotionModule, x: Tensor) -> Tensor:
-        return module(x, self.context.num_frames)
+        return module(x, self.context.num_frames // self.context.num_windows)
 
 
 @dataclass(frozen=True)
@@ -277,7 +280,7 @@ class UNet(nn.Module):
     def forward(
         self, latents: Tensor, timestep: Tensor, context: VideoContext, deep: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Denoise a window -> v-prediction [(rows F), 4, h, w], and the deep features.
+        """Denoise windows -> v-prediction [(rows F), 4, h, w], and the deep features.
 
         latents [F, 4, h, w], the same for all rows, or [(rows F), 4, h, w]; timestep [1]. deep: a call's deep features,
         which a later call may take in place of all levels below the first.

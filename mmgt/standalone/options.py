@@ -75,6 +75,7 @@ STAGE_TWO = {
     "looped": YES_NO,
     "guidance_interval": _numbers(2),
     "reuse_every": WHOLE,
+    "windows_at_once": WHOLE,
     "shared_noise": NUMBER,
     "strengths": _numbers(3),
     "third_mask": TEXT,
@@ -135,7 +136,7 @@ def preset_of(given: Mapping[str, Any], student: Student | None = None) -> Prese
     check_choice("the preset", name, PRESETS)
     start, end = given.get("guidance_interval") or (None, None)
     options = _given(
-        **{name: given.get(name) for name in ("window", "overlap", "looped", "reuse_every")},
+        **{name: given.get(name) for name in ("window", "overlap", "looped", "reuse_every", "windows_at_once")},
         guidance_start=start,
         guidance_end=end,
     )

@@ -7,6 +7,7 @@ import torch
 from test_sample import start, video
 from tiny import HEADS, tiny_state
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
 
 from mmgt.mmhaa.attention import SpatialTransformer
 from mmgt.mmhaa.config import NO_CLIP, UNetConfig
@@ -35,7 +36,7 @@ class Counted(TorchDispatchMode):
 
 
 def test_the_forward_is_one_graph():
-    """``fullgraph`` raises where a graph would break; another window and another step compile nothing anew."""
+    """``fullgraph`` raises where a graph would break; other windows and another step compile nothing anew."""
     sizes = {"widths": (32, 32, 32, 32), "layers_per_block": 1, "num_heads": 1, "audio_channels": 8, "motion_heads": 1}
     network = UNet(UNetConfig(image_channels=NO_CLIP, **sizes)).eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
@@ -50,12 +51,13 @@ def test_the_forward_is_one_graph():
             if isinstance(module, SpatialTransformer)
         }
         return VideoContext(
-            noise(2, 32, 16, 16),
+            noise(4, 32, 16, 16),
             network.reference_keys_values(features, torch.zeros(1, 1, NO_CLIP)),
-            network.audio_keys_values(noise(2, 3, 8), network.fused_audio_outputs(noise(1))),
-            tuple(noise(3, 2, 256 // 4**level) for level in range(3)),
+            network.audio_keys_values(noise(4, 3, 8), network.fused_audio_outputs(noise(1))),
+            tuple(noise(3, 4, 256 // 4**level) for level in range(3)),
             torch.ones(3),
             GUIDED,
+            num_windows=2,
         )
 
     torch._dynamo.reset()
@@ -64,15 +66,16 @@ def test_the_forward_is_one_graph():
     counters.clear()
     with torch.inference_mode():
         for time in (999.0, 499.0):
-            given = noise(2, 4, 16, 16), torch.full((1,), time), context()
+            given = noise(4, 4, 16, 16), torch.full((1,), time), context()
             assert torch.equal(compiled(*given)[0], network(*given)[0])
     assert counters["stats"]["unique_graphs"] == 1
     assert not counters["graph_break"]
 
 
-def test_the_loop_waits_for_the_device_once_a_step(nets, monkeypatch):
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_the_loop_waits_for_the_device_once_a_step(nets, monkeypatch, at_once):
     """A number that Python reads off a tensor stops it until the device has computed everything before it."""
-    run, read = VideoRun(nets.video_network, video(nets)), Counter()
+    run, read = VideoRun(nets.video_network, video(nets, windows_at_once=at_once)), Counter()
     for name in ("item", "tolist", "__bool__", "__float__", "__int__", "numpy", "cpu"):
         real = getattr(torch.Tensor, name)
 
@@ -91,6 +94,35 @@ def test_the_loop_waits_for_the_device_once_a_step(nets, monkeypatch):
     assert sum(counted.names.values()) > 1000
     assert [name for name in WAITS if counted.names[name]] == []
     assert len(run.video.options.windows(len(x))) > 1
+
+
+class Moved(TorchDispatchMode):
+    """What is copied from one device to another."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        devices = {t.device for t in tree_iter((args, kwargs, made)) if isinstance(t, torch.Tensor) and t.ndim}
+        self.names[str(func)] += len(devices) > 1
+        return made
+
+
+def test_the_loop_copies_nothing_between_devices(monkeypatch):
+    """After its first step, which brings over what drives the video. ``meta`` stands in for a GPU."""
+    networks = build_mmhaa(tiny_state(), **HEADS)
+    made = video(networks, 14, windows_at_once=2)  # three windows: two together, one alone
+    run = VideoRun(networks.video_network.to("meta"), made)
+    monkeypatch.setattr("mmgt.mmhaa.sample._wrong", lambda fine: [])  # ``meta`` has no numbers
+    x = start(14).to("meta")
+    for is_first, times in ((True, (999.0,)), (False, (749.0, 499.0, 249.0))):
+        with Moved() as moved:
+            for time in times:
+                run.predict(x, time)
+        assert moved.names
+        assert (moved.names.total() > 0) == is_first, moved.names
 
 
 @pytest.mark.parametrize("rows", [(True,), (False, True)])

@@ -258,6 +258,7 @@ def test_numbers_that_stay_wrong_name_window_step_and_dtype(nets):
         ({"overlap": 6}, "0 to 5"),
         ({"guidance_start": 0.9, "guidance_end": 0.1}, "in this order"),
         ({"reuse_every": 0}, "1 \\(no reuse\\) or more"),
+        ({"windows_at_once": 3}, "1, 2, 4, 8, 16 or 32"),
     ],
 )
 def test_bad_options_are_one_sentence(options, says):
@@ -297,6 +298,63 @@ def test_memory_that_is_short_twice_is_one_sentence(nets, monkeypatch):
     with pytest.raises(InputError, match="windows of 3 frames of 128x64 px; make the video smaller"):
         sampled(nets, video(nets))
     assert asked == [6, 3]
+
+
+def test_memory_that_is_short_for_windows_together_lets_them_pass_one_by_one(nets, monkeypatch, caplog):
+    expected = sampled(nets, video(nets))
+    asked = short_of_memory(monkeypatch, nets.video_network, 6)
+    assert torch.equal(sampled(nets, video(nets, windows_at_once=2)), expected)
+    assert asked == [12] + [6] * 6
+    (said,) = (record.message for record in caplog.records)
+    assert said == "the memory does not suffice for 2 windows at once; going on with one"
+
+
+@pytest.mark.parametrize(
+    ("options", "frames_of_calls"),
+    [
+        ({"windows_at_once": 2}, [12, 12, 6]),
+        ({"windows_at_once": 4}, [24, 6]),
+        ({"windows_at_once": 8}, [6] * 5),
+        ({"windows_at_once": 2, "looped": True}, [12, 12, 6]),
+        ({"windows_at_once": 2, "reuse_every": 2, "guidance_end": 0.5}, [12, 12, 6]),
+    ],
+    ids=str,
+)
+def test_windows_that_pass_together_give_what_they_give_alone(nets, monkeypatch, options, frames_of_calls):
+    """And in two shapes only, which a compiler makes one graph each of."""
+    alone = video(nets, 20, **{**options, "windows_at_once": 1})
+    asked = short_of_memory(monkeypatch, nets.video_network, 100)
+    expected, together = (
+        sample_latents(VideoRun(nets.video_network, made), start(20), DDIM(2))
+        for made in (alone, replace(alone, options=replace(alone.options, **options)))
+    )
+    assert asked == [6] * 10 + frames_of_calls * 2
+    torch.testing.assert_close(together, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_window_with_wrong_numbers_leaves_its_batch(nets, monkeypatch):
+    """The others of the batch keep what they gave together, and later pass as they are left."""
+    network, made = deepcopy(nets.video_network).bfloat16(), video(nets, 18, windows_at_once=2)  # 4 windows
+    expected = VideoRun(network, made).predict(start(18).bfloat16(), 500.0)
+    seen, real, broken = [], network.forward, [2]  # a frame of the first window
+
+    def broken_once(latents, time, context, deep=None):
+        seen.append((len(latents), latents.dtype))
+        v, deep = real(latents, time, context, deep)
+        while broken:
+            v = v.index_fill(0, torch.tensor(broken.pop()), torch.nan)
+        return v, deep
+
+    monkeypatch.setattr(network, "forward", broken_once)
+    run = VideoRun(network, made)
+    v = run.predict(start(18).bfloat16(), 500.0)
+    half, whole = torch.bfloat16, torch.float32
+    assert seen == [(12, half), (12, half), (6, whole)]
+    assert torch.equal(v[:, 6:], expected[:, 6:])
+    torch.testing.assert_close(v, expected, atol=0.05, rtol=0)
+    seen.clear()
+    run.predict(start(18).bfloat16(), 400.0)
+    assert seen == [(6, whole), (6, half), (12, half)]
 
 
 def test_a_run_tells_how_it_went(nets):

@@ -288,7 +288,7 @@ def test_a_pose_video_drives_too(inputs, tmp_path, pose_file):
     [
         {"cfg": 1},
         {"steps": 1},
-        {"preset": "fast"},
+        {"preset": "fast", "windows_at_once": 2},
         {"strengths": (0, 0, 0)},
         {"guidance_interval": (0.2, 0.6), "reuse_every": 2, "steps": 4},
         {"window": 24, "overlap": 8},
