@@ -118,7 +118,7 @@ def add_parser(commands: Commands) -> None:
     train_gestures.add_parsers(train)
     train_refine.add_parsers(train)
     train_stage_two.add_parsers(train)
-    train_student.add_parser(train)
+    train_student.add_parsers(train)
 
 
 def run_smga(args: argparse.Namespace) -> None:

@@ -12,8 +12,13 @@ from .terminal import Commands, show_progress
 from .training_run import add_rate, add_run, gathered, shown, writing
 
 if TYPE_CHECKING:
+    import torch
+
+    from ..mmhaa.network import MMHAA
     from ..training.mmhaa import Drops, MMHAATraining
     from ..training.new_networks import MMHAASizes
+    from ..training.video_set import VideoSet
+    from ..weights.catalog import WeightFile
 
 SIZES = ("published", "small", "tiny")
 THIRD_MASKS = ("1 + lips", "hands", "1 - face + lips", "background")  # of ``mmhaa.masks``, imported when a command runs
@@ -222,43 +227,17 @@ def stage_two_sizes(args: argparse.Namespace, speech_kind: str, image_channels: 
 
 def run_proof(args: argparse.Namespace) -> None:
     """Tables of the videos, and of SMGA as ``run_compare`` makes them."""
-    from ..mmhaa.drive import STRENGTHS
-    from ..mmhaa.load import load_mmhaa
-    from ..mmhaa.masks import MaskOptions
     from ..mmhaa.presets import PRESETS
     from ..smga.load import load_smga
     from ..smga.sample import SamplerSettings
     from ..standalone.devices import choose_device
-    from ..training.clips import ClipSet
     from ..training.proofs import compare_smga, comparison_table
     from ..training.video_proof import prove_video, video_table
-    from ..training.video_set import VideoSet, open_coder
     from ..weights import catalog
-    from ..weights.places import shipped
 
-    def chosen(given: Path | None, file: catalog.WeightFile) -> Path:
-        path = given or shipped(file)
-        if path is None:
-            raise InputError(f"{file.shipped} is not in this copy of mmgt; name the file that is to be proved.")
-        return path
-
-    network = chosen(args.network, catalog.MMHAA)
-    vae, smga = chosen(args.vae, catalog.VAE), chosen(args.smga, catalog.SMGA)
-    device, clips = choose_device(args.device), ClipSet(args.data)
-    networks = load_mmhaa(network)
-    for part in (networks.reference_unet, networks.video_network):
-        part.to(device)
-    if networks.video_network.sees_clip:
-        raise InputError(f"{network} reads the photo through CLIP; the proof is of networks without it.")
-    videos = VideoSet(
-        clips,
-        networks.trained_px,
-        open_coder(vae, device),
-        speech_kind=networks.video_network.hears,
-        masks=MaskOptions(),
-        strengths=STRENGTHS,
-        whole_clips=False,
-    )
+    network, smga = chosen(args.network, catalog.MMHAA), chosen(args.smga, catalog.SMGA)
+    device = choose_device(args.device)
+    networks, videos = proved(network, chosen(args.vae, catalog.VAE), args.data, device)
     preset = PRESETS["small"]
     preset = preset if args.steps is None else replace(preset, num_steps=args.steps)
     show = show_progress("videos")
@@ -266,6 +245,41 @@ def run_proof(args: argparse.Namespace) -> None:
     print(video_table(rows, args.clips))
     sampler = SamplerSettings(guidance=1.0)
     compared = compare_smga(
-        {"SMGA": load_smga(smga)}, clips, args.speeches, sampler, args.seed, progress=show_progress("clips")
+        {"SMGA": load_smga(smga)}, videos.clips, args.speeches, sampler, args.seed, progress=show_progress("clips")
     )
     print(f"\n{comparison_table(compared, args.speeches)}")
+
+
+def chosen(given: Path | None, file: WeightFile) -> Path:
+    """What is to be judged: what is given, or else what is shipped."""
+    from ..weights.places import shipped
+
+    path = given or shipped(file)
+    if path is None:
+        raise InputError(f"{file.shipped} is not in this copy of mmgt; name the file that is to be proved.")
+    return path
+
+
+def proved(network: Path, vae: Path, data: Path, device: torch.device) -> tuple[MMHAA, VideoSet]:
+    """Networks on a device, and a set as they read it, by single windows."""
+    from ..mmhaa.drive import STRENGTHS
+    from ..mmhaa.load import load_mmhaa
+    from ..mmhaa.masks import MaskOptions
+    from ..training.clips import ClipSet
+    from ..training.video_set import VideoSet, open_coder
+
+    networks = load_mmhaa(network)
+    for part in (networks.reference_unet, networks.video_network):
+        part.to(device)
+    if networks.video_network.sees_clip:
+        raise InputError(f"{network} reads the photo through CLIP; the proof is of networks without it.")
+    videos = VideoSet(
+        ClipSet(data),
+        networks.trained_px,
+        open_coder(vae, device),
+        speech_kind=networks.video_network.hears,
+        masks=MaskOptions(),
+        strengths=STRENGTHS,
+        whole_clips=False,
+    )
+    return networks, videos

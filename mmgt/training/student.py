@@ -50,7 +50,8 @@ class StudentTraining:
     training: how clips are drawn, and the optimiser's; of process 2, without drops. student_steps: in which it will be
     sampled. guidance: of the teacher, folded in; 1 is none, for a teacher that never learned without photo and speech.
     teacher_steps: of its schedule, rounded up to a multiple of the student's. jump: how many of them the teacher goes
-    in a pass before the student goes on; 1 is consistency, a whole segment's are regression on the teacher alone.
+    in a pass before the student goes on; 1 is consistency, a whole segment's are regression on the teacher alone, only
+    from where the student is sampled.
     learns: "everything", "attention" (spatial, audio and motion modules of the denoising UNet) or "lora" (low-rank
     updates of these modules' linear layers; files hold the sum). rank: of the LoRA.
     """
@@ -84,6 +85,11 @@ class StudentTraining:
         """Steps of the teacher in each of the student's."""
         return -(-self.teacher_steps // self.student_steps)
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether the teacher goes to the end of a segment: then nothing is passed on from one place to the next."""
+        return self.jump >= self.per_segment
+
 
 def taught(training: MMHAATraining, teacher: MMHAA) -> MMHAATraining:
     """How clips are drawn for a student: as its teacher is sampled."""
@@ -115,6 +121,8 @@ class StudentRun(MMHAARun):
         """Of the student's jump to the end of a segment, from the place that the batch's timestep names."""
         batch = batch.to(self.team.device)
         place = self.segments.place(int(batch.timesteps))
+        if self.distillation.is_regression:
+            place = self.segments.start(place)
         x = self.noisy(batch, place)
         with torch.no_grad():
             wanted = self.wanted(batch.clip, x, place, self.distillation.jump)

@@ -52,9 +52,13 @@ class Segments:
         """Of a timestep that was drawn from 0..999: a place in ``times`` but the last, each as likely."""
         return (NUM_TRAIN_STEPS - 1 - timestep) * (len(self.times) - 1) // NUM_TRAIN_STEPS
 
+    def start(self, place: int) -> int:
+        """The place where the segment of a place begins."""
+        return place - place % self.per_segment
+
     def end(self, place: int) -> int:
         """The place where the segment of a place ends."""
-        return (place // self.per_segment + 1) * self.per_segment
+        return self.start(place) + self.per_segment
 
     def level(self, place: int) -> float:
         """alpha_bar there, 1 at the end of all."""
@@ -70,8 +74,7 @@ class Segments:
 
     def reach(self, place: int) -> float:
         """By how much the jump over the whole segment of a place turns v into x: the measure of its errors."""
-        start = place - place % self.per_segment
-        return abs(ddim_turn_v(self.level(start), self.level(self.end(place)))[1])
+        return abs(ddim_turn_v(self.level(self.start(place)), self.level(self.end(place)))[1])
 
 
 @dataclass(frozen=True)

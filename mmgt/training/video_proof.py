@@ -13,6 +13,7 @@ from statistics import mean, median
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..evaluation.frames import FrameMeasures, person_box
 from ..evaluation.report import table
@@ -71,17 +72,11 @@ def prove_video(
     num_frames: of each clip, from its middle. Same arguments, same numbers. Raises InputError without such clips.
     """
     rows: dict[str, list[VideoNumbers]] = {}
-    entries = videos.long_enough("test", num_frames)[:num_clips]
-    for idx, entry in enumerate(entries):
-        person, start = UNSEEN_PEOPLE + seed + idx, (entry.num_frames - num_frames) // 2
-        frames = list(range(start, start + num_frames))
-        truth = videos.filmed(videos.clips, entry, frames, videos.side_px, person)
-        photo = videos.filmed(videos.clips, entry, [0], videos.side_px, person)[0]
-        poses = videos.clips.poses(entry).sized(videos.side_px, videos.side_px)
-        shown = poses.at(frames)
-        judge = Judge(random_identity(person), photo, truth, shown)
+    clips = unseen_clips(videos, num_clips, num_frames, seed)
+    for idx, clip in enumerate(clips):
+        judge = Judge.of(videos, clip)
         ways: dict[str, Iterable[np.ndarray]] = {
-            name: _sampled(networks, way, entry, frames, person, preset, seed + idx, device, with_masks, with_speech)
+            name: videos.coder.decode(sampled(networks, way, clip, preset, seed + idx, device, with_masks, with_speech))
             for name, way, with_masks, with_speech in (
                 ("MM-HAA", videos, True, True),
                 ("without masks", videos, False, True),
@@ -89,38 +84,59 @@ def prove_video(
                 ("without speech", videos, True, False),
             )
         }
-        ways |= {"Preview Motion": preview_motion(photo, poses.frames(0, 1), shown), "photo held still": repeat(photo)}
+        first = videos.clips.poses(clip.entry).sized(videos.side_px, videos.side_px).frames(0, 1)
+        ways |= {
+            "Preview Motion": preview_motion(judge.photo, first, judge.poses),
+            "photo held still": repeat(judge.photo),
+        }
         for name, made in ways.items():
             rows.setdefault(name, []).append(judge.numbers(name, made))
         if progress is not None:
-            progress(idx + 1, len(entries))
+            progress(idx + 1, len(clips))
     return [mean_of(numbers) for numbers in rows.values()]
 
 
-def _sampled(
+@dataclass(frozen=True)
+class UnseenClip:
+    """A held-out clip's poses and speech, and the person who is drawn in them."""
+
+    entry: ClipEntry
+    frames: range
+    person: int
+
+
+def unseen_clips(videos: VideoSet, num_clips: int, num_frames: int, seed: int) -> list[UnseenClip]:
+    """num_frames of each clip, from its middle. Raises InputError for a set without such clips."""
+    entries = videos.long_enough("test", num_frames)[:num_clips]
+    starts = [(entry.num_frames - num_frames) // 2 for entry in entries]
+    return [
+        UnseenClip(entry, range(start, start + num_frames), UNSEEN_PEOPLE + seed + idx)
+        for idx, (entry, start) in enumerate(zip(entries, starts, strict=True))
+    ]
+
+
+def sampled(
     networks: MMHAA,
     videos: VideoSet,
-    entry: ClipEntry,
-    frames: Sequence[int],
-    person: int,
+    clip: UnseenClip,
     preset: Preset,
     seed: int,
     device: torch.device,
-    with_masks: bool,
-    with_speech: bool,
-) -> np.ndarray:
-    """Frames [F, H, W, 3] uint8 of a clip's poses and speech, with its first frame as the photo of ``person``."""
-    drive = videos.drive(entry, with_speech)
+    with_masks: bool = True,
+    with_speech: bool = True,
+) -> Tensor:
+    """Latents [F, 4, h, w] of a clip's poses and speech, with its first frame as the photo of its person."""
+    drive = videos.drive(clip.entry, with_speech)
     if not with_masks:
         drive = replace(drive, masks=NoMasks(drive.size))
-    drive = drive.between(frames[0], frames[-1] + 1)
-    latents, token = videos.latents(entry, slice(0, 1), person), videos.tokens(entry, slice(0, 1), person)
+    drive, first = drive.between(clip.frames.start, clip.frames.stop), slice(0, 1)
+    latents, token = videos.latents(clip.entry, first, clip.person), videos.tokens(clip.entry, first, clip.person)
     seen = networks.read_photo(latents.to(device), token.to(device))
-    noise = torch.randn(len(frames), *latents.shape[1:], generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(len(clip.frames), *latents.shape[1:], generator=torch.Generator().manual_seed(seed))
     noise = share_noise(noise, preset.shared_noise)
     run = VideoRun(networks.video_network, Video(seen, drive, preset.options))
     scheduler = DDIM(preset.num_steps, networks.parametrisation)
-    return videos.coder.decode(sample_latents(run, noise.to(device), scheduler, preset.guidance))
+    return sample_latents(run, noise.to(device), scheduler, preset.guidance)
 
 
 @dataclass(frozen=True)
@@ -131,6 +147,13 @@ class Judge:
     photo: np.ndarray
     truth: np.ndarray
     poses: PoseSequence
+
+    @classmethod
+    def of(cls, videos: VideoSet, clip: UnseenClip) -> Judge:
+        side_px, frames = videos.side_px, list(clip.frames)
+        photo, *truth = videos.filmed(videos.clips, clip.entry, [0, *frames], side_px, clip.person)
+        poses = videos.clips.poses(clip.entry).sized(side_px, side_px).at(frames)
+        return cls(random_identity(clip.person), photo, np.stack(truth), poses)
 
     def numbers(self, name: str, made: Iterable[np.ndarray]) -> VideoNumbers:
         height, width = self.photo.shape[:2]

@@ -89,6 +89,8 @@ def test_segments_begin_at_zero_snr_and_where_the_student_is_sampled(num_steps):
     assert sorted(set(segments.times), reverse=True) == segments.times
     for place in range(6 * num_steps):
         assert place < segments.end(place) <= place + 6
+        assert segments.times[segments.start(place)] in segments.starts
+        assert segments.end(place) - segments.start(place) == 6
         assert segments.times[segments.end(place)] in {*segments.starts, CLEAN}
     drawn = [segments.place(timestep) for timestep in range(1000)]
     counts = [drawn.count(place) for place in range(6 * num_steps)]
@@ -117,7 +119,7 @@ def test_the_target_is_what_the_formulas_say(videos, tmp_path, jump, prediction)
     (batch,) = Batches(videos, run.settings).make(5)
     batch = replace(batch, timesteps=torch.tensor([700]))  # the second of the teacher's times in the first segment
     levels = Parametrisation(prediction, "scaled_linear").alpha_bar
-    times = [999, 832, 666, 499]
+    times, begin = [999, 832, 666, 499], 0 if jump == 9 else 1  # regression is from where the student is sampled
 
     def walked(x, predicted, now, later):
         a, b = levels[now], levels[later]
@@ -132,15 +134,16 @@ def test_the_target_is_what_the_formulas_say(videos, tmp_path, jump, prediction)
         return predict(networks, *given, drop_image=without, drop_audio=without, strengths=STRENGTHS)
 
     with torch.no_grad():
-        start = levels[832].sqrt() * batch.clip.latents + (1 - levels[832]).sqrt() * batch.noise
+        level = levels[times[begin]]
+        start = level.sqrt() * batch.clip.latents + (1 - level).sqrt() * batch.noise
         x, student = start, run.both.networks
-        reached = min(1 + jump, 3)
-        for now, later in pairwise(times[1 : reached + 1]):
+        reached = min(begin + jump, 3)
+        for now, later in pairwise(times[begin : reached + 1]):
             bare, full = said(run.teacher, x, now, without=True), said(run.teacher, x, now)
             x = walked(x, bare + 2.0 * (full - bare), now, later)
         if reached < 3:
             x = walked(x, said(student, x, times[reached]), times[reached], 499)
-        made = walked(start, said(student, start, 832), 832, 499)
+        made = walked(start, said(student, start, times[begin]), times[begin], 499)
     whole = abs(((1 - levels[499]) * levels[999]).sqrt() - (levels[499] * (1 - levels[999])).sqrt())
     wrong = (made - x) / whole
     _full, face, lips = batch.clip.masks[0].view(3, 2, 8, 8)
