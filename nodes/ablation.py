@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..mmgt.errors import InputError
 from ..mmgt.evaluation.ablation import (
@@ -143,7 +143,7 @@ class Ablations(io.ComfyNode):
         )
         made = host.how_video_was_made(cls, digest(*(video.frames for video in videos.values()), audio))
         video = tensors.video(images, POSE_FPS, audio, made)
-        return io.NodeOutput(images, video, text, summary_json(clips, {}), ui=ui.PreviewText(text))
+        return io.NodeOutput(images, video, text, summary_json(clips, {}), ui=host.words(text))
 
 
 NODES = [Ablations]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..mmgt.contextual_gesture.load import load_contextual_gesture
 from ..mmgt.contextual_gesture.retrieval import find_gestures, style_of
@@ -119,7 +119,7 @@ class LoadContextualGesture(io.ComfyNode):
         path = host.model_path(contextual_gesture, CONTEXTUAL_GESTURE)
         network = load_contextual_gesture(path, ops=host.OPERATIONS, dtype=None)
         speakers = "\n".join(network.speakers)
-        return io.NodeOutput(host.managed(network), speakers, ui=ui.PreviewText(speakers))
+        return io.NodeOutput(host.managed(network), speakers, ui=host.words(speakers))
 
 
 class ContextualGestureSampler(io.ComfyNode):
@@ -292,7 +292,7 @@ class FindGesturesForSpeech(io.ComfyNode):
         model, device = host.on_device(contextual_gesture, MEMORY_BYTES)
         found = find_gestures(model, speech.gesture, clips, host.progress(), device)
         ranking = "\n".join([*(f"{each.similarity:.3f} {each.name}" for each in found), *left_out])
-        return io.NodeOutput(clips[found[place - 1].name], ranking, ui=ui.PreviewText(ranking))
+        return io.NodeOutput(clips[found[place - 1].name], ranking, ui=host.words(ranking))
 
 
 def _clips_in(folder: str) -> list[str]:

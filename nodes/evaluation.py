@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 from torch import Tensor
 
 from ..mmgt.errors import InputError
@@ -121,7 +121,7 @@ class Evaluate(io.ComfyNode):
             next((row.value for row in report.rows if row.name.startswith(start)), math.nan)
             for start, _ in NUMBERS.values()
         ]
-        return io.NodeOutput(text, plots, report_json(report, {}), *map(float, values), ui=ui.PreviewText(text))
+        return io.NodeOutput(text, plots, report_json(report, {}), *map(float, values), ui=host.words(text))
 
 
 def networks_input() -> io.Boolean.Input:

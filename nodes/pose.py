@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..mmgt import detect, openpose
 from ..mmgt.errors import InputError
@@ -189,7 +189,7 @@ class DrawPoses(io.ComfyNode):
         poses = tensors.poses(poses)
         height, width = tensors.size(poses, width, height)
         host.check_batch("the pose pictures", poses.num_frames, height, width, 3, "choose a smaller width and height")
-        frames = host.live(draw_poses(poses, height, width, style=STYLES[style]), poses.num_frames)
+        frames = host.counted(draw_poses(poses, height, width, style=STYLES[style]), poses.num_frames)
         images = tensors.image_batch(frames, poses.num_frames)
         return io.NodeOutput(images, ui=host.result(tensors.pictures(images), poses.num_frames, poses.fps))
 
@@ -263,7 +263,7 @@ class SavePoses(io.ComfyNode):
         poses = tensors.poses(poses)
         path = host.new_output_path(filename_prefix, ".json")
         save_poses(poses, path, host.how_poses_were_made(cls, digest(poses)))
-        return io.NodeOutput(poses, ui=ui.PreviewText(str(path)))
+        return io.NodeOutput(poses, ui=host.words(str(path)))
 
 
 class PosesToPoseKeypoint(io.ComfyNode):

@@ -86,11 +86,11 @@ class DWPosePoseVideo(io.ComfyNode):
     def execute(cls, detector, frames, fps, person, person_index, max_gap, smoothing) -> io.NodeOutput:
         settings = PoseVideoSettings(person, person_index, max_gap, smoothing)
         timed_frames, num_frames = tensors.timed_frames(frames, fps)
-        seen = host.live(timed_frames, num_frames, picture=lambda timed: timed[1])
+        seen = host.counted(timed_frames, num_frames)
         poses, report = poses_of_video(detector, seen, num_frames, settings)
         images = preview(poses)
         shown = host.result(tensors.pictures(images), len(images), poses.fps * len(images) / poses.num_frames)
-        return io.NodeOutput(poses, images, str(report), ui={**shown.as_dict(), "text": (str(report),)})
+        return io.NodeOutput(poses, images, str(report), ui={**shown.as_dict(), **host.words(str(report)).as_dict()})
 
 
 def preview(poses: PoseSequence):

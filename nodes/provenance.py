@@ -113,7 +113,7 @@ def _with_marked_frames(video: Any, marks: FrameMarks, made: Provenance) -> Any:
     num_frames, height, width, channels = components.images.shape
     host.check_batch("the marked video", num_frames, height, width, channels, "mark a file in parts")
     fps = float(components.frame_rate)
-    frames = host.live(marks.on(tensors.pictures(components.images), fps), num_frames)
+    frames = host.counted(marks.on(tensors.pictures(components.images), fps), num_frames)
     return tensors.video(tensors.image_batch(frames, num_frames), fps, components.audio, made)
 
 
@@ -151,7 +151,7 @@ class ReadProvenance(io.ComfyNode):
         marks: Marks = host.marks_of(video) if path is None else read_marks(path)
         text = "\n".join(marks.lines())
         as_json = json.dumps(marks.as_json(), ensure_ascii=False)
-        return io.NodeOutput(text, as_json, marks.says_generated, ui=ui.PreviewText(text))
+        return io.NodeOutput(text, as_json, marks.says_generated, ui=host.words(text))
 
 
 NODES = [MarkVideo, ReadProvenance]

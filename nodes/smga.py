@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..mmgt.diffusion import SPACINGS
 from ..mmgt.motion_edit.keep import KeptTrack
@@ -251,7 +251,7 @@ def _sampled(
         device=device,
     )
     table = score_table(scores)
-    return io.NodeOutput(poses, table, ui=ui.PreviewText(table))
+    return io.NodeOutput(poses, table, ui=host.words(table))
 
 
 NODES = [LoadSMGAModel, SMGAAudio2PoseSampler, SMGAResample]

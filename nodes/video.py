@@ -95,7 +95,7 @@ class PreviewMotion(io.ComfyNode):
         host.check_batch("the preview", poses.num_frames, height, width, channels, "choose a smaller long_side")
         refine = None if refinement == NO_REFINEMENT else _refiner(refinement, picture, initial_pose, poses)
         frames = preview_motion(picture, initial_pose, poses, mask, lambda *_: host.check_interrupt(), refine)
-        images = tensors.image_batch(host.live(frames, poses.num_frames), poses.num_frames)
+        images = tensors.image_batch(host.counted(frames, poses.num_frames), poses.num_frames)
         content = digest(picture, initial_pose, poses, mask, audio)
         made = host.how_video_was_made(cls, content, is_decoded=refine is not None)
         shown = host.result(tensors.pictures(images), poses.num_frames, poses.fps, sound, made)

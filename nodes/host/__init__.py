@@ -34,7 +34,7 @@ from .sampling import (
     trailing_sigmas,
 )
 from .schema import advanced, schema
-from .shown import live, result, size_shown
+from .shown import counted, result, size_shown, words
 
 __all__ = [
     "HIDDEN",
@@ -49,6 +49,7 @@ __all__ = [
     "check_interrupt",
     "check_model",
     "conditioning",
+    "counted",
     "digest_of_video",
     "fingerprint",
     "how_marked",
@@ -56,7 +57,6 @@ __all__ = [
     "how_video_was_made",
     "input_files",
     "input_path",
-    "live",
     "load_photo_and_video_model",
     "managed",
     "marks_of",
@@ -82,4 +82,5 @@ __all__ = [
     "state_of_input",
     "student_of",
     "trailing_sigmas",
+    "words",
 ]

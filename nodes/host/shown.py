@@ -1,18 +1,17 @@
-"""What a node shows on itself: pictures while it works, and its result as a picture or a short video."""
+"""What a node shows on itself: its result as a picture, a short video, or words."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import comfy.utils
 import numpy as np
 import torch
 from comfy_api.latest import io, ui
-from PIL import Image
+from comfy_execution.utils import get_executing_context
 
 from ...mmgt.errors import InputError
 from ...mmgt.provenance import Provenance
@@ -22,7 +21,6 @@ from .runtime import check_interrupt
 
 SHOWN_SIDE_PX = 512  # a node on the page is smaller
 SHOWN_S = 20  # of a long track; the rest is what a saved video is for
-LIVE_EVERY_S = 0.5
 
 logger = logging.getLogger("mmgt")
 
@@ -30,21 +28,29 @@ logger = logging.getLogger("mmgt")
 Frame = TypeVar("Frame")
 
 
-def live(
-    frames: Iterable[Frame], num_frames: int, picture: Callable[[Any], np.ndarray] = lambda frame: frame
-) -> Iterator[Frame]:
-    """The frames as they come: they move the progress bar and show themselves on the node.
+def counted(frames: Iterable[Frame], num_frames: int) -> Iterator[Frame]:
+    """The frames as they come: they move the progress bar. Raises when the user cancels.
 
-    picture: [H, W, 3] uint8 of a frame. Raises when the user cancels.
+    No live pictures: the page would go on showing the last of them in the place of the node's result.
     """
-    bar, shown_at = comfy.utils.ProgressBar(num_frames), 0.0
+    bar = comfy.utils.ProgressBar(num_frames)
     for t, frame in enumerate(frames):
         check_interrupt()
-        preview, now = None, time.monotonic()
-        if now - shown_at >= LIVE_EVERY_S:
-            preview, shown_at = ("JPEG", Image.fromarray(picture(frame)), SHOWN_SIDE_PX), now
-        bar.update_absolute(t + 1, num_frames, preview)
+        bar.update_absolute(t + 1, num_frames)
         yield frame
+
+
+def words(text: str) -> ui.PreviewText:
+    """What a node says when it is done, for its output ``ui``; it is seen on the node at once.
+
+    The page shows the text of an output on core's Preview Any alone; what a node says while it works it shows on all.
+    """
+    from server import PromptServer  # here: a process without a server has no use for all that it loads
+
+    server, running = getattr(PromptServer, "instance", None), get_executing_context()
+    if server is not None and running is not None:
+        server.send_progress_text(text, running.node_id, server.client_id)
+    return ui.PreviewText(text)
 
 
 def result(

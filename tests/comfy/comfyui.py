@@ -98,12 +98,12 @@ class Server:
         with urllib.request.urlopen(self.url + path, timeout=60) as answer:
             return json.load(answer)
 
-    def queue(self, prompt: dict) -> str:
-        """Queue an API-format prompt; returns its id.
+    def queue(self, prompt: dict, client: str | None = None) -> str:
+        """Queue an API-format prompt; returns its id. client: the id of a page that listens.
 
         A prompt of which something is refused raises RuntimeError with the server's words; the rest of it may run.
         """
-        body = json.dumps({"prompt": prompt}).encode()
+        body = json.dumps({"prompt": prompt, **({"client_id": client} if client else {})}).encode()
         request = urllib.request.Request(f"{self.url}/prompt", body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:

@@ -10,8 +10,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from comfyui import COMFYUI, PYTHON, REPOSITORY
+from comfyui import COMFYUI, PYTHON, REPOSITORY, outputs_of
 from graphs import GRAPHS, WIDGETS, inputs_of, our_nodes, prompt_of, video_of, with_loaders, without
+from page import heard_while
 from tiny_smga import save_tiny_smga, tiny_smga_state
 
 from mmgt.assets import ASTRONAUT_POSE
@@ -328,7 +329,11 @@ def test_results_are_seen_on_their_nodes(server):
             "class_type": "SaveImage",
             "inputs": {"images": [source, 0], "filename_prefix": f"seen/{source}"},
         }
-    outputs = server.run(prompt)
+    said, num_pictures = heard_while(server, prompt)
+    assert said == {"saved": str(server.base / "output" / "seen" / "poses_00001_.json")}
+    assert num_pictures == 0, "the page would show the last of these in the place of the results"
+    (last,) = server.get("/history?max_items=1").values()
+    outputs = outputs_of(last)
     for key, side_px in (("mask", 96), ("drawn", 64), ("preview", 128)):
         picture = read_picture(server.base / "output" / "seen" / outputs[f"{key} file"]["images"][0]["filename"])
         assert picture.shape == (side_px, side_px, 3)
