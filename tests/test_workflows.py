@@ -18,6 +18,14 @@ WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 NEWCOMERS = ("00_start_here", "01_preview_from_speech", "02_preview_from_saved_poses")
 NOTHING_TO_GET = (*NEWCOMERS, "13_ablations")
 TOO_LARGE = ("12_compare_ways_to_poses",)  # to be read before one zooms in, where newer pages open templates
+OUTPUT_NODES = {
+    "SaveVideo",
+    "PreviewAny",
+    "PreviewImage",
+    "MMGT_DecodeVideoToFile",
+    "MMGT_ReadProvenance",
+    "MMGT_SavePoses",
+}
 CANVAS = (1536, 922)  # of a window of 1600 x 1000 px
 SIDEBAR = 60  # px on the left, where it lies on the canvas
 NARROWEST = 210  # the page makes a node with widgets as wide, if it is not
@@ -52,6 +60,14 @@ def test_a_wire_begins_and_ends_at_its_sockets_and_passes_its_reroutes():
     assert np.abs(straight[:, 1]).max() == 0
     assert crosses(straight, (40, -10, 60, 10))
     assert not crosses(straight, (40, 5, 60, 10))
+
+
+@every_graph
+def test_nothing_leads_nowhere(name):
+    """ComfyUI runs output nodes and what they need; all others stay as they are, and say nothing."""
+    leads_on = {origin for _, origin, *_ in GRAPHS[name]["links"]}
+    ends = {node["type"] for node in nodes_of(name) if node["id"] not in leads_on}
+    assert ends <= OUTPUT_NODES
 
 
 @every_graph

@@ -790,7 +790,7 @@ GRAPHS = {
                 Group("9 Drawn", [_drawn(way) for way in ("by_rules", "by_smga", "by_tokens")]),
                 Group(
                     "Soft picture",
-                    [Node("heat", "MMGT_EdgeHeatMap", {"poses": "resampled"}, {"width": 256}, picture=SMALL)],
+                    [Node("heat", "MMGT_EdgeHeatMap", {"poses": "resampled"}, {"width": 256})],
                     GREY,
                 ),
             ],
@@ -800,6 +800,7 @@ GRAPHS = {
                     [Node("two", "ImageStitch", {"image1": "by_rules_drawn", "image2": "by_smga_drawn"})],
                 ),
                 Group("Find gestures", [_contextual("found", "MMGT_FindGesturesForSpeech", initial=False)], GREY),
+                Group("Seen", [Node("seen", "PreviewImage", {"images": "heat.image"}, picture=SMALL)], GREY),
             ],
             [
                 Group("11 Three", [Node("three", "ImageStitch", {"image1": "two", "image2": "by_tokens_drawn"})]),
