@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
@@ -45,11 +46,10 @@ def words(text: str) -> ui.PreviewText:
 
     The page shows the text of an output on core's Preview Any alone; what a node says while it works it shows on all.
     """
-    from server import PromptServer  # here: a process without a server has no use for all that it loads
-
-    server, running = getattr(PromptServer, "instance", None), get_executing_context()
-    if server is not None and running is not None:
-        server.send_progress_text(text, running.node_id, server.client_id)
+    server, running = sys.modules.get("server"), get_executing_context()
+    if server is not None and running is not None:  # where core runs without its server, nobody looks on
+        page = server.PromptServer.instance
+        page.send_progress_text(text, running.node_id, page.client_id)
     return ui.PreviewText(text)
 
 
