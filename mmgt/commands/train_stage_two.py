@@ -268,9 +268,7 @@ def proved(network: Path, vae: Path, data: Path, device: torch.device) -> tuple[
     from ..training.clips import ClipSet
     from ..training.video_set import VideoSet, open_coder
 
-    networks = load_mmhaa(network)
-    for part in (networks.reference_unet, networks.video_network):
-        part.to(device)
+    networks = load_mmhaa(network).to(device)
     if networks.video_network.sees_clip:
         raise InputError(f"{network} reads the photo through CLIP; the proof is of networks without it.")
     videos = VideoSet(

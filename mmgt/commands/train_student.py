@@ -127,8 +127,7 @@ def run_compare(args: argparse.Namespace) -> None:
     student = load_mmhaa(args.student)
     if student.student is None:
         raise InputError(f"{args.student} is no student; give a file of `mmgt train student`.")
-    for part in (student.reference_unet, student.video_network):
-        part.to(device)
+    student.to(device)
     few = preset_of_student(student.student)
     many = replace(few, num_steps=args.teacher_steps, guidance=args.guidance)
     guided = f", cfg {args.guidance:g}" if args.guidance != 1 else ""

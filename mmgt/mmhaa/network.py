@@ -85,6 +85,12 @@ class MMHAA:
     trained_px: int = TRAINED_PX
     student: Student | None = None
 
+    def to(self, device: torch.device) -> MMHAA:
+        """Both networks there, as modules move: in place."""
+        for network in (self.reference_unet, self.video_network):
+            network.to(device)
+        return self
+
     @torch.inference_mode()
     def read_photo(self, latents: Tensor, image_token: Tensor) -> Photo:
         """latents [1, 4, h, w] (scaled), image_token [1, 1, D] -> the photo's features."""

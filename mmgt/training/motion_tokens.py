@@ -182,10 +182,8 @@ def train_tokens(
         drawn = torch.Generator("cpu").manual_seed(seed)
         total = torch.zeros((), device=team.device)
         for part in PARTS:
-            motion, learner = (
-                batch.motion[part].to(team.device),
-                cast(LearningTokenizer | LearningDecoder, learners[part]),
-            )
+            motion = batch.motion[part].to(team.device)
+            learner = cast(LearningTokenizer | LearningDecoder, learners[part])
             if isinstance(learner, LearningDecoder):
                 made = learner.decoded(motion, drawn)
             else:

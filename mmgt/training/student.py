@@ -231,8 +231,7 @@ def train_student(
         add_low_rank(student.video_network, LORA_PLACES, distillation.rank, settings.seed)
     if settings.checkpointing:
         checkpoint_layers(student)
-    for network in (teacher.reference_unet, teacher.video_network):
-        network.to(team.device)
+    teacher.to(team.device)
     both = BothNetworks(student).to(team.device)
     task = StudentRun(run, settings, videos, both, team, distillation=distillation, teacher=teacher)
     learn(task, save_every, sample_every, progress, board)

@@ -21,7 +21,7 @@ from .files import (
 from .made import HIDDEN, how_marked, how_poses_were_made, how_video_was_made
 from .marked import MarkedVideo, digest_of_video, marks_of, save_marked
 from .photo import check_model, load_photo_and_video_model, read_photo
-from .runtime import OPERATIONS, check_batch, check_interrupt, managed, on_device, on_device_together, progress
+from .runtime import OPERATIONS, check_batch, check_interrupt, counted, managed, on_device, on_device_together, progress
 from .sampling import (
     SAMPLERS,
     SCHEDULERS,
@@ -34,7 +34,7 @@ from .sampling import (
     trailing_sigmas,
 )
 from .schema import advanced, schema
-from .shown import counted, result, size_shown, words
+from .shown import result, size_shown, words
 
 __all__ = [
     "HIDDEN",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import comfy.model_management
 import comfy.ops
@@ -15,6 +15,8 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...mmgt import memory
+
+Frame = TypeVar("Frame")
 
 
 def _casting_where_needed(layer: Any) -> Any:
@@ -106,6 +108,17 @@ def progress() -> Callable[[int, int], None]:
         bar.update_absolute(step, total)
 
     return show
+
+
+def counted(frames: Iterable[Frame], num_frames: int) -> Iterator[Frame]:
+    """The frames as they come: they move the progress bar. Raises when the user cancels.
+
+    No live pictures: the page would go on showing the last of them in the place of the node's result.
+    """
+    show = progress()
+    for t, frame in enumerate(frames):
+        show(t + 1, num_frames)
+        yield frame
 
 
 def check_interrupt() -> None:

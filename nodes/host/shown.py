@@ -6,9 +6,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
 
-import comfy.utils
 import numpy as np
 import torch
 from comfy_api.latest import io, ui
@@ -24,21 +22,6 @@ SHOWN_SIDE_PX = 512  # a node on the page is smaller
 SHOWN_S = 20  # of a long track; the rest is what a saved video is for
 
 logger = logging.getLogger("mmgt")
-
-
-Frame = TypeVar("Frame")
-
-
-def counted(frames: Iterable[Frame], num_frames: int) -> Iterator[Frame]:
-    """The frames as they come: they move the progress bar. Raises when the user cancels.
-
-    No live pictures: the page would go on showing the last of them in the place of the node's result.
-    """
-    bar = comfy.utils.ProgressBar(num_frames)
-    for t, frame in enumerate(frames):
-        check_interrupt()
-        bar.update_absolute(t + 1, num_frames)
-        yield frame
 
 
 def words(text: str) -> ui.PreviewText:
