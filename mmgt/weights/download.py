@@ -1,9 +1,10 @@
 """Fetch one file from Hugging Face, or from any web server: resumed, checked, and never half there.
 
-huggingface_hub asks what there is and brings the bytes: tokens, mirrors, redirects, retries. Its ``hf_hub_download``
-is not used: newer ones begin at the first byte again in a new run, it compares sizes only, and it leaves a cache of its
-own among the models. So what has come lies beside the target as ``NAME.<tag>.part`` until it is whole and its sha256 is
-right; the tag stands for the version that the server announced, so that parts of two versions are never joined.
+huggingface_hub says what there is, and gives the token; requests brings the bytes. ``hf_hub_download`` is not used:
+newer ones begin at the first byte again in a new run, it compares sizes only, and it leaves a cache of its own among
+the models; nor is its ``http_get``, whose older versions give up where a connection is cut. What has come lies beside
+the target as ``NAME.<tag>.part`` until it is whole and its sha256 is right; the tag stands for the version that the
+server announced, so that parts of two versions are never joined.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ from .files import Progress, check_file, human_size, sha256_of
 logger = logging.getLogger("mmgt")
 
 TIMEOUT_S = 30.0  # without any byte
-MAX_TRIES, RETRY_WAIT_S = 4, 1.0  # for the first answer; the wait is doubled each time
+MAX_TRIES, RETRY_WAIT_S = 4, 1.0  # without any byte between them; the wait is doubled each time
+CHUNK_BYTES = 2**20  # what is lost, at most, where a connection is cut
 HINTS = {
     401: "it asks for a token: set HF_TOKEN",
     403: "it is not open to you: set HF_TOKEN, or accept its terms on its page",
     404: "there is no such file",
+    416: "it has fewer bytes than were announced",
 }
 
 
@@ -161,13 +164,12 @@ def _check(part: Path, version: _Version, address: str, by_hand: str) -> str:
 
 
 def _patiently(ask: Callable[[], _Version]) -> _Version:
-    """Ask again where the failure may pass; later, while bytes come, huggingface_hub does so itself."""
+    """Ask again where the failure may pass."""
     for wait_s in (RETRY_WAIT_S * 2**number for number in range(MAX_TRIES - 1)):
         try:
             return ask()
         except Exception as error:
-            status = _status(error)
-            if status is not None and status not in (408, 429) and status < 500:
+            if not _may_pass(error):
                 raise
             logger.info("%s; trying again", _reason(error))
             time.sleep(wait_s)
@@ -200,19 +202,43 @@ def _version(address: str) -> _Version:
 
 
 def _fetch(address: str, part: Path, version: _Version, progress: Progress | None) -> None:
-    """All bytes of the file, from where the part ends."""
-    from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers, disable_progress_bars
+    """All bytes of the file, from where the part ends; a cut connection is gone on from, while bytes come."""
+    import requests
+    from huggingface_hub.utils import build_hf_headers
 
-    disable_progress_bars("huggingface_hub.http_get")  # the caller has its own
-    done = part.stat().st_size if part.exists() else 0
     if version.size_bytes is not None:
-        _check_room(part.parent, version.size_bytes - done, address)
+        _check_room(part.parent, version.size_bytes - _size(part), address)
     headers = {"Accept-Encoding": "identity"}
     if address.startswith(f"{_endpoint()}/"):
         headers |= build_hf_headers()
+    tries = 0
     with _Part(part, version.size_bytes, progress) as file:
-        http_get(address, file, resume_size=done, headers=headers, expected_size=version.size_bytes)
+        while version.size_bytes is None or _size(part) < version.size_bytes:
+            done = _size(part)
+            try:
+                _append(address, file, headers)
+                if _size(part) >= (version.size_bytes or 0):
+                    return
+                raise requests.ConnectionError(f"it ended after {_size(part)} of {version.size_bytes} bytes")
+            except requests.RequestException as error:
+                tries = 1 if _size(part) > done else tries + 1
+                if tries == MAX_TRIES or not _may_pass(error):
+                    raise
+                logger.info("%s; going on from %s", _reason(error), human_size(_size(part)))
+                time.sleep(RETRY_WAIT_S * 2 ** (tries - 1))
+
+
+def _append(address: str, file: _Part, headers: dict[str, str]) -> None:
+    """What the server has behind the part's end; all of it, where the server cannot begin in the middle."""
+    import requests
+
+    ranged = {"Range": f"bytes={file.tell()}-"} if file.tell() else {}
+    with requests.get(address, headers=headers | ranged, stream=True, timeout=TIMEOUT_S) as answer:
+        answer.raise_for_status()
+        if ranged and answer.status_code != requests.codes.partial_content:
+            file.truncate(0)
+        for chunk in answer.iter_content(CHUNK_BYTES):
+            file.write(chunk)
 
 
 def _said(error: Exception, address: str, target: Path, by_hand: str) -> InputError:
@@ -231,6 +257,10 @@ def _said(error: Exception, address: str, target: Path, by_hand: str) -> InputEr
     if status is not None:
         return InputError(f"{address} answers {status}: {HINTS.get(status, 'it cannot be had')}, or {by_hand}.")
     return InputError(f"{address} cannot be fetched ({_reason(error)}){kept}. Try again, or {by_hand}.")
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
 
 
 def _parts(target: Path) -> list[Path]:
@@ -254,6 +284,11 @@ def _status(error: Exception) -> int | None:
     """What the server answered instead of the file; None where it did not answer."""
     answers = (getattr(cause, "response", None) for cause in _causes(error))
     return next((answer.status_code for answer in answers if answer is not None), None)
+
+
+def _may_pass(error: Exception) -> bool:
+    status = _status(error)
+    return status is None or status in (408, 429) or status >= 500
 
 
 def _reason(error: Exception) -> str:

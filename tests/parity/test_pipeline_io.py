@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import PIL
 import pytest
 import torch
 from golden import config, golden_files, read
@@ -23,6 +24,10 @@ def close(ours, golden, atol):
     np.testing.assert_allclose(np.asarray(ours), golden, rtol=0, atol=atol)
 
 
+@pytest.mark.skipif(
+    int(PIL.__version__.split(".")[0]) < 13,
+    reason="recorded with Pillow 13; the Lanczos filter of older ones gives up to 2 of 255 more or less",
+)
 @pytest.mark.parametrize("path", golden_files("stage2", "pipeline_io"))
 def test_pictures_to_frames(path, tmp_path):
     given, metadata = read(path)
