@@ -19,6 +19,7 @@ from .files import check_decodable, check_file, import_av, opened, picture_track
 logger = logging.getLogger("mmgt")
 
 ROUNDING_S = 5e-4  # containers round timestamps, Matroska to a millisecond
+ONE_THREAD = ("vp7", "vp8")  # in FFmpeg 8 their threads wait for each other where a damaged frame has another size
 SD_PX = 576  # short side of the largest picture of standard definition
 
 
@@ -160,7 +161,10 @@ def _decoded_frames(source: Path | IO[bytes], name: str) -> Iterator[Any]:
     num_frames = num_lost = 0
     try:
         with _opened(source) as container:
-            for packet in container.demux(picture_tracks(container)[0]):
+            track = picture_tracks(container)[0]
+            if track.codec_context.name in ONE_THREAD:
+                track.codec_context.thread_count = 1
+            for packet in container.demux(track):
                 try:
                     for frame in packet.decode():
                         num_frames += 1

@@ -133,7 +133,8 @@ class _Timeline:
 
     def _blocks(self, frame: Any | None) -> Iterator[np.ndarray]:
         for resampled in self._resampler.resample(frame):
-            yield _with_channels(resampled.to_ndarray().astype(np.float32, copy=False), self.num_channels)
+            if resampled.samples:  # of a frame that the last one covers but for a rounding nothing is left
+                yield _with_channels(resampled.to_ndarray().astype(np.float32, copy=False), self.num_channels)
 
 
 def _with_channels(block: np.ndarray, num_channels: int) -> np.ndarray:
