@@ -35,7 +35,7 @@ class DrawnPoses:
 
     def __call__(self, frames: Sequence[int]) -> Tensor:
         height, width = self.size.height_px, self.size.width_px
-        chosen = self.poses.sized(height, width).at(frames)
+        chosen = self.poses.at(frames).sized(height, width)
         drawn = (
             draw_pose(xy.numpy(), score.numpy(), height, width)
             for xy, score in zip(chosen.pixels, chosen.score, strict=True)

@@ -94,7 +94,7 @@ class BoxMasks:
 
     def __call__(self, frames: Sequence[int]) -> np.ndarray:
         height, width = self.size.height_px, self.size.width_px
-        chosen = self.poses.sized(height, width).at(frames)
+        chosen = self.poses.at(frames).sized(height, width)
         masks = np.zeros((len(frames), self.size.canvas_height_px, self.size.canvas_width_px), np.uint8)
         for mask, xy, score in zip(masks, chosen.pixels.numpy(), chosen.score.numpy(), strict=True):
             boxes = self.boxes(xy, score, height, width)

@@ -152,7 +152,7 @@ class Judge:
     def of(cls, videos: VideoSet, clip: UnseenClip) -> Judge:
         side_px, frames = videos.side_px, list(clip.frames)
         photo, *truth = videos.filmed(videos.clips, clip.entry, [0, *frames], side_px, clip.person)
-        poses = videos.clips.poses(clip.entry).sized(side_px, side_px).at(frames)
+        poses = videos.clips.poses(clip.entry).at(frames).sized(side_px, side_px)
         return cls(random_identity(clip.person), photo, np.stack(truth), poses)
 
     def numbers(self, name: str, made: Iterable[np.ndarray]) -> VideoNumbers:

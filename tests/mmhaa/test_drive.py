@@ -52,6 +52,15 @@ def test_poses_are_drawn_and_masked_frame_by_frame():
     assert (levels[0][:, 0] != levels[0][:, 1]).any()
 
 
+def test_a_window_costs_the_same_in_a_long_video(monkeypatch):
+    """Nothing is done to frames that were not asked for: an hour has 90,000, and thousands of windows."""
+    drive, looked_at, check = drive_video(SIZE, poses=poses(500)), [], PoseSequence.__post_init__
+    monkeypatch.setattr(PoseSequence, "__post_init__", lambda self: looked_at.append(self.num_frames) or check(self))
+    drive.pictures([3, 4])
+    drive.masks([3, 4])
+    assert set(looked_at) == {2}
+
+
 def test_given_pictures_and_masks_take_the_place_of_drawn_ones():
     red = torch.zeros(4, 72, 56, 4)
     red[..., 0] = 1
