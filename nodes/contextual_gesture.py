@@ -8,7 +8,14 @@ from comfy_api.latest import io
 
 from ..mmgt.contextual_gesture.load import load_contextual_gesture
 from ..mmgt.contextual_gesture.retrieval import find_gestures, style_of
-from ..mmgt.contextual_gesture.sample import MAX_OVERLAP, MAX_STEPS, GestureSettings, check_features, sample_gestures
+from ..mmgt.contextual_gesture.sample import (
+    MAX_OVERLAP,
+    MAX_PACE_STRENGTH,
+    MAX_STEPS,
+    GestureSettings,
+    check_features,
+    sample_gestures,
+)
 from ..mmgt.errors import InputError
 from ..mmgt.motion_edit.keep import KeptTrack
 from ..mmgt.pose_files import load_poses
@@ -75,6 +82,15 @@ def expert_inputs() -> list[io.Input]:
             "close_lips",
             default=True,
             tooltip="On: lips close while the speech is silent. Off: as they were sampled, e.g. for breath.",
+        ),
+        io.Float.Input(
+            "pace_strength",
+            default=GestureSettings.pace_strength,
+            min=0.0,
+            max=MAX_PACE_STRENGTH,
+            step=0.1,
+            tooltip="For a network that learned a pace: how strongly gestures are fast and rest where the speech tells "
+            "so. 0: not at all. 1: as much as the network is sure of.",
         ),
     )
 
@@ -165,10 +181,11 @@ class ContextualGestureSampler(io.ComfyNode):
         speaker,
         window_overlap,
         close_lips,
+        pace_strength=GestureSettings.pace_strength,
         example_poses=None,
         example_speech=None,
     ) -> io.NodeOutput:
-        settings = GestureSettings(steps, temperature, window_overlap)
+        settings = GestureSettings(steps, temperature, window_overlap, pace_strength)
         initial_pose = tensors.poses(initial_pose).frames(0, 1)
         style = speaker, example_poses, example_speech
         return io.NodeOutput(_sampled(contextual_gesture, speech, initial_pose, seed, settings, style, close_lips))
@@ -218,6 +235,7 @@ class ContextualGestureResample(io.ComfyNode):
         keep_seconds,
         window_overlap,
         close_lips,
+        pace_strength=GestureSettings.pace_strength,
         poses=None,
         start_pose=None,
         end_pose=None,
@@ -225,7 +243,7 @@ class ContextualGestureResample(io.ComfyNode):
         example_speech=None,
     ) -> io.NodeOutput:
         check_features(contextual_gesture.model, speech.gesture)
-        settings = GestureSettings(steps, temperature, window_overlap)
+        settings = GestureSettings(steps, temperature, window_overlap, pace_strength)
         initial_pose = tensors.poses(initial_pose).frames(0, 1)
         keep = {"body": keep_body, "hands": keep_hands, "face": keep_face, "lips": keep_lips}
         kept = kept_parts.kept_of(len(speech.gesture), initial_pose, keep, keep_seconds, poses, start_pose, end_pose)

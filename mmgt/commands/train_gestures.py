@@ -64,6 +64,12 @@ def add_parsers(train: Commands) -> None:
         help="of windows of which nothing but the first frame is shown (default: 0, the paper's)",
     )
     gestures.add_argument(
+        "--pace-blocks",
+        type=int,
+        metavar="N",
+        help="blocks of convolutions that tell from speech when gestures are fast (default: none, the paper's)",
+    )
+    gestures.add_argument(
         "--from-gestures", type=Path, metavar="FILE", help="a trained network of the same sizes that a run goes on from"
     )
     gestures.set_defaults(run=run_gestures)
@@ -77,6 +83,7 @@ def add_parsers(train: Commands) -> None:
     compare.add_argument("--clips", type=int, default=50, metavar="N", help="default: 50")
     compare.add_argument("--steps", type=int, default=5, help="passes of sampling (default: 5, the paper's)")
     compare.add_argument("--temperature", type=float, default=1.0, help="of sampling (default: 1)")
+    compare.add_argument("--pace", type=float, default=3.0, help="strength in sampling (default: 3)")
     compare.add_argument("--seed", type=int, default=0, help="of sampling and batches (default: 0)")
     compare.set_defaults(run=run_compare)
 
@@ -169,6 +176,7 @@ def run_gestures(args: argparse.Namespace) -> None:
         *layers,
         args.gesture_weight,
         args.all_hidden,
+        args.pace_blocks,
     )
     networks = load_alignment(args.alignment), load_tokenizers(args.tokens)
     start = None if args.from_gestures is None else load_contextual_gesture(args.from_gestures)
@@ -185,7 +193,7 @@ def run_compare(args: argparse.Namespace) -> None:
     from ..training.clips import ClipSet
     from ..training.gesture_proof import compare_gestures, gestures_tables
 
-    settings, clips = GestureSettings(args.steps, args.temperature), ClipSet(args.data)
+    settings, clips = GestureSettings(args.steps, args.temperature, pace_strength=args.pace), ClipSet(args.data)
     autoencoder = None if args.fgd is None else load_pose_autoencoder(args.fgd)
     networks = [(path, load_contextual_gesture(path)) for path in args.network]
     for path, network in networks:

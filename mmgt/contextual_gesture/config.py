@@ -65,6 +65,8 @@ class GeneratorConfig:
 
     num_frames: of a window, 80 (3.2 s). num_speech_layers: of the speech tower, which begins as the aligned one.
     style_width: of a speaker's embedding (not stated). speakers: their names, in the order of the embeddings.
+    pace_blocks: residual blocks of the convolutions that tell the pace (``pace.py``), each of which sees two frames
+    more to either side; None has no pace, as the paper.
     """
 
     audio_channels: int = 1024 + NUM_HANDCRAFTED
@@ -77,6 +79,7 @@ class GeneratorConfig:
     style_width: int = 64
     num_frames: int = 80
     speakers: tuple[str, ...] = ("",)
+    pace_blocks: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "speakers", tuple(self.speakers))

@@ -18,6 +18,7 @@ from ..ops import Layers
 from ..transformer import Attention, FeedForward, KeysValues
 from .config import PARTS, GeneratorConfig, Part, TokensConfig
 from .layers import AdaptiveNorm, Tower, positions
+from .pace import Pace
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Decoder(nn.Module):
         self.norm = ops.LayerNorm(config.width, **kw)
 
     def memory(self, frames: Tensor, style: Tensor) -> Memory:
-        """frames [B, T, D] of the speech tower, style [B, S]."""
+        """frames [B, T, D] of speech as it is heard, style [B, S]."""
         keys = frames + positions(frames.shape[-2], frames)
         return Memory(frames, [layer.cross_attention.keys_values(keys, frames) for layer in self.layers], style)
 
@@ -108,14 +109,27 @@ class ResidualTransformer(nn.Module):
 
 
 class PartGenerator(nn.Module):
-    """One part's speech tower and both its transformers."""
+    """How one part hears speech, and both its transformers."""
 
     def __init__(self, config: GeneratorConfig, tokens: TokensConfig, ops: Any, **kw: Any) -> None:
         super().__init__()
         sizes = config.width, config.feed_forward_width, config.num_speech_layers, config.num_heads
         self.speech = Tower(config.audio_channels, *sizes, ops, **kw)
+        self.pace = None
+        if config.pace_blocks:
+            self.pace = Pace(config.audio_channels, config.width, config.pace_blocks, ops, **kw)
         self.masked = MaskedTransformer(config, tokens.num_codes, ops, **kw)
         self.residual = ResidualTransformer(config, tokens, ops, **kw)
+
+    def hear(self, features: Tensor, pace: Tensor | None = None, pace_strength: float = 1.0) -> Tensor:
+        """Speech features [B, T, audio_channels] -> [B, T, D]: the tower's frames, and the pace [B, T, 1] beside them,
+        told from the same features unless it is given. What is told is a mean, so it is multiplied."""
+        frames = self.speech(features)
+        if self.pace is None:
+            return frames
+        if pace is None:
+            pace = pace_strength * self.pace(self.speech.normalised(features))
+        return frames + self.pace.embedding(pace)
 
 
 class Generator(nn.Module):

@@ -56,12 +56,47 @@ class Tower(nn.Module):
         self.layers = Layers(EncoderLayer(width, hidden, num_heads, ops, **kw) for _ in range(num_layers))
         self.norm = ops.LayerNorm(width, **kw)
 
+    def normalised(self, x: Tensor) -> Tensor:
+        return (x - self.mean.to(x)) / self.deviation.to(x)
+
     def forward(self, x: Tensor) -> Tensor:
-        y = self.input((x - self.mean.to(x)) / self.deviation.to(x))
+        y = self.input(self.normalised(x))
         y = y + positions(x.shape[-2], y)
         for layer in self.layers:
             y = layer(y)
         return self.norm(y)
+
+
+def conv(channels: int, outputs: int, ops: Any, **kw: Any) -> nn.Module:
+    """Over three frames, of what is [B, C, T, 1]."""
+    return ops.Conv2d(channels, outputs, (3, 1), padding=(1, 0), **kw)
+
+
+class ConvBlock(nn.Module):
+    """x + conv(relu(conv(relu(x))))."""
+
+    def __init__(self, width: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.conv_1, self.conv_2 = conv(width, width, ops, **kw), conv(width, width, ops, **kw)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv_2(F.relu(self.conv_1(F.relu(x))))
+
+
+class Convolutions(nn.Module):
+    """[B, T, C] -> [B, T, C']: a convolution, residual blocks, a convolution."""
+
+    def __init__(self, channels: int, width: int, outputs: int, num_blocks: int, ops: Any, **kw: Any) -> None:
+        super().__init__()
+        self.input = conv(channels, width, ops, **kw)
+        self.blocks = Layers(ConvBlock(width, ops, **kw) for _ in range(num_blocks))
+        self.output = conv(width, outputs, ops, **kw)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.input(x.transpose(1, 2)[..., None])
+        for block in self.blocks:
+            y = block(y)
+        return self.output(F.relu(y))[..., 0].transpose(1, 2)
 
 
 class AdaptiveNorm(nn.Module):

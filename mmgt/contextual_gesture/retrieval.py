@@ -104,7 +104,7 @@ def surprise(model: ContextualGesture, tokens: Motion, speech: Tensor, style: Te
         seen = {part: tokens[part].masked_fill(mask, model.config.tokens.num_codes) for part in PARTS}
         for part in PARTS:
             generator = model.generator.part(part)
-            memory = generator.masked.decoder.memory(generator.speech(speech), style)
+            memory = generator.masked.decoder.memory(generator.hear(speech), style)
             logits = generator.masked(seen[part], seen[other_part(part)], memory)
             losses.append(torch.nn.functional.cross_entropy(logits[mask], tokens[part][mask]))
     return torch.stack(losses).mean()

@@ -31,7 +31,7 @@ from .motion import POINTS, Motion, MotionFrame
 
 logger = logging.getLogger("mmgt")
 
-MAX_STEPS, MAX_OVERLAP = 50, 60
+MAX_STEPS, MAX_OVERLAP, MAX_PACE_STRENGTH = 50, 60, 10
 STILL_FRAMES = 16  # of a pose held, whose first token is that of the initial pose: the encoder sees 11 around a frame
 FADE_FRAMES = 25  # after frame 0, in which what its token misses of the initial pose fades out
 UNKNOWN = -1
@@ -44,12 +44,15 @@ class GestureSettings:
     """How tokens are drawn.
 
     num_steps: passes of the masked transformer, 5 as the paper (10 and more were worse there). temperature: of the
-    draws; 0 takes the likeliest token. overlap: frames that neighbouring windows share, 1 .. 60 of 80.
+    draws; 0 takes the likeliest token. overlap: frames that neighbouring windows share, 1 .. 60 of 80. pace_strength:
+    how strongly gestures are fast and rest where the speech tells so, for a network that learned a pace: 1 as much as
+    it is sure of, 0 not at all.
     """
 
     num_steps: int = 5
     temperature: float = 1.0
     overlap: int = 20
+    pace_strength: float = 3.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_steps <= MAX_STEPS or not 1 <= self.overlap <= MAX_OVERLAP:
@@ -61,6 +64,11 @@ class GestureSettings:
             raise InputError(
                 f"Contextual Gesture's temperature is {self.temperature}; it must be between 0 (the likeliest token) "
                 "and 10, where 1 draws as it learned."
+            )
+        if not 0 <= self.pace_strength <= MAX_PACE_STRENGTH:
+            raise InputError(
+                f"Contextual Gesture's pace strength is {self.pace_strength}; it must be between 0 (speech does not "
+                f"set the pace) and {MAX_PACE_STRENGTH}, where 1 is as much as the network is sure of."
             )
 
 
@@ -169,7 +177,9 @@ def sample_tokens(
     num_passes = settings.num_steps + num_residual
     for idx, start in enumerate(starts):
         window = slice(start, min(start + length, num_frames))
-        memories = _memories(model, features[window].to(device or style.device)[None], style[None])
+        memories = _memories(
+            model, features[window].to(device or style.device)[None], style[None], settings.pace_strength
+        )
         known = {part: tokens[part][window, 0] != UNKNOWN for part in PARTS}
 
         def done(step: int, before: int = idx * num_passes) -> None:
@@ -190,12 +200,14 @@ def sample_tokens(
     return {part: tokens[part] if with_residual else tokens[part][:, :1] for part in PARTS}
 
 
-def _memories(model: ContextualGesture, features: Tensor, style: Tensor) -> dict[Part, tuple[Memory, Memory]]:
+def _memories(
+    model: ContextualGesture, features: Tensor, style: Tensor, pace_strength: float
+) -> dict[Part, tuple[Memory, Memory]]:
     """Speech [1, T, C] as the masked and the residual transformer of each part read it."""
     memories = {}
     for part in PARTS:
         generator = model.generator.part(part)
-        frames = generator.speech(features)
+        frames = generator.hear(features, pace_strength=pace_strength)
         decoders = generator.masked.decoder, generator.residual.decoder
         memories[part] = (decoders[0].memory(frames, style), decoders[1].memory(frames, style))
     return memories

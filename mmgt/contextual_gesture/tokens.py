@@ -12,42 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..ops import Layers
 from .config import CHANNELS, Part, TokensConfig
+from .layers import Convolutions
 
 FRAMES_AT_ONCE = 2048  # distances to all codes of this many frames are held together: 8 MB
-
-
-def conv(channels: int, outputs: int, ops: Any, **kw: Any) -> nn.Module:
-    """Over three frames, of what is [B, C, T, 1]."""
-    return ops.Conv2d(channels, outputs, (3, 1), padding=(1, 0), **kw)
-
-
-class ConvBlock(nn.Module):
-    """x + conv(relu(conv(relu(x))))."""
-
-    def __init__(self, width: int, ops: Any, **kw: Any) -> None:
-        super().__init__()
-        self.conv_1, self.conv_2 = conv(width, width, ops, **kw), conv(width, width, ops, **kw)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv_2(F.relu(self.conv_1(F.relu(x))))
-
-
-class Convolutions(nn.Module):
-    """[B, T, C] -> [B, T, C']: a convolution, residual blocks, a convolution."""
-
-    def __init__(self, channels: int, width: int, outputs: int, num_blocks: int, ops: Any, **kw: Any) -> None:
-        super().__init__()
-        self.input = conv(channels, width, ops, **kw)
-        self.blocks = Layers(ConvBlock(width, ops, **kw) for _ in range(num_blocks))
-        self.output = conv(width, outputs, ops, **kw)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.input(x.transpose(1, 2)[..., None])
-        for block in self.blocks:
-            y = block(y)
-        return self.output(F.relu(y))[..., 0].transpose(1, 2)
 
 
 class Tokenizer(nn.Module):

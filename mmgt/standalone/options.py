@@ -62,6 +62,7 @@ STAGE_ONE = {
     "gesture_steps": WHOLE,
     "gesture_temperature": NUMBER,
     "gesture_overlap": WHOLE,
+    "gesture_pace": NUMBER,
     "speaker": TEXT,
 }
 STAGE_TWO = {
@@ -120,6 +121,7 @@ def pose_settings(given: Mapping[str, Any], by_rules: bool) -> PoseSettings:
         num_steps=given.get("gesture_steps"),
         temperature=given.get("gesture_temperature"),
         overlap=given.get("gesture_overlap"),
+        pace_strength=given.get("gesture_pace"),
     )
     others = _given(
         num_candidates=given.get("candidates"), close_lips=given.get("close_lips"), speaker=given.get("speaker")

@@ -5,12 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..contextual_gesture.config import ARM_POINTS, Part
+from ..contextual_gesture.config import Part
 from ..contextual_gesture.motion import POINTS
-from ..motion_edit.tree import NOSE_TIP
-
-# Points whose speed has the beats; the neck follows from the shoulders.
-MOVING_POINTS: dict[Part, list[int]] = {"face": [NOSE_TIP], "body": POINTS["body"][:ARM_POINTS]}
+from ..contextual_gesture.pace import MOVING_POINTS
 
 
 def motion_errors(made: Tensor, truth: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ..contextual_gesture.alignment import Alignment
 from ..contextual_gesture.config import PARTS, ContextualGestureConfig, GeneratorConfig, Part
-from ..contextual_gesture.generator import Generator, other_part
+from ..contextual_gesture.generator import Generator, PartGenerator, other_part
 from ..contextual_gesture.model import ContextualGesture
+from ..contextual_gesture.pace import pace_of
 from ..contextual_gesture.tokens import Tokenizer
 from ..errors import InputError
 from .clips import ClipSet, write_network
@@ -29,6 +30,8 @@ FILE = "contextual_gesture.safetensors"
 LEAST_MASKED = 0.5  # of a window's tokens; the most is all of them
 TO_MASK, TO_ANOTHER = 0.8, 0.1  # of those: becomes [MASK], becomes a random token; the rest stays as it is (BERT)
 EMBEDDING_DEVIATION, STYLE_DEVIATION = 0.5, 0.2  # of untrained tables
+TOLD = 0.5  # the share of windows whose pace is the told one, not the true one
+PACE_WINDOWS = 64  # a step, besides the batch: convolutions are quick, and learn from many
 PAPER_LAYERS, SMALL_LAYERS = (8, 6), (4, 2)  # of the masked and of the residual transformer
 
 
@@ -39,7 +42,8 @@ class GesturesTraining:
     motion_weight: of the decoded motion's error, its velocity's and its acceleration's, 50 as the paper. average_decay:
     of the moving average, which is what is written. Not the paper's, so 0: gesture_weight, of velocity and acceleration
     of head, shoulders, elbows and wrists once more; all_hidden, the share of windows of which nothing but the first
-    frame is shown, as when sampling begins, so that motion must follow from speech and not from its neighbours.
+    frame is shown, as when sampling begins, so that motion must follow from speech and not from its neighbours;
+    pace_blocks, of ``GeneratorConfig``.
     """
 
     seed: int = 0
@@ -54,6 +58,7 @@ class GesturesTraining:
     num_residual_layers: int = 6
     gesture_weight: float = 0.0
     all_hidden: float = 0.0
+    pace_blocks: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.num_steps, self.batch, self.num_layers, self.num_residual_layers) < 1:
@@ -134,7 +139,8 @@ def gestures_loss(
     """Cross-entropy of layer 0, error of the decoded motion and of its gestures (both weighted), cross-entropy of one
     drawn residual layer.
 
-    Each is the mean of face and body.
+    Each is the mean of face and body. Transformers that hear a pace hear the true one in half of the windows, so that
+    they learn to keep it, and the told one in the others, so that they learn how far to go by what is told.
     """
     device = network.styles.device
     style = network.styles[tokens_of.windows.speaker_indices(batch.clips, speakers).to(device)]
@@ -147,16 +153,18 @@ def gestures_loss(
         for part in PARTS
     }
     shown = {part: masks[part][0].to(device) for part in PARTS}
+    is_told = torch.rand(len(features), 1, 1, generator=generator).to(device) < TOLD
     terms = []
     for part in PARTS:
         generator_of = network.part(part)
         tokenizer = cast(Tokenizer, tokens_of.tokenizers[part])
-        frames = generator_of.speech(features)
+        moved = batch.motion[part].to(device)
+        frames = generator_of.hear(features, _heard_pace(generator_of, features, pace_of(moved, part), is_told))
         memory = generator_of.masked.decoder.memory(frames, style)
         logits = generator_of.masked(shown[part], shown[other_part(part)], memory)
         hidden = masks[part][1].to(device)
         made = soft_decoded(tokenizer, logits, tokens[part], hidden)
-        truth = tokenizer.normalised(batch.motion[part].to(device))
+        truth = tokenizer.normalised(moved)
         above = generator_of.residual(tokens[part][..., :layer], generator_of.residual.decoder.memory(frames, style))
         terms.append(
             torch.stack(
@@ -172,6 +180,24 @@ def gestures_loss(
     return lowest, motion, gestures, residual
 
 
+@torch.no_grad()
+def _heard_pace(generator: PartGenerator, features: Tensor, true: Tensor, is_told: Tensor) -> Tensor:
+    if generator.pace is None:
+        return true
+    return torch.where(is_told, generator.pace(generator.speech.normalised(features)), true)
+
+
+def pace_error(network: Generator, batch: Windows) -> Tensor:
+    """Mean square of what is told amiss of the pace, of both parts."""
+    device, errors = network.styles.device, []
+    for part in PARTS:
+        generator = network.part(part)
+        assert generator.pace is not None
+        told = generator.pace(generator.speech.normalised(batch.features.to(device)))
+        errors.append(F.mse_loss(told, pace_of(batch.motion[part].to(device), part)))
+    return torch.stack(errors).mean()
+
+
 def new_generator(config: GeneratorConfig, alignment: Alignment, tokens_config: object, seed: int) -> Generator:
     """An untrained generator whose speech towers are the aligned ones; the rest depends on the seed only."""
     with torch.random.fork_rng(devices=[]):
@@ -184,6 +210,9 @@ def new_generator(config: GeneratorConfig, alignment: Alignment, tokens_config: 
                 nn.init.normal_(table, std=EMBEDDING_DEVIATION)
     for part in PARTS:
         network.part(part).speech.load_state_dict(alignment.pair(part).speech.state_dict())
+        if (pace := network.part(part).pace) is not None:  # begins as the tower alone
+            for parameter in pace.embedding.output.parameters():
+                nn.init.zeros_(parameter)
     return network
 
 
@@ -224,6 +253,7 @@ def train_gestures(
         num_residual_layers=settings.num_residual_layers,
         num_speech_layers=sizes.num_layers,
         num_heads=sizes.num_heads,
+        pace_blocks=settings.pace_blocks,
     )
     windows, run = GestureWindows(clips, "train", config.num_frames), Run(out)
     config = GeneratorConfig(**{**asdict(config), "speakers": windows.speakers})
@@ -246,6 +276,8 @@ def train_gestures(
         batch = windows.drawn(settings.batch, generator)
         terms = gestures_loss(network, tokens_of, batch, config.speakers, settings, generator)
         loss = torch.stack(terms).sum()
+        if settings.pace_blocks is not None:
+            loss = loss + pace_error(network, windows.drawn(PACE_WINDOWS, generator))
         loss.backward()
         set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up, settings.cool_down)
         return loss.item()
@@ -261,7 +293,8 @@ def train_gestures(
             batch = held_out.drawn(32, generator)
             with torch.no_grad(), average.standing_in(network):
                 terms = gestures_loss(network, held_out_tokens, batch, config.speakers, settings, generator)
-            for name, term in zip(("layer_0", "motion", "gestures", "residual"), terms, strict=True):
+                told = [] if settings.pace_blocks is None else [pace_error(network, held_out.drawn(256, generator))]
+            for name, term in zip(("layer_0", "motion", "gestures", "residual", "pace"), [*terms, *told], strict=False):
                 rows[-1][f"held_out_{name}"] = round(term.item(), 4)
         take_average()
         write_network(out / FILE, whole, step, clips.digest(), whole.config)
@@ -283,20 +316,22 @@ def train_gestures(
 
 
 def _go_on_from(start: ContextualGesture, network: Generator, tokenizers: nn.ModuleDict) -> None:
-    """Give a generator the weights of a trained one. Raises InputError where they do not fit each other."""
-    if start.config.generator != network.config:
+    """Give a generator the weights of a trained one, which may have no pace. Raises InputError where
+    they do not fit each other."""
+    theirs = start.config.generator
+    if theirs not in (network.config, replace(network.config, pace_blocks=None)):
         raise InputError(
-            f"the network to go on from is {start.config.generator}, the run's is {network.config}; give a network of "
-            "the same sizes and speakers, or begin without one."
+            f"the network to go on from is {theirs}, the run's is {network.config}; give a network of the same sizes "
+            "and speakers, or begin without one."
         )
     for part in PARTS:
-        theirs, ours = (cast(Tokenizer, each[part]).codebooks.cpu() for each in (start.tokenizers, tokenizers))
-        if theirs.shape != ours.shape or not torch.equal(theirs, ours):
+        books, ours = (cast(Tokenizer, each[part]).codebooks.cpu() for each in (start.tokenizers, tokenizers))
+        if books.shape != ours.shape or not torch.equal(books, ours):
             raise InputError(
                 "the network to go on from learned other tokens than those given; give its own, or tokens that went on "
                 "from them (`mmgt train tokens --from-tokens`)."
             )
-    network.load_state_dict(start.generator.state_dict())
+    network.load_state_dict({**network.state_dict(), **start.generator.state_dict()})
 
 
 def _held_out(clips: ClipSet, num_frames: int, speakers: tuple[str, ...]) -> GestureWindows | None:

@@ -152,6 +152,7 @@ def test_what_is_not_given_is_the_authors():
         (("--gesture-steps", "9"), PoseSettings(gestures=GestureSettings(num_steps=9))),
         (("--gesture-temperature", "0.5"), PoseSettings(gestures=GestureSettings(temperature=0.5))),
         (("--gesture-overlap", "30"), PoseSettings(gestures=GestureSettings(overlap=30))),
+        (("--gesture-pace", "2"), PoseSettings(gestures=GestureSettings(pace_strength=2.0))),
         (("--speaker", "calm"), PoseSettings(speaker="calm")),
     ],
     ids=str,

@@ -88,6 +88,21 @@ def test_the_least_certain_are_masked_again(model, monkeypatch):
     assert (made["face"][30:] == 3).all()
 
 
+def test_the_pace_strength_is_of_what_is_told():
+    paced = tiny_contextual(replace(TINY, generator=replace(TINY.generator, pace_blocks=1)))
+    none, told, more = (
+        sample_gestures(paced, speech(80), PERSON, seed=0, settings=GestureSettings(pace_strength=strength)).keypoints
+        for strength in (0.0, 1.0, 3.0)
+    )
+    assert not torch.equal(none, told)
+    assert not torch.equal(told, more)
+    for part in PARTS:
+        paced.generator.part(part).pace.from_speech.output.weight.zero_()
+        paced.generator.part(part).pace.from_speech.output.bias.zero_()
+    still = sample_gestures(paced, speech(80), PERSON, seed=0, settings=GestureSettings(pace_strength=3.0))
+    assert torch.equal(still.keypoints, none)
+
+
 def test_draws_are_of_the_softmax():
     logits = torch.tensor([[2.0, 0.0, -1.0]]).expand(20000, 3)
     tokens, chances = draw(logits, 1.0, torch.Generator().manual_seed(0))
@@ -223,7 +238,7 @@ def test_bad_input_is_one_sentence(model):
         sample_gestures(model, speech(80), PERSON, seed=-1)
     with pytest.raises(InputError, match="no speaker 'who'; it knows calm, lively"):
         model.style("who")
-    for wrong in ({"num_steps": 0}, {"overlap": 80}, {"temperature": -1.0}):
+    for wrong in ({"num_steps": 0}, {"overlap": 80}, {"temperature": -1.0}, {"pace_strength": -1.0}):
         with pytest.raises(InputError, match="Contextual Gesture"):
             GestureSettings(**wrong)
     with pytest.raises(InputError, match="every size must be 1 or more"):

@@ -202,6 +202,15 @@ def test_a_generator_goes_on(clips, trained, tmp_path):
     more = train_gestures(clips, tmp_path / "more", settings, alignment, tokens, start=whole)
     for name, value in more.generator.state_dict().items():
         torch.testing.assert_close(value, whole.generator.state_dict()[name], atol=2e-6, rtol=0)
+    paced = replace(settings, pace_blocks=2)
+    more = train_gestures(clips, tmp_path / "paced", paced, alignment, tokens, start=whole)
+    for name, value in more.generator.state_dict().items():
+        if ".pace." not in name:
+            torch.testing.assert_close(value, whole.generator.state_dict()[name], atol=2e-6, rtol=0)
+    loaded = load_contextual_gesture(tmp_path / "paced" / "contextual_gesture.safetensors")
+    assert loaded.config.generator.pace_blocks == 2
+    with pytest.raises(InputError, match="same sizes and speakers"):
+        train_gestures(clips, tmp_path / "without", settings, alignment, tokens, start=loaded)
     with pytest.raises(InputError, match="same sizes and speakers"):
         train_gestures(clips, tmp_path / "deeper", replace(settings, num_layers=2), alignment, tokens, start=whole)
     others = copy.deepcopy(tokens)
