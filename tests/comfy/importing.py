@@ -1,13 +1,14 @@
-"""`python importing.py COMFYUI REPOSITORY`: what importing the pack and listing its nodes loads, ComfyUI being there.
+"""`python importing.py COMFYUI REPOSITORY [BLOCKED ...]`: import the pack and list its nodes, ComfyUI being there.
 
-Prints as JSON the libraries that were loaded for it beside python's own.
+BLOCKED: libraries that then cannot be imported. Prints as JSON how many nodes there are, and which libraries were
+loaded for them beside python's own.
 """
 
 import asyncio
 import json
 import sys
 
-COMFYUI, REPOSITORY = sys.argv[1:]
+COMFYUI, REPOSITORY, *BLOCKED = sys.argv[1:]
 sys.argv = [sys.argv[0], "--cpu"]
 sys.path[:0] = [COMFYUI]
 
@@ -22,8 +23,11 @@ import latent_preview
 import nodes
 from load_pack import load_pack
 
+for name in [name for name in sys.modules if name.split(".")[0] in BLOCKED]:
+    del sys.modules[name]
+sys.modules.update(dict.fromkeys(BLOCKED))
 before = set(sys.modules)
 pack = load_pack(REPOSITORY)
-asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
+listed = asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
 loaded = {name.split(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names - {"mmgt_pack"}
-print(json.dumps(sorted(loaded)))
+print(json.dumps({"nodes": len(listed), "loaded": sorted(loaded)}))
