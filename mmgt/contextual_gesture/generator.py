@@ -121,6 +121,11 @@ class PartGenerator(nn.Module):
         self.masked = MaskedTransformer(config, tokens.num_codes, ops, **kw)
         self.residual = ResidualTransformer(config, tokens, ops, **kw)
 
+    def told_pace(self, features: Tensor) -> Tensor:
+        """Speech features [B, T, audio_channels] -> the pace [B, T, 1], of a part that learned one."""
+        assert self.pace is not None
+        return self.pace(self.speech.normalised(features))
+
     def hear(self, features: Tensor, pace: Tensor | None = None, pace_strength: float = 1.0) -> Tensor:
         """Speech features [B, T, audio_channels] -> [B, T, D]: the tower's frames, and the pace [B, T, 1] beside them,
         told from the same features unless it is given. What is told is a mean, so it is multiplied."""
@@ -128,7 +133,7 @@ class PartGenerator(nn.Module):
         if self.pace is None:
             return frames
         if pace is None:
-            pace = pace_strength * self.pace(self.speech.normalised(features))
+            pace = pace_strength * self.told_pace(features)
         return frames + self.pace.embedding(pace)
 
 

@@ -24,11 +24,16 @@ SMOOTHED_FRAMES = 2.0  # deviation of the Gaussian over speeds, about what beats
 LEAST_SPEED = 0.05  # of the window's mean speed, at which the logarithm levels off
 
 
+def moving_points(motion: Tensor, part: Part) -> Tensor:
+    """Motion [..., C] -> that of ``MOVING_POINTS`` [..., N, 2]."""
+    places = [POINTS[part].index(point) for point in MOVING_POINTS[part]]
+    return motion.unflatten(-1, (-1, 2))[..., places, :]
+
+
 def pace_of(motion: Tensor, part: Part) -> Tensor:
     """Motion [B, T, C] -> its pace [B, T, 1]: the logarithm of the moving points' summed speed, smoothed, less its
     mean."""
-    places = [POINTS[part].index(point) for point in MOVING_POINTS[part]]
-    speed = motion.unflatten(-1, (-1, 2))[..., places, :].diff(dim=1).norm(dim=-1).sum(dim=-1)  # [B, T - 1]
+    speed = moving_points(motion, part).diff(dim=1).norm(dim=-1).sum(dim=-1)  # [B, T - 1]
     reach = round(3 * SMOOTHED_FRAMES)
     frames = torch.arange(-reach, reach + 1, device=speed.device, dtype=speed.dtype)
     weights = torch.exp(-frames.square() / (2 * SMOOTHED_FRAMES**2))

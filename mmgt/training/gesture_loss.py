@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from ..contextual_gesture.config import Part
-from ..contextual_gesture.motion import POINTS
-from ..contextual_gesture.pace import MOVING_POINTS
+from ..contextual_gesture.pace import moving_points
 
 
 def motion_errors(made: Tensor, truth: Tensor) -> Tensor:
@@ -18,6 +17,5 @@ def motion_errors(made: Tensor, truth: Tensor) -> Tensor:
 
 def gesture_errors(made: Tensor, truth: Tensor, part: Part) -> Tensor:
     """Mean squares of the errors of velocity and of acceleration, summed, of ``MOVING_POINTS`` in motion [B, T, C]."""
-    places = [POINTS[part].index(point) for point in MOVING_POINTS[part]]
-    error = (made - truth).unflatten(-1, (-1, 2))[..., places, :]
+    error = moving_points(made - truth, part)
     return error.diff(dim=1).square().mean() + error.diff(n=2, dim=1).square().mean()

@@ -159,7 +159,7 @@ def gestures_loss(
         generator_of = network.part(part)
         tokenizer = cast(Tokenizer, tokens_of.tokenizers[part])
         moved = batch.motion[part].to(device)
-        frames = generator_of.hear(features, _heard_pace(generator_of, features, pace_of(moved, part), is_told))
+        frames = generator_of.hear(features, _heard_pace(generator_of, features, moved, part, is_told))
         memory = generator_of.masked.decoder.memory(frames, style)
         logits = generator_of.masked(shown[part], shown[other_part(part)], memory)
         hidden = masks[part][1].to(device)
@@ -181,19 +181,19 @@ def gestures_loss(
 
 
 @torch.no_grad()
-def _heard_pace(generator: PartGenerator, features: Tensor, true: Tensor, is_told: Tensor) -> Tensor:
+def _heard_pace(
+    generator: PartGenerator, features: Tensor, motion: Tensor, part: Part, is_told: Tensor
+) -> Tensor | None:
     if generator.pace is None:
-        return true
-    return torch.where(is_told, generator.pace(generator.speech.normalised(features)), true)
+        return None
+    return torch.where(is_told, generator.told_pace(features), pace_of(motion, part))
 
 
 def pace_error(network: Generator, batch: Windows) -> Tensor:
     """Mean square of what is told amiss of the pace, of both parts."""
     device, errors = network.styles.device, []
     for part in PARTS:
-        generator = network.part(part)
-        assert generator.pace is not None
-        told = generator.pace(generator.speech.normalised(batch.features.to(device)))
+        told = network.part(part).told_pace(batch.features.to(device))
         errors.append(F.mse_loss(told, pace_of(batch.motion[part].to(device), part)))
     return torch.stack(errors).mean()
 
@@ -293,8 +293,10 @@ def train_gestures(
             batch = held_out.drawn(32, generator)
             with torch.no_grad(), average.standing_in(network):
                 terms = gestures_loss(network, held_out_tokens, batch, config.speakers, settings, generator)
-                told = [] if settings.pace_blocks is None else [pace_error(network, held_out.drawn(256, generator))]
-            for name, term in zip(("layer_0", "motion", "gestures", "residual", "pace"), [*terms, *told], strict=False):
+                errors = dict(zip(("layer_0", "motion", "gestures", "residual"), terms, strict=True))
+                if settings.pace_blocks is not None:
+                    errors["pace"] = pace_error(network, held_out.drawn(256, generator))
+            for name, term in errors.items():
                 rows[-1][f"held_out_{name}"] = round(term.item(), 4)
         take_average()
         write_network(out / FILE, whole, step, clips.digest(), whole.config)
@@ -316,8 +318,8 @@ def train_gestures(
 
 
 def _go_on_from(start: ContextualGesture, network: Generator, tokenizers: nn.ModuleDict) -> None:
-    """Give a generator the weights of a trained one, which may have no pace. Raises InputError where
-    they do not fit each other."""
+    """Give a generator the weights of a trained one, which may have no pace. Raises InputError where they do not
+    fit each other."""
     theirs = start.config.generator
     if theirs not in (network.config, replace(network.config, pace_blocks=None)):
         raise InputError(

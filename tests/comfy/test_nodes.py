@@ -70,13 +70,6 @@ def test_a_bundled_graph_is_complete(server, path):
     assert len(thumbnail) < 100_000
 
 
-LIBRARIES = [
-    "accelerate", "av", "c2pa", "cv2", "diffusers", "filelock", "fsspec", "huggingface_hub", "librosa", "matplotlib",
-    "mediapipe", "onnxruntime", "ray", "requests", "scipy", "soundfile", "soxr", "tqdm", "transformers",
-    "vector_quantize_pytorch",
-]  # fmt: skip
-
-
 def test_released_inputs_are_append_only(server):
     """Saved graphs keep working: no input or output of the snapshot is renamed, reordered or removed.
 
@@ -283,6 +276,13 @@ def test_a_cancelled_run_ends_without_a_result(server):
 
 def test_import_is_quiet(server):
     assert "IMPORT FAILED" not in server.log
+
+
+LIBRARIES = [
+    "accelerate", "av", "c2pa", "cv2", "diffusers", "filelock", "fsspec", "huggingface_hub", "librosa", "matplotlib",
+    "mediapipe", "onnxruntime", "ray", "requests", "scipy", "soundfile", "soxr", "tqdm", "transformers",
+    "vector_quantize_pytorch",
+]  # fmt: skip
 
 
 def imported(*blocked):
