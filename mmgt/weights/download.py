@@ -216,10 +216,8 @@ def _fetch(address: str, part: Path, version: _Version, progress: Progress | Non
         while version.size_bytes is None or _size(part) < version.size_bytes:
             done = _size(part)
             try:
-                _append(address, file, headers)
-                if _size(part) >= (version.size_bytes or 0):
-                    return
-                raise requests.ConnectionError(f"it ended after {_size(part)} of {version.size_bytes} bytes")
+                _append(address, file, headers, version.size_bytes or 0)
+                return
             except requests.RequestException as error:
                 tries = 1 if _size(part) > done else tries + 1
                 if tries == MAX_TRIES or not _may_pass(error):
@@ -228,8 +226,11 @@ def _fetch(address: str, part: Path, version: _Version, progress: Progress | Non
                 time.sleep(RETRY_WAIT_S * 2 ** (tries - 1))
 
 
-def _append(address: str, file: _Part, headers: dict[str, str]) -> None:
-    """What the server has behind the part's end; all of it, where the server cannot begin in the middle."""
+def _append(address: str, file: _Part, headers: dict[str, str], least_bytes: int) -> None:
+    """What the server has behind the part's end; all of it, where the server cannot begin in the middle.
+
+    Raises requests' errors, also where the part is shorter than least_bytes then.
+    """
     import requests
 
     ranged = {"Range": f"bytes={file.tell()}-"} if file.tell() else {}
@@ -239,6 +240,8 @@ def _append(address: str, file: _Part, headers: dict[str, str]) -> None:
             file.truncate(0)
         for chunk in answer.iter_content(CHUNK_BYTES):
             file.write(chunk)
+    if file.tell() < least_bytes:
+        raise requests.ConnectionError(f"it ended after {file.tell()} of {least_bytes} bytes")
 
 
 def _said(error: Exception, address: str, target: Path, by_hand: str) -> InputError:
