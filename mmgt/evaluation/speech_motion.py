@@ -55,7 +55,10 @@ def _nearness(beats: np.ndarray, others: np.ndarray, fps: float) -> float:
     """Mean over beats (frames) of exp(-d^2 / 2 sigma^2), d s from the nearest of the others; 0 without any."""
     if not len(beats) or not len(others):
         return 0.0
-    distance_s = np.abs(beats[:, None] - others[None]).min(axis=1) / fps
+    others = np.sort(others)
+    after = np.searchsorted(others, beats).clip(max=len(others) - 1)
+    before = (after - 1).clip(min=0)
+    distance_s = np.minimum(np.abs(beats - others[before]), np.abs(beats - others[after])) / fps
     return float(np.exp(-(distance_s**2) / (2 * BEAT_SIGMA_S**2)).mean())
 
 

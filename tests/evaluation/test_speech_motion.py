@@ -1,11 +1,14 @@
 """Beats and lips, on motion whose numbers are known."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 
 from mmgt.assets import ASTRONAUT_POSE, SPEECH
 from mmgt.evaluation.speech_motion import (
+    _nearness,
     beat_alignment,
     beat_consistency,
     feature_loudness,
@@ -59,6 +62,31 @@ def test_beat_consistency_is_the_other_direction():
     assert beat_consistency(poses, np.array([20, 70])) > 0.9
     assert 0.6 < beat_consistency(poses, np.array([20, 70, 95])) < 2 / 3
     assert beat_consistency(poses, np.array([], int)) == beat_consistency(PERSON.at([0] * 50), np.array([20])) == 0
+
+
+def test_the_nearest_beat_is_found_as_by_comparing_all_with_all():
+    draw = np.random.default_rng(0)
+    beats = np.sort(draw.choice(3000, 400, replace=False))
+    poses = waving(np.sort(draw.choice(3000, 60, replace=False)), 3000)
+    motion = motion_beats(poses)
+
+    def naive(each, others):
+        return np.mean([np.exp(-((min(abs(one - others)) / 25) ** 2) / (2 * 0.05**2)) for one in each])
+
+    assert beat_alignment(poses, beats) == pytest.approx(naive(motion, beats), abs=1e-12)
+    assert beat_consistency(poses, beats) == pytest.approx(naive(beats, motion), abs=1e-12)
+    assert beat_alignment(poses, draw.permutation(beats)) == beat_alignment(poses, beats)
+    assert beat_alignment(poses, beats[:1]) == pytest.approx(naive(motion, beats[:1]), abs=1e-12)
+
+
+def test_an_hour_of_beats_is_compared_in_little_memory():
+    """Of 90,000 frames, each beat with its neighbours: all with all would take 2 GB."""
+    hour = np.arange(0, 90_000, 6)
+    tracemalloc.start()
+    assert _nearness(hour, hour + 0.5, 25.0) == pytest.approx(np.exp(-(0.02**2) / (2 * 0.05**2)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 2**20
 
 
 def test_hidden_joints_do_not_count():
