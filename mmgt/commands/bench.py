@@ -25,7 +25,9 @@ def add_parser(commands: Commands) -> None:
     bench.add_argument(
         "--frames", type=int, metavar="N", dest="num_frames", help="unet (12), video, evaluate (80), reuse (750)"
     )
-    bench.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], help="unet: (default: float32)")
+    bench.add_argument(
+        "--dtype", choices=["float32", "bfloat16", "float16"], help="unet (float32), contextual (the CPU's quickest)"
+    )
     bench.add_argument(
         "--count", action="store_true", default=None, help="only count the FLOP, on meta (video: always)"
     )

@@ -110,12 +110,13 @@ def sample_gestures(
 ) -> PoseSequence:
     """Sample poses for the whole recording.
 
-    features: [T, audio_channels] float32 at 25 fps. initial_pose: one frame, which is frame 0 of the result; its score
-    decides what is visible. speaking: [T] of ``SpeechFeatures``; lips close where it is 0 (None: as they are sampled).
-    style: [S], a speaker's (``ContextualGesture.style``, ``retrieval.style_of``); None is the mean of all. kept: what
-    stays of a given track (``motion_edit.keep.kept_track``). with_residual: False leaves layer 0 alone, the paper's
-    ablation. progress(step, total) counts passes of all windows. device: where to compute (default: where the model
-    is). Returns T frames at 25 fps on the initial pose's picture. Same inputs and seed, same poses.
+    features: [T, audio_channels] at 25 fps; transformers compute in their dtype. initial_pose: one frame, which is
+    frame 0 of the result; its score decides what is visible. speaking: [T] of ``SpeechFeatures``; lips close where it
+    is 0 (None: as they are sampled). style: [S], a speaker's (``ContextualGesture.style``, ``retrieval.style_of``);
+    None is the mean of all. kept: what stays of a given track (``motion_edit.keep.kept_track``). with_residual: False
+    leaves layer 0 alone, the paper's ablation. progress(step, total) counts passes of all windows. device: where to
+    compute (default: where the model is). Returns T frames at 25 fps on the initial pose's picture. Same inputs and
+    seed, same poses.
     """
     check_features(model, features)
     check_seed(seed)
@@ -168,7 +169,8 @@ def sample_tokens(
 ) -> Tokens:
     """Fill the unknown tokens (-1) of ``given`` [T, L], window by window; the known ones stay as they are.
 
-    features [T, audio_channels], style [S]. generator: on the CPU; every draw is made by it.
+    features [T, audio_channels], in whose dtype the transformers compute; style [S]. generator: on the CPU; every draw
+    is made by it.
     """
     tokens = {part: given[part].clone() for part in PARTS}
     num_frames, length = len(features), model.config.generator.num_frames
@@ -177,9 +179,8 @@ def sample_tokens(
     num_passes = settings.num_steps + num_residual
     for idx, start in enumerate(starts):
         window = slice(start, min(start + length, num_frames))
-        memories = _memories(
-            model, features[window].to(device or style.device)[None], style[None], settings.pace_strength
-        )
+        heard = features[window].to(device or style.device)[None]
+        memories = _memories(model, heard, style.to(heard)[None], settings.pace_strength)
         known = {part: tokens[part][window, 0] != UNKNOWN for part in PARTS}
 
         def done(step: int, before: int = idx * num_passes) -> None:

@@ -15,6 +15,7 @@ from ..poses import PoseSequence
 from ..speech.features import NUM_HANDCRAFTED, SpeechFeatures
 from ..weights.catalog import WAVLM, missing_sentence
 from ..weights.places import check_kinds, find, in_models, places
+from .devices import choose_dtype, quickest_dtype
 from .onednn import fastest_ops
 from .speech_to_poses import PoseSettings
 
@@ -40,6 +41,11 @@ def open_contextual_gesture(
     return network, {WAVLM.key: wavlm}
 
 
+def transformers_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 on a CPU that multiplies it by itself, as good (docs/training.md), else float32."""
+    return choose_dtype(quickest_dtype(device), device) if device.type == "cpu" else torch.float32
+
+
 def sample_contextual_gesture(
     network: ContextualGesture,
     speech: SpeechFeatures,
@@ -50,11 +56,12 @@ def sample_contextual_gesture(
     device: torch.device,
     progress: Callable[[int, int], None] | None = None,
 ) -> PoseSequence:
-    """The network's poses of the speech."""
-    network.to(device)
+    """The network's poses of the speech. Its transformers go into the dtype that is quickest here."""
+    dtype = transformers_dtype(device)
+    network.to(device).generator.to(dtype)
     return sample_gestures(
         network,
-        speech.gesture,
+        speech.gesture.to(dtype),
         initial_pose,
         seed=seed,
         speaking=speech.speaking if settings.close_lips else None,

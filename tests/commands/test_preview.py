@@ -29,6 +29,7 @@ from mmgt.smga.model import SMGA
 from mmgt.smga.sample import SamplerSettings, sample_poses
 from mmgt.speech.encode import encode_speech
 from mmgt.speech.encoders import load_wavlm
+from mmgt.standalone.contextual import transformers_dtype
 from mmgt.standalone.speech_to_poses import PoseSettings
 
 HANDCRAFTED, WAVLM = 35, TINY_WAVLM["hidden_size"]
@@ -94,8 +95,9 @@ def test_contextual_gesture_moves_the_portrait(files, tmp_path, capsys):
     assert preview(files, tmp_path / "v.mp4", contextual_gesture=path, speaker="calm") == 0
     model, speech = load_contextual_gesture(path), encode_speech(read_recording(files / "speech.wav"))
     still = load_poses(ASTRONAUT_POSE).still_on(128, 128)
+    model.generator.to(dtype := transformers_dtype(torch.device("cpu")))
     given = {"seed": 0, "speaking": speech.speaking, "style": model.style("calm")}
-    expected = sample_gestures(model, speech.gesture, still, **given)
+    expected = sample_gestures(model, speech.gesture.to(dtype), still, **given)
     np.testing.assert_allclose(made(tmp_path / "v.mp4"), expected.pixels, atol=0.01)
     for more, says in (
         ({"speaker": "who"}, "learned no speaker 'who'"),

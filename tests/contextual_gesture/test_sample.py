@@ -1,5 +1,6 @@
 """The schedule, what never changes, out-painting of any length, and bad input."""
 
+import copy
 import math
 from dataclasses import replace
 from itertools import pairwise
@@ -186,6 +187,24 @@ def test_without_residual_layers_and_with_another_style(model):
     lively = sample_gestures(model, features, PERSON, seed=0, style=model.style("lively"))
     assert not torch.equal(plain.keypoints, lively.keypoints)
     torch.testing.assert_close(model.style(), (model.style("calm") + model.style("lively")) / 2)
+
+
+def test_transformers_compute_in_the_dtype_of_speech(model):
+    """In bfloat16 their logits are float32's but for its rounding; what is decoded stays float32."""
+    features, halved = speech(80), copy.deepcopy(model)
+    halved.generator.bfloat16()
+    logits = {}
+    for dtype, network in ((torch.float32, model), (torch.bfloat16, halved)):
+        generator, style = network.generator.part("body"), network.style()[None]
+        memory = generator.masked.decoder.memory(generator.hear(features[None].to(dtype)), style)
+        masked = torch.full((1, 80), generator.masked.mask_token)
+        logits[dtype] = generator.masked(masked, masked, memory)
+        assert logits[dtype].dtype == dtype
+    error = (logits[torch.bfloat16].float() - logits[torch.float32]).norm() / logits[torch.float32].norm()
+    assert error < 0.03
+    poses = sample_gestures(halved, features.bfloat16(), PERSON, seed=0)
+    assert poses.keypoints.dtype == torch.float32
+    np.testing.assert_allclose(poses.pixels[0], PERSON.pixels[0], atol=1e-3)
 
 
 def test_an_examples_style_is_the_speaker_who_made_it(model):

@@ -44,6 +44,7 @@ from mmgt.smga.model import SMGA
 from mmgt.speech.encode import encode_speech
 from mmgt.speech.recording import Recording
 from mmgt.standalone import animate, video
+from mmgt.standalone.contextual import transformers_dtype
 from mmgt.standalone.options import preset_of
 from mmgt.standalone.schedulers import SCHEDULERS, check_scheduler
 from mmgt.standalone.tiny_vae import build_tiny_vae, taesd_layout
@@ -626,8 +627,9 @@ def test_contextual_gesture_makes_the_poses_of_a_video(inputs, tmp_path, capsys)
     assert run("generate", inputs, "--no-close-lips", **tokens, poses=ASTRONAUT_POSE) == 0
     model, still = load_contextual_gesture(path), load_poses(ASTRONAUT_POSE)
     speech = encode_speech(read_recording(inputs["audio"]))
-    settings = GestureSettings(num_steps=3)
-    expected = sample_gestures(model, speech.gesture, still, seed=0, settings=settings, style=model.style("lively"))
+    model.generator.to(dtype := transformers_dtype(torch.device("cpu")))
+    given = {"settings": GestureSettings(num_steps=3), "style": model.style("lively")}
+    expected = sample_gestures(model, speech.gesture.to(dtype), still, seed=0, **given)
     np.testing.assert_allclose(load_poses(poses_out).pixels, expected.pixels, atol=0.01)
     frames, _, _ = frames_and_seconds(inputs["out"])
     assert len(frames) == 13
