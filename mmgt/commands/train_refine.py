@@ -11,11 +11,11 @@ from .training_run import add_run, gathered, shown, writing
 
 def add_parsers(train: Commands) -> None:
     refine = train.add_parser("refine", help="a network that mends Preview Motion's frames, of a set's drawn people")
-    add_run(refine, num_steps=2000, batch=4, seed=0, learning_rate=1e-3)
+    add_run(refine, num_steps=8000, batch=4, seed=0, learning_rate=2e-3)
     refine.add_argument("--people", type=int, default=200, metavar="N", help="drawn to learn from (default: 200)")
     refine.add_argument("--frames", type=int, default=6, metavar="N", help="of each of them (default: 6)")
     refine.add_argument("--side", type=int, default=256, metavar="PX", help="of the pictures (default: 256)")
-    refine.add_argument("--crop", type=int, default=128, metavar="PX", help="that a step learns (default: 128)")
+    refine.add_argument("--crop", type=int, default=64, metavar="PX", help="that a step learns (default: 64)")
     refine.add_argument(
         "--widths",
         type=int,
@@ -29,6 +29,9 @@ def add_parsers(train: Commands) -> None:
         type=float,
         default=1.0,
         help="of the differences between neighbouring pixels in the loss (default: 1)",
+    )
+    refine.add_argument(
+        "--square-weight", type=float, default=5.0, help="of the squared error in the loss (default: 5; the paper's: 0)"
     )
     refine.set_defaults(run=run_refine)
 
@@ -56,6 +59,7 @@ def run_refine(args: argparse.Namespace) -> None:
         batch=args.batch,
         learning_rate=args.learning_rate,
         gradient_weight=args.gradient_weight,
+        square_weight=args.square_weight,
         network=RefinementConfig(widths=tuple(args.widths), side_px=args.side),
     )
     with shown(args.steps, team) as show:

@@ -76,11 +76,11 @@ def test_crops_are_drawn_where_the_warp_errs(drawn):
 def test_the_loss_restated():
     made, truth = (np.random.default_rng(seed).random((2, 3, 8, 8)) for seed in (0, 1))
     error = made - truth
-    total = np.abs(error).mean()
+    total = np.abs(error).mean() + 3 * (error**2).mean()
     for scale in (1, 2, 4):
         blocks = error.reshape(2, 3, 8 // scale, scale, 8 // scale, scale).mean(axis=(3, 5))
         total += 0.5 / 3 * (np.abs(np.diff(blocks, axis=3)).mean() + np.abs(np.diff(blocks, axis=2)).mean())
-    loss = refinement_loss(torch.from_numpy(made), torch.from_numpy(truth), 0.5)
+    loss = refinement_loss(torch.from_numpy(made), torch.from_numpy(truth), 0.5, 3.0)
     assert float(loss) == pytest.approx(total, rel=1e-9)
 
 
