@@ -157,7 +157,7 @@ def _timed_frames(source: Path | IO[bytes], name: str, clock: _Clock) -> Iterato
 
 def _decoded_frames(source: Path | IO[bytes], name: str) -> Iterator[Any]:
     """What decodes of a video's frames. Raises InputError where nothing does."""
-    av = import_av()
+    unreadable = import_av().FFmpegError  # held here: when Python ends before the video, modules are gone first
     num_frames = num_lost = 0
     try:
         with _opened(source) as container:
@@ -169,9 +169,9 @@ def _decoded_frames(source: Path | IO[bytes], name: str) -> Iterator[Any]:
                     for frame in packet.decode():
                         num_frames += 1
                         yield frame
-                except av.FFmpegError:
+                except unreadable:
                     num_lost += 1
-    except av.FFmpegError as error:
+    except unreadable as error:
         if not num_frames:
             raise InputError(f"{name} cannot be read as a video ({error.strerror}); export it again.") from error
         num_lost += 1

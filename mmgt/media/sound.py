@@ -78,6 +78,7 @@ def _second_zero(container: Any, stream: Any, pictures: list[Any]) -> float:
 
 def _packets(container: Any, stream: Any, timeline: _Timeline) -> Iterator[Any]:
     """A stream's packets; what cannot be read is skipped."""
+    unreadable = import_av().FFmpegError
     failed = 0
     while failed < MAX_FAILED_READS:
         try:
@@ -85,7 +86,7 @@ def _packets(container: Any, stream: Any, timeline: _Timeline) -> Iterator[Any]:
                 failed = 0
                 yield packet
             return
-        except import_av().FFmpegError:
+        except unreadable:
             failed += 1
             timeline.is_damaged = True
 
@@ -177,14 +178,14 @@ def sound_offset_s(path: Path) -> float | None:
 def _opened_sound(path: Path) -> Iterator[tuple[Any, Any]]:
     """The file and its first sound track. Raises InputError for a file that has none or cannot be read."""
     check_file(path, "recording", "a wav, flac, mp3, m4a or ogg file")
-    av = import_av()
+    unreadable = import_av().FFmpegError
     try:
         with opened(path) as container:
             if not container.streams.audio:
                 raise InputError(f"{path} has no sound in it; {SOUND_ADVICE}.")
             check_decodable(container.streams.audio[0], str(path), SOUND_ADVICE)
             yield container, container.streams.audio[0]
-    except av.FFmpegError as error:
+    except unreadable as error:
         raise InputError(f"{path} cannot be read as sound ({error.strerror}); {SOUND_ADVICE}.") from error
 
 

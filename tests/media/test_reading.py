@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -7,11 +10,12 @@ from turned import turned
 
 from mmgt.errors import InputError
 from mmgt.media import VideoReader, VideoStream, write_video
+from mmgt.speech.recording import Recording
 
 
-def numbered_video(path, num_frames, fps):
+def numbered_video(path, num_frames, fps, sound=None):
     """A grey video whose frames say their number: frame t has grey 8 t."""
-    return write_video(path, (np.full((32, 48, 3), 8 * t, np.uint8) for t in range(num_frames)), fps)
+    return write_video(path, (np.full((32, 48, 3), 8 * t, np.uint8) for t in range(num_frames)), fps, sound)
 
 
 def numbers(frames):
@@ -106,3 +110,21 @@ def test_no_stream_is_one_sentence(tmp_path):
     for name, says in (("s.wav", "no picture"), ("text.mp4", "cannot be read as a video"), ("none", "there is no")):
         with pytest.raises(InputError, match=says):
             VideoStream(tmp_path / name)
+
+
+def test_python_may_end_before_the_video(tmp_path):
+    """Readers that are still open then, of pictures and of sound, say nothing."""
+    numbered_video(tmp_path / "v.mp4", 10, 25, Recording(tone(0.4, 16_000), 16_000))
+    lines = """
+        import builtins, sys
+        from pathlib import Path
+        from mmgt.media import VideoReader, VideoStream, sound
+        path = Path(sys.argv[1])
+        builtins.stream = iter(VideoStream(path))
+        builtins.reader = VideoReader(path, 25)
+        builtins.blocks = sound.sound_for_aac(path).blocks
+        next(stream), reader([0]), next(blocks)
+    """
+    program = "\n".join(line.strip() for line in lines.splitlines())
+    ended = subprocess.run([sys.executable, "-c", program, tmp_path / "v.mp4"], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
