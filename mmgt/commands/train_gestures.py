@@ -61,13 +61,16 @@ def add_parsers(train: Commands) -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="of windows of which nothing but the first frame is shown (default: 0, the paper's)",
+        help="of windows of which only the beginning is shown, as when sampling begins (default: 0, the paper's)",
     )
     gestures.add_argument(
         "--pace-blocks",
         type=int,
         metavar="N",
         help="blocks of convolutions that tell from speech when gestures are fast (default: none, the paper's)",
+    )
+    gestures.add_argument(
+        "--pace-steps", type=int, metavar="N", help="in which they learn; later they overfit (default: all)"
     )
     gestures.add_argument(
         "--from-gestures", type=Path, metavar="FILE", help="a trained network of the same sizes that a run goes on from"
@@ -177,6 +180,7 @@ def run_gestures(args: argparse.Namespace) -> None:
         args.gesture_weight,
         args.all_hidden,
         args.pace_blocks,
+        args.pace_steps,
     )
     networks = load_alignment(args.alignment), load_tokenizers(args.tokens)
     start = None if args.from_gestures is None else load_contextual_gesture(args.from_gestures)

@@ -22,12 +22,13 @@ from .gesture_loss import gesture_errors, motion_errors
 from .gesture_windows import GestureWindows, Windows
 from .loop import Learner, Progress
 from .motion_tokens import tensors_digest
-from .optimisers import ExponentialAverage, adamw, set_rate
+from .optimisers import ExponentialAverage, adamw, rate_share, set_rate
 from .run import Run, learning, step_generator
 from .team import Team
 
 FILE = "contextual_gesture.safetensors"
 LEAST_MASKED = 0.5  # of a window's tokens; the most is all of them
+LONGEST_OVERLAP = 40  # of frames that windows of which all else is hidden share with the one before them
 TO_MASK, TO_ANOTHER = 0.8, 0.1  # of those: becomes [MASK], becomes a random token; the rest stays as it is (BERT)
 EMBEDDING_DEVIATION, STYLE_DEVIATION = 0.5, 0.2  # of untrained tables
 TOLD = 0.5  # the share of windows whose pace is the told one, not the true one
@@ -41,9 +42,10 @@ class GesturesTraining:
 
     motion_weight: of the decoded motion's error, its velocity's and its acceleration's, 50 as the paper. average_decay:
     of the moving average, which is what is written. Not the paper's, so 0: gesture_weight, of velocity and acceleration
-    of head, shoulders, elbows and wrists once more; all_hidden, the share of windows of which nothing but the first
-    frame is shown, as when sampling begins, so that motion must follow from speech and not from its neighbours;
-    pace_blocks, of ``GeneratorConfig``.
+    of head, shoulders, elbows and wrists once more; all_hidden, the share of windows of which ``beginnings`` are shown
+    and nothing else, as when sampling begins, so that motion must follow from speech and not from its neighbours;
+    pace_blocks, of ``GeneratorConfig``; pace_steps, in which the pace learns (None: all), as it is learned by heart
+    long before the transformers are.
     """
 
     seed: int = 0
@@ -59,6 +61,7 @@ class GesturesTraining:
     gesture_weight: float = 0.0
     all_hidden: float = 0.0
     pace_blocks: int | None = None
+    pace_steps: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.num_steps, self.batch, self.num_layers, self.num_residual_layers) < 1:
@@ -72,17 +75,35 @@ class GesturesTraining:
                 f"learning rate {self.learning_rate}, average's decay {self.average_decay} and weights of motion and "
                 f"gestures {weights} must be positive, between 0 and 1, and 0 or more."
             )
+        if self.pace_steps is not None and (self.pace_blocks is None or not 1 <= self.pace_steps <= self.num_steps):
+            raise InputError(
+                f"a pace of {self.pace_blocks} blocks cannot learn in {self.pace_steps} of {self.num_steps} steps; "
+                "give its blocks (--pace-blocks), and 1 step or more, at most all."
+            )
         if not 0 <= self.all_hidden <= 1:
             raise InputError(f"the share of windows of which all is hidden is {self.all_hidden}; it must be 0 to 1.")
 
 
+def beginnings(num_windows: int, all_hidden: float, generator: torch.Generator) -> Tensor | None:
+    """[B] int64: how many first frames a window shows, as when its sampling begins, 0 where it hides a share of them.
+
+    The share ``all_hidden`` of windows; a half shows its first frame, as a track's first window, the others up to
+    ``LONGEST_OVERLAP``, as those behind it. None for a share of 0.
+    """
+    if not all_hidden:
+        return None
+    chance = torch.rand(num_windows, generator=generator)
+    overlap = torch.randint(1, LONGEST_OVERLAP + 1, (num_windows,), generator=generator)
+    return torch.where(chance < all_hidden / 2, 1, torch.where(chance < all_hidden, overlap, 0))
+
+
 def masked_for_learning(
-    tokens: Tensor, num_codes: int, generator: torch.Generator, all_hidden: float = 0.0
+    tokens: Tensor, num_codes: int, generator: torch.Generator, begin: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Tokens [B, T] -> what is shown [B, T] (``num_codes`` is the mask) and which are to be told [B, T] bool.
 
-    Each window hides a share drawn from 0.5 .. 1, its first frame never; the share ``all_hidden`` of windows has all
-    others masked.
+    Each window hides a share drawn from 0.5 .. 1, its first frame never; where ``begin`` [B] is not 0, all but as many
+    first frames.
     """
     batch, num_frames = tokens.shape
     share = LEAST_MASKED + (1 - LEAST_MASKED) * torch.rand(batch, 1, generator=generator)
@@ -93,10 +114,11 @@ def masked_for_learning(
     shown = torch.where(hidden & (chance < TO_MASK), num_codes, tokens)
     is_another = hidden & (chance >= TO_MASK) & (chance < TO_MASK + TO_ANOTHER)
     shown = torch.where(is_another, another, shown)
-    if all_hidden:
-        whole = torch.rand(batch, 1, generator=generator) < all_hidden
-        whole = whole & (torch.arange(num_frames) > 0)
-        shown, hidden = torch.where(whole, num_codes, shown), hidden | whole
+    if begin is not None:
+        later = torch.arange(num_frames) >= begin[:, None]  # [B, T]
+        begins = begin[:, None] > 0
+        shown = torch.where(begins, torch.where(later, num_codes, tokens), shown)
+        hidden = torch.where(begins, later, hidden)
     return shown, hidden
 
 
@@ -148,10 +170,8 @@ def gestures_loss(
     tokens = {part: tokens_of.tokens(batch, part) for part in PARTS}
     num_codes, num_layers = network.part("face").masked.mask_token, tokens["face"].shape[-1]
     layer = int(torch.randint(1, num_layers, (), generator=generator))
-    masks = {
-        part: masked_for_learning(tokens[part][..., 0].cpu(), num_codes, generator, settings.all_hidden)
-        for part in PARTS
-    }
+    begin = beginnings(len(features), settings.all_hidden, generator)
+    masks = {part: masked_for_learning(tokens[part][..., 0].cpu(), num_codes, generator, begin) for part in PARTS}
     shown = {part: masks[part][0].to(device) for part in PARTS}
     is_told = torch.rand(len(features), 1, 1, generator=generator).to(device) < TOLD
     terms = []
@@ -187,6 +207,13 @@ def _heard_pace(
     if generator.pace is None:
         return None
     return torch.where(is_told, generator.told_pace(features), pace_of(motion, part))
+
+
+def pace_rate_share(settings: GesturesTraining, step: int) -> float:
+    """Of the learning rate, for the pace: it falls in the same share of its steps, and is 0 behind them."""
+    num_steps = settings.pace_steps or settings.num_steps
+    cool_down = settings.cool_down * num_steps // settings.num_steps
+    return max(0.0, rate_share(step, num_steps, settings.warm_up, cool_down))
 
 
 def pace_error(network: Generator, batch: Windows) -> Tensor:
@@ -268,7 +295,11 @@ def train_gestures(
     tokens_of = TokenWindows(windows, tokenizers)
     held_out = _held_out(clips, config.num_frames, windows.speakers)
     held_out_tokens = None if held_out is None else TokenWindows(held_out, tokenizers)
-    optimiser = adamw(list(learning(network).values()), settings.learning_rate, 0.01)
+    tells_pace = {name: weight for name, weight in learning(network).items() if ".pace.from_speech." in name}
+    others = [weight for name, weight in learning(network).items() if name not in tells_pace]
+    optimiser = adamw(others, settings.learning_rate, 0.01)
+    if tells_pace:
+        optimiser.add_param_group({"params": list(tells_pace.values())})
     average = ExponentialAverage(network, settings.average_decay)
 
     def backward(step: int) -> float:
@@ -276,10 +307,13 @@ def train_gestures(
         batch = windows.drawn(settings.batch, generator)
         terms = gestures_loss(network, tokens_of, batch, config.speakers, settings, generator)
         loss = torch.stack(terms).sum()
-        if settings.pace_blocks is not None:
-            loss = loss + pace_error(network, windows.drawn(PACE_WINDOWS, generator))
-        loss.backward()
         set_rate(optimiser, settings.learning_rate, step, settings.num_steps, settings.warm_up, settings.cool_down)
+        if tells_pace:
+            share = pace_rate_share(settings, step)
+            optimiser.param_groups[1]["lr"] = settings.learning_rate * share
+            if share:
+                loss = loss + pace_error(network, windows.drawn(PACE_WINDOWS, generator))
+        loss.backward()
         return loss.item()
 
     def take_average() -> None:

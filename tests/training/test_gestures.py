@@ -24,7 +24,9 @@ from mmgt.training.gesture_windows import GestureWindows, read_words
 from mmgt.training.gestures import (
     GesturesTraining,
     TokenWindows,
+    beginnings,
     masked_for_learning,
+    pace_rate_share,
     soft_decoded,
     train_gestures,
 )
@@ -130,17 +132,23 @@ def test_what_is_masked_for_learning():
     assert (of_hidden == tokens[hidden]).double().mean() == pytest.approx(0.1, abs=0.02)
 
 
-def test_windows_of_which_all_is_hidden():
+def test_windows_of_which_all_but_a_beginning_is_hidden():
     tokens = torch.randint(100, (64, 80), generator=torch.Generator().manual_seed(1))
-    shown, hidden = masked_for_learning(tokens, 100, torch.Generator().manual_seed(0), all_hidden=0.5)
+    begin = beginnings(64, 0.5, torch.Generator().manual_seed(2))
+    shown, hidden = masked_for_learning(tokens, 100, torch.Generator().manual_seed(0), begin)
     before, usually = masked_for_learning(tokens, 100, torch.Generator().manual_seed(0))
-    whole = (shown[:, 1:] == 100).all(dim=1)
-    assert 20 < int(whole.sum()) < 44
-    assert hidden[whole, 1:].all()
-    assert not hidden[:, 0].any()
-    assert torch.equal(shown[:, 0], tokens[:, 0])
-    assert torch.equal(shown[~whole], before[~whole])  # the others as without
-    assert torch.equal(hidden[~whole], usually[~whole])
+    assert 20 < int((begin > 0).sum()) < 44
+    assert 8 < int((begin == 1).sum()) < 26
+    assert begin.max() <= 40
+    for idx, num_shown in enumerate(begin.tolist()):
+        if num_shown:
+            assert torch.equal(shown[idx, :num_shown], tokens[idx, :num_shown])
+            assert (shown[idx, num_shown:] == 100).all()
+            assert hidden[idx].nonzero().flatten().tolist() == list(range(num_shown, 80))
+        else:  # as without
+            assert torch.equal(shown[idx], before[idx])
+            assert torch.equal(hidden[idx], usually[idx])
+    assert beginnings(64, 0.0, torch.Generator()) is None
 
 
 def test_losses_by_hand(trained):
@@ -218,6 +226,26 @@ def test_a_generator_goes_on(clips, trained, tmp_path):
         others["face"].codebooks += 1
     with pytest.raises(InputError, match="learned other tokens than those given"):
         train_gestures(clips, tmp_path / "others", settings, alignment, others, start=whole)
+
+
+def test_a_pace_learns_in_its_own_steps_only(clips, trained, tmp_path):
+    _, (alignment, tokens, _), _ = trained
+    few = replace(GESTURES, num_steps=2, average_decay=1e-9, pace_blocks=1)
+    shorter = train_gestures(clips, tmp_path / "short", few, alignment, tokens)
+    longer = train_gestures(clips, tmp_path / "long", replace(few, num_steps=4, pace_steps=2), alignment, tokens)
+    for (name, value), other in zip(
+        shorter.generator.state_dict().items(), longer.generator.state_dict().values(), strict=True
+    ):
+        if ".pace.from_speech." in name:
+            torch.testing.assert_close(value, other, atol=1e-7, rtol=0)
+    body = shorter.generator.part("body"), longer.generator.part("body")
+    assert not torch.equal(*(part.masked.output.weight for part in body))
+    falling = GesturesTraining(num_steps=1400, cool_down=350, pace_blocks=5, pace_steps=400)
+    shares = [pace_rate_share(falling, step) for step in (0, 299, 350, 399, 400, 1000)]
+    assert shares == pytest.approx([1, 1, 50 / 101, 1 / 101, 0, 0])
+    for wrong in ({"pace_blocks": None}, {"pace_steps": 0}, {"pace_steps": 1401}):
+        with pytest.raises(InputError, match="cannot learn in"):
+            replace(falling, **wrong)
 
 
 def test_dead_codes_come_back_to_life():
