@@ -45,8 +45,8 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add("--gesture-temperature", type=float, default=1.0, metavar="X", help=drawn)
     shared = "frames that Contextual Gesture's windows share (default: 20)"
     add("--gesture-overlap", type=int, default=20, metavar="N", help=shared)
-    paced = "how strongly speech sets the pace of Contextual Gesture; 1 = as much as it is sure of (default: 3)"
-    add("--gesture-pace", type=float, default=3.0, metavar="X", help=paced)
+    paced = "how strongly speech sets the pace of Contextual Gesture; 1 = as much as it is sure of (default: 2)"
+    add("--gesture-pace", type=float, default=2.0, metavar="X", help=paced)
     add("--speaker", default="", metavar="NAME", help="whose style Contextual Gesture takes (default: the mean of all)")
     lips = "close the lips that a network opens in silence (default: yes)"
     add("--close-lips", action=argparse.BooleanOptionalAction, default=True, help=lips)

@@ -86,7 +86,7 @@ def add_parsers(train: Commands) -> None:
     compare.add_argument("--clips", type=int, default=50, metavar="N", help="default: 50")
     compare.add_argument("--steps", type=int, default=5, help="passes of sampling (default: 5, the paper's)")
     compare.add_argument("--temperature", type=float, default=1.0, help="of sampling (default: 1)")
-    compare.add_argument("--pace", type=float, default=3.0, help="strength in sampling (default: 3)")
+    compare.add_argument("--pace", type=float, default=2.0, help="strength in sampling (default: 2)")
     compare.add_argument("--seed", type=int, default=0, help="of sampling and batches (default: 0)")
     compare.set_defaults(run=run_compare)
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..ops import Layers
 from ..transformer import Attention, FeedForward, KeysValues
 from .config import PARTS, GeneratorConfig, Part, TokensConfig
-from .layers import AdaptiveNorm, Tower, positions
+from .layers import AdaptiveNorm, Styling, Tower, positions
 from .pace import Pace
 
 
@@ -25,12 +25,12 @@ from .pace import Pace
 class Memory:
     """Speech and speaker, as the layers of one transformer read them; the same for all passes over a window.
 
-    frames [B, T, D]; keys_values of each layer; style [B, S].
+    frames [B, T, D]; keys_values of each layer; stylings of each layer's norms.
     """
 
     frames: Tensor
     keys_values: list[KeysValues]
-    style: Tensor
+    stylings: list[list[Styling]]
 
 
 class DecoderLayer(nn.Module):
@@ -44,11 +44,16 @@ class DecoderLayer(nn.Module):
         self.cross_attention = Attention(width, config.num_heads, ops, **kw)
         self.feed_forward = FeedForward(width, config.feed_forward_width, ops, **kw)
 
-    def forward(self, x: Tensor, keys_values: KeysValues, style: Tensor) -> Tensor:
-        n = self.norm_1(x, style)
+    def stylings(self, style: Tensor) -> list[Styling]:
+        """Of a style [B, S], for each norm."""
+        return [norm.styling(style) for norm in (self.norm_1, self.norm_2, self.norm_3)]
+
+    def forward(self, x: Tensor, keys_values: KeysValues, stylings: list[Styling]) -> Tensor:
+        styling_1, styling_2, styling_3 = stylings
+        n = self.norm_1(x, styling_1)
         x = x + self.self_attention(n, self.self_attention.keys_values(n, n))
-        x = x + self.cross_attention(self.norm_2(x, style), keys_values)
-        return x + self.feed_forward(self.norm_3(x, style))
+        x = x + self.cross_attention(self.norm_2(x, styling_2), keys_values)
+        return x + self.feed_forward(self.norm_3(x, styling_3))
 
 
 class Decoder(nn.Module):
@@ -62,13 +67,17 @@ class Decoder(nn.Module):
     def memory(self, frames: Tensor, style: Tensor) -> Memory:
         """frames [B, T, D] of speech as it is heard, style [B, S]."""
         keys = frames + positions(frames.shape[-2], frames)
-        return Memory(frames, [layer.cross_attention.keys_values(keys, frames) for layer in self.layers], style)
+        return Memory(
+            frames,
+            [layer.cross_attention.keys_values(keys, frames) for layer in self.layers],
+            [layer.stylings(style) for layer in self.layers],
+        )
 
     def forward(self, embedded: Tensor, memory: Memory) -> Tensor:
         """Embedded tokens [B, T, D] -> [B, T, D]."""
         x = embedded + memory.frames + positions(embedded.shape[-2], embedded)
-        for layer, keys_values in zip(self.layers, memory.keys_values, strict=True):
-            x = layer(x, keys_values, memory.style)
+        for layer, keys_values, stylings in zip(self.layers, memory.keys_values, memory.stylings, strict=True):
+            x = layer(x, keys_values, stylings)
         return self.norm(x)
 
 

@@ -99,6 +99,9 @@ class Convolutions(nn.Module):
         return self.output(F.relu(y))[..., 0].transpose(1, 2)
 
 
+Styling = tuple[Tensor, Tensor]  # of an AdaptiveNorm, what a style scales by, less 1, and shifts by: [B, 1, D] each
+
+
 class AdaptiveNorm(nn.Module):
     """Normalised over a frame's width, then scaled and shifted by the speaker's style (AdaIN)."""
 
@@ -107,7 +110,12 @@ class AdaptiveNorm(nn.Module):
         self.width = width
         self.scale_and_shift = ops.Linear(style_width, 2 * width, **kw)
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """x [B, T, D], style [B, S]."""
+    def styling(self, style: Tensor) -> Styling:
+        """Of a style [B, S]; the same for all frames and passes."""
         scale, shift = self.scale_and_shift(style)[:, None].chunk(2, dim=-1)
+        return scale, shift
+
+    def forward(self, x: Tensor, styling: Styling) -> Tensor:
+        """x [B, T, D]."""
+        scale, shift = styling
         return torch.addcmul(shift, F.layer_norm(x, (self.width,)), 1 + scale)

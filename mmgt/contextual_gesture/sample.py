@@ -52,7 +52,7 @@ class GestureSettings:
     num_steps: int = 5
     temperature: float = 1.0
     overlap: int = 20
-    pace_strength: float = 3.0
+    pace_strength: float = 2.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_steps <= MAX_STEPS or not 1 <= self.overlap <= MAX_OVERLAP:
