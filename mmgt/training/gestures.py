@@ -295,11 +295,11 @@ def train_gestures(
     tokens_of = TokenWindows(windows, tokenizers)
     held_out = _held_out(clips, config.num_frames, windows.speakers)
     held_out_tokens = None if held_out is None else TokenWindows(held_out, tokenizers)
-    tells_pace = {name: weight for name, weight in learning(network).items() if ".pace.from_speech." in name}
-    others = [weight for name, weight in learning(network).items() if name not in tells_pace]
-    optimiser = adamw(others, settings.learning_rate, 0.01)
+    weights = learning(network)
+    tells_pace = [weights.pop(name) for name in list(weights) if ".pace.from_speech." in name]
+    optimiser = adamw(weights.values(), settings.learning_rate, 0.01)
     if tells_pace:
-        optimiser.add_param_group({"params": list(tells_pace.values())})
+        optimiser.add_param_group({"params": tells_pace})
     average = ExponentialAverage(network, settings.average_decay)
 
     def backward(step: int) -> float:
@@ -328,7 +328,7 @@ def train_gestures(
             with torch.no_grad(), average.standing_in(network):
                 terms = gestures_loss(network, held_out_tokens, batch, config.speakers, settings, generator)
                 errors = dict(zip(("layer_0", "motion", "gestures", "residual"), terms, strict=True))
-                if settings.pace_blocks is not None:
+                if tells_pace:
                     errors["pace"] = pace_error(network, held_out.drawn(256, generator))
             for name, term in errors.items():
                 rows[-1][f"held_out_{name}"] = round(term.item(), 4)
