@@ -22,7 +22,7 @@ from ..errors import InputError
 from ..media import FrameMarks, VideoReader
 from ..media.sound import sound_for_aac
 from ..mmhaa.config import NO_CLIP
-from ..mmhaa.drive import STRENGTHS, Drive, heard
+from ..mmhaa.drive import STRENGTHS, DrawnPoses, Drive, heard
 from ..mmhaa.load import load_mmhaa, student_of_file
 from ..mmhaa.masks import EvenMasks, MaskOptions
 from ..mmhaa.network import MMHAA, Photo, VideoNetwork, check_speech
@@ -206,8 +206,10 @@ def make_video(
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
     track = None if sound is None else sound_for_aac(sound)  # before hours of work: a file without sound is refused
+    # Poses and speech were computed on this machine, and another one's roundings, or dtype, may make others.
+    computed = (drive.pictures.poses if isinstance(drive.pictures, DrawnPoses) else None, drive.speech)
     decisive = (provenance.id, str(device), str(dtype), torch.__version__, torch.get_num_threads())
-    with unfinished_run(out, digest(*decisive)) as kept:
+    with unfinished_run(out, digest(*decisive, *computed)) as kept:
         if kept is not None:
             kept.time_of_making(provenance.made)
         latents, vae = _sampled(

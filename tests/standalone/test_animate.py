@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import weakref
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
 
@@ -176,6 +177,26 @@ def test_a_killed_run_goes_on_to_the_same_file(inputs, tmp_path):
     assert generate(killed, time="1900000000") == 0
     assert (folder / "killed.mp4").read_bytes() == (folder / "whole.mp4").read_bytes()
     assert {path.name for path in folder.iterdir()} == {"whole.mp4", "whole.json", "killed.mp4", "killed.json"}
+
+
+def test_parts_of_other_poses_are_not_gone_on_with(inputs, tmp_path, monkeypatch):
+    """The same command on a CPU that rounds otherwise: its poses differ in a last bit, so its video begins anew."""
+    keys, make = [], animate.rhythm_poses
+
+    @contextmanager
+    def noted(out, key):
+        keys.append(key)
+        yield None
+
+    monkeypatch.setattr(video, "unfinished_run", noted)
+    for name, by in (("once", 1), ("again", 1), ("elsewhere", 1 + 2**-20)):
+        monkeypatch.setattr(animate, "rhythm_poses", lambda *given, by=by, **named: moved(make(*given, **named), by))
+        assert run("generate", inputs, "--rhythm", out=tmp_path / f"{name}.mp4") == 0
+    assert keys[0] == keys[1] != keys[2]
+
+
+def moved(poses, by):
+    return replace(poses, keypoints=poses.keypoints * by)
 
 
 def test_animate_is_what_generate_runs(inputs, tmp_path):
