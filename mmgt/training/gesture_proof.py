@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import mean
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..contextual_gesture.alignment import Alignment
 from ..contextual_gesture.config import PARTS
 from ..contextual_gesture.model import ContextualGesture
 from ..contextual_gesture.motion import POINTS, MotionFrame
@@ -19,10 +21,11 @@ from ..poses import PoseSequence
 from .clips import ClipEntry, ClipSet
 from .gesture_alignment import NUM_FRAMES, Retrieval, retrieval
 from .gesture_windows import GestureWindows
-from .proofs import Compared, HeldOutClip, compare_ways, comparison_table, held_out
+from .proofs import STRIDE, Compared, HeldOutClip, Latents, compare_ways, comparison_table, fgd_latents, held_out
 
 SIDE_PX = 256  # of the picture that errors are told on
 OURS, SHUFFLED = "Contextual Gesture", "Contextual Gesture, another clip's speech"
+WITH_SPEECH = "FGD with speech"
 LOWEST, MEAN = "Contextual Gesture, layer 0 alone", "mean pose of the training set"
 MEAN_CLIPS = 100  # that the mean pose is of
 
@@ -49,6 +52,10 @@ def compare_gestures(
 ) -> ComparedGestures:
     """Held-out clips, each from its first pose: the truth, the network (also for another clip's speech, and without the
     residual layers), the training set's mean pose, the first pose held. num_clips: 2 or more.
+
+    FGD with speech: the Frechet joint distance (DeVries et al. 2019) of gestures and the clip's own speech, see
+    ``aligned_latents``. FGD alone compares gestures as a whole with gestures as a whole: another clip's speech, which
+    as a whole is no other speech, cannot change it.
     """
     entries = held_out(clips, num_clips)
     check_features(network, clips.features(entries[0]))
@@ -66,9 +73,29 @@ def compare_gestures(
         for layers, error_px in reconstruction_px(network, clip.truth).items():
             errors.setdefault(layers, []).append(error_px)
 
-    rows = compare_ways(clips, entries, ways, autoencoder, progress)
+    latents: dict[str, Latents] = {**fgd_latents(autoencoder), WITH_SPEECH: partial(aligned_latents, network.alignment)}
+    rows = compare_ways(clips, entries, ways, latents, progress)
     found = retrieval(network.alignment, GestureWindows(clips, "test", NUM_FRAMES), seed=seed)
     return ComparedGestures(len(entries), found, {layers: mean(each) for layers, each in errors.items()}, rows)
+
+
+@torch.no_grad()
+def aligned_latents(alignment: Alignment, poses: PoseSequence, features: Tensor) -> np.ndarray:
+    """[N, 4 D] float64 of windows of 80 frames: each part's gesture and speech, of length 1, in the aligned space.
+
+    features [T, audio_channels]: of the speech that the poses should belong to.
+    """
+    motion = MotionFrame(poses.frames(0, 1)).motion(poses)
+    starts = range(0, len(features) - NUM_FRAMES + 1, STRIDE)
+    if not starts:
+        return np.empty((0, 2 * len(PARTS) * alignment.config.width))
+
+    def windows(frames: Tensor) -> Tensor:
+        return torch.stack([frames[start : start + NUM_FRAMES] for start in starts])
+
+    gestures = alignment.embed_motion({part: windows(motion[part]) for part in PARTS})
+    speech = alignment.embed_speech(windows(features))
+    return torch.cat([embedded[part] for part in PARTS for embedded in (gestures, speech)], dim=1).double().numpy()
 
 
 @torch.no_grad()

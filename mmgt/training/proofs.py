@@ -24,7 +24,8 @@ from .clips import ClipEntry, ClipSet
 from .smga_start import SpeechScale
 
 MAX_TRAINING_CLIPS = 1000  # among which the nearest is looked for
-FGD_STRIDE = 10  # frames between windows
+STRIDE = 10  # frames between windows
+FGD = "FGD"
 TRUTH, HELD = "truth", "first pose held"
 
 
@@ -33,8 +34,8 @@ class Compared:
     """Means over the clips of one way from speech to poses.
 
     lip_correlation: with the loudness, -1..1. lip_lag: mean distance of the best lag from 0, frames. beat_alignment:
-    0..1, as AIST++. moved_px: deviation of the wrists, px of the picture. fgd: Frechet distance of all windows' latents
-    to the truth's; None without an auto-encoder.
+    0..1, as AIST++. moved_px: deviation of the wrists, px of the picture. frechet: distances of all windows' latents to
+    the truth's, 0 or more, by the latents' names.
     """
 
     name: str
@@ -42,7 +43,10 @@ class Compared:
     lip_lag: float
     beat_alignment: float
     moved_px: float
-    fgd: float | None = None
+    frechet: Mapping[str, float]
+
+
+Latents = Callable[[PoseSequence, Tensor], np.ndarray]  # of poses and the speech features that they belong to: [N, D]
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,15 @@ def compare_ways(
     clips: ClipSet,
     entries: list[ClipEntry],
     ways: Callable[[int, HeldOutClip], Iterable[tuple[str, PoseSequence]]],
-    autoencoder: PoseAutoencoder | None = None,
+    latents: Mapping[str, Latents],
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Compared]:
-    """The truth, what ``ways`` makes of the n-th clip, and its first pose held, scored against the clip's speech."""
+    """The truth, what ``ways`` makes of the n-th clip, and its first pose held, scored against the clip's speech.
+
+    latents: by the names of the Frechet distances that are taken of them.
+    """
     numbers: dict[str, list[tuple[float, float, float, float]]] = {}
-    latents: dict[str, list[np.ndarray]] = {}
+    told: dict[str, dict[str, list[np.ndarray]]] = {kind: {} for kind in latents}
     for idx, entry in enumerate(entries):
         truth, features = clips.poses(entry), clips.features(entry)
         first = truth.frames(0, 1)
@@ -84,17 +91,24 @@ def compare_ways(
         made = [(TRUTH, truth), *ways(idx, clip), (HELD, first.at([0] * truth.num_frames))]
         for name, poses in made:
             numbers.setdefault(name, []).append(motion_numbers(poses, features))
-            if autoencoder is not None:
-                latents.setdefault(name, []).append(latents_of(autoencoder, poses, FGD_STRIDE))
+            for kind, latents_of_poses in latents.items():
+                told[kind].setdefault(name, []).append(latents_of_poses(poses, features))
         if progress is not None:
             progress(idx + 1, len(entries))
-    told = {name: np.concatenate(each) for name, each in latents.items()}
-    fgd = {name: frechet_distance(each, told[TRUTH]) for name, each in told.items()}
+    windows = {kind: {name: np.concatenate(each) for name, each in ways.items()} for kind, ways in told.items()}
     rows = []
     for name, of_clips in numbers.items():
         lips, lag, beats, moved_px = (mean(column) for column in zip(*of_clips, strict=True))
-        rows.append(Compared(name, lips, lag, beats, moved_px, fgd.get(name)))
+        frechet = {kind: frechet_distance(ways[name], ways[TRUTH]) for kind, ways in windows.items()}
+        rows.append(Compared(name, lips, lag, beats, moved_px, frechet))
     return rows
+
+
+def fgd_latents(autoencoder: PoseAutoencoder | None) -> dict[str, Latents]:
+    """What FGD is taken of; nothing without an auto-encoder."""
+    if autoencoder is None:
+        return {}
+    return {FGD: lambda poses, _features: latents_of(autoencoder, poses, STRIDE)}
 
 
 def compare_smga(
@@ -123,22 +137,29 @@ def compare_smga(
                 yield told, sample_poses(network, features, clip.first, seed=seed + idx, settings=settings)
         yield "nearest training clip", others.nearest(clip.features, clip.first)
 
-    return compare_ways(clips, entries, ways, autoencoder, progress)
+    return compare_ways(clips, entries, ways, fgd_latents(autoencoder), progress)
 
 
 def comparison_table(rows: list[Compared], num_clips: int) -> str:
-    """Markdown; what is better is said in the heading. FGD where it was measured."""
-    with_fgd = any(row.fgd is not None for row in rows)
-    lines = [
-        f"| {num_clips} held-out clips | lips with loudness (higher) | lag, frames (lower) | beats (higher) "
-        f"|{' FGD (lower) |' * with_fgd} wrists move, px |",
-        f"|---|---|---|---|{'---|' * with_fgd}---|",
+    """Markdown; what is better is said in the heading."""
+    headings = [
+        f"{num_clips} held-out clips",
+        "lips with loudness (higher)",
+        "lag, frames (lower)",
+        "beats (higher)",
+        *(f"{kind} (lower)" for kind in rows[0].frechet),
+        "wrists move, px",
     ]
-    lines += [
-        f"| {row.name} | {row.lip_correlation:.3f} | {row.lip_lag:.2f} | {row.beat_alignment:.3f} "
-        f"|{'' if row.fgd is None else f' {row.fgd:.2f} |'} {row.moved_px:.1f} |"
-        for row in rows
-    ]
+    lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
+    for row in rows:
+        numbers = [
+            f"{row.lip_correlation:.3f}",
+            f"{row.lip_lag:.2f}",
+            f"{row.beat_alignment:.3f}",
+            *(f"{distance:.3f}" for distance in row.frechet.values()),
+            f"{row.moved_px:.1f}",
+        ]
+        lines.append(f"| {' | '.join((row.name, *numbers))} |")
     return "\n".join(lines)
 
 

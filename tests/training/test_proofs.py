@@ -11,7 +11,7 @@ from mmgt.errors import InputError
 from mmgt.evaluation.pose_autoencoder import PoseAutoencoder
 from mmgt.smga.sample import SamplerSettings
 from mmgt.training.clips import ClipSet
-from mmgt.training.proofs import _TrainingClips, compare_smga, comparison_table
+from mmgt.training.proofs import FGD, _TrainingClips, compare_smga, comparison_table
 
 
 def test_every_way_is_scored_and_a_held_pose_scores_nothing(tmp_path):
@@ -36,8 +36,8 @@ def test_several_networks_stand_in_one_table_with_their_distance(tmp_path):
     rows = compare_smga({"full": network, "again": network}, clips, 2, settings, 0, PoseAutoencoder().eval())
     of = {row.name: row for row in rows}
     assert replace(of["full"], name="again") == of["again"]
-    assert of["truth"].fgd == pytest.approx(0, abs=1e-6)
-    assert of["full"].fgd > 1e-6
+    assert of["truth"].frechet[FGD] == pytest.approx(0, abs=1e-6)
+    assert of["full"].frechet[FGD] > 1e-6
     table = comparison_table(rows, 2).splitlines()
     assert len({line.count("|") for line in table}) == 1
     assert "FGD" in table[0]
