@@ -25,7 +25,8 @@ from .proofs import STRIDE, Compared, HeldOutClip, Latents, compare_ways, compar
 
 SIDE_PX = 256  # of the picture that errors are told on
 OURS, SHUFFLED = "Contextual Gesture", "Contextual Gesture, another clip's speech"
-WITH_SPEECH = "FGD with speech"
+OUT_OF_ORDER = "Contextual Gesture, its speech's frames shuffled"
+ALIGNED, WITH_SPEECH = "FGD, aligned", "FGD with speech"
 LOWEST, MEAN = "Contextual Gesture, layer 0 alone", "mean pose of the training set"
 MEAN_CLIPS = 100  # that the mean pose is of
 
@@ -50,12 +51,13 @@ def compare_gestures(
     autoencoder: PoseAutoencoder | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ComparedGestures:
-    """Held-out clips, each from its first pose: the truth, the network (also for another clip's speech, and without the
-    residual layers), the training set's mean pose, the first pose held. num_clips: 2 or more.
+    """Held-out clips, each from its first pose: the truth, the network (also for another clip's speech, for its own
+    with the frames shuffled, and without the residual layers), the training set's mean pose, the first pose held.
 
-    FGD with speech: the Frechet joint distance (DeVries et al. 2019) of gestures and the clip's own speech, see
-    ``aligned_latents``. FGD alone compares gestures as a whole with gestures as a whole: another clip's speech, which
-    as a whole is no other speech, cannot change it.
+    num_clips: 2 or more. FGD, aligned: through the towers of gestures, as FID in text-to-motion (Guo et al. 2022); the
+    auto-encoder's 32 numbers hardly see a mouth. FGD with speech: of gestures beside the clip's own speech, the Frechet
+    joint distance (DeVries et al. 2019). Without the speech, gestures as a whole are compared with gestures as a whole,
+    which another clip's speech, as a whole no other speech, cannot change.
     """
     entries = held_out(clips, num_clips)
     check_features(network, clips.features(entries[0]))
@@ -68,34 +70,41 @@ def compare_gestures(
         sampled = partial(sample_gestures, network, initial_pose=first, seed=seed + idx, settings=settings, style=style)
         yield OURS, sampled(clip.features)
         yield SHUFFLED, sampled(clip.shuffled)
+        order = torch.randperm(num_frames, generator=torch.Generator("cpu").manual_seed(seed + idx))
+        yield OUT_OF_ORDER, sampled(clip.features[order])
         yield LOWEST, sampled(clip.features, with_residual=False)
         yield MEAN, MotionFrame(first).poses({part: mean_motion[part].expand(num_frames, -1) for part in PARTS})
         for layers, error_px in reconstruction_px(network, clip.truth).items():
             errors.setdefault(layers, []).append(error_px)
 
-    latents: dict[str, Latents] = {**fgd_latents(autoencoder), WITH_SPEECH: partial(aligned_latents, network.alignment)}
+    latents: dict[str, Latents] = {
+        **fgd_latents(autoencoder),
+        ALIGNED: lambda poses, _features: aligned_latents(network.alignment, poses, None),
+        WITH_SPEECH: partial(aligned_latents, network.alignment),
+    }
     rows = compare_ways(clips, entries, ways, latents, progress)
     found = retrieval(network.alignment, GestureWindows(clips, "test", NUM_FRAMES), seed=seed)
     return ComparedGestures(len(entries), found, {layers: mean(each) for layers, each in errors.items()}, rows)
 
 
 @torch.no_grad()
-def aligned_latents(alignment: Alignment, poses: PoseSequence, features: Tensor) -> np.ndarray:
-    """[N, 4 D] float64 of windows of 80 frames: each part's gesture and speech, of length 1, in the aligned space.
+def aligned_latents(alignment: Alignment, poses: PoseSequence, features: Tensor | None) -> np.ndarray:
+    """[N, 2 D] float64 of windows of 80 frames: both parts' gestures in the aligned space, each of length 1.
 
-    features [T, audio_channels]: of the speech that the poses should belong to.
+    features [T, audio_channels]: of the speech that the poses should belong to, which then follows: [N, 4 D].
     """
     motion = MotionFrame(poses.frames(0, 1)).motion(poses)
-    starts = range(0, len(features) - NUM_FRAMES + 1, STRIDE)
+    starts = range(0, poses.num_frames - NUM_FRAMES + 1, STRIDE)
     if not starts:
-        return np.empty((0, 2 * len(PARTS) * alignment.config.width))
+        return np.empty((0, (2 if features is None else 4) * alignment.config.width))
 
     def windows(frames: Tensor) -> Tensor:
         return torch.stack([frames[start : start + NUM_FRAMES] for start in starts])
 
-    gestures = alignment.embed_motion({part: windows(motion[part]) for part in PARTS})
-    speech = alignment.embed_speech(windows(features))
-    return torch.cat([embedded[part] for part in PARTS for embedded in (gestures, speech)], dim=1).double().numpy()
+    embedded = list(alignment.embed_motion({part: windows(motion[part]) for part in PARTS}).values())
+    if features is not None:
+        embedded += alignment.embed_speech(windows(features)).values()
+    return torch.cat(embedded, dim=1).double().numpy()
 
 
 @torch.no_grad()

@@ -23,8 +23,10 @@ from mmgt.evaluation.pose_autoencoder import PoseAutoencoder
 from mmgt.training.gesture_alignment import AlignmentTraining, retrieval, train_alignment
 from mmgt.training.gesture_loss import gesture_errors, motion_errors
 from mmgt.training.gesture_proof import (
+    ALIGNED,
     MEAN,
     OURS,
+    OUT_OF_ORDER,
     SHUFFLED,
     WITH_SPEECH,
     aligned_latents,
@@ -299,8 +301,9 @@ def test_retrieval_finds_what_was_learned(clips, trained):
     assert found.recall[5] == 1  # of four
     compared = compare_gestures(whole, swaying_twice(clips), 2, autoencoder=PoseAutoencoder().eval())
     rows = {row.name: row for row in compared.rows}
-    assert rows[TRUTH].frechet == pytest.approx({FGD: 0, WITH_SPEECH: 0}, abs=1e-6)
-    assert rows[OURS].frechet[WITH_SPEECH] > 1e-6
+    assert rows[TRUTH].frechet == pytest.approx({FGD: 0, ALIGNED: 0, WITH_SPEECH: 0}, abs=1e-6)
+    assert rows[OURS].frechet[WITH_SPEECH] > rows[OURS].frechet[ALIGNED] > 1e-6
+    assert rows[OURS] != replace(rows[OUT_OF_ORDER], name=OURS)
     assert rows[HELD].moved_px == 0
     assert rows[MEAN].moved_px == pytest.approx(0, abs=1e-4)
     assert rows[OURS] != rows[SHUFFLED]
@@ -308,24 +311,29 @@ def test_retrieval_finds_what_was_learned(clips, trained):
     table = gestures_tables(compared)
     assert "| R@1 |" in table.replace("R@1 | R@2", "R@1 |")
     assert f"| {TRUTH} |" in table
-    assert f"{FGD} (lower) | {WITH_SPEECH} (lower)" in table
+    assert f"{FGD} (lower) | {ALIGNED} (lower) | {WITH_SPEECH} (lower)" in table
 
 
 def test_the_distance_with_speech_tells_whose_gestures_they_are(clips, trained):
     """The same gestures, each beside another clip's speech: as gestures they are the same, with speech they are not."""
     alignment = trained[1][0]
     of_clips = [aligned_latents(alignment, clips.poses(entry), clips.features(entry)) for entry in clips.entries]
-    own = np.concatenate(of_clips).reshape(-1, 4, alignment.config.width)  # gesture, speech of the face, of the body
+    own = np.concatenate(of_clips).reshape(-1, 4, alignment.config.width)  # gestures, speech; each of face, body
     np.testing.assert_allclose(np.linalg.norm(own, axis=2), 1, atol=1e-5)
     poses = clips.poses(clips.entries[0])
     whole = MotionFrame(poses.frames(0, 1)).motion(poses)
     second = alignment.embed_motion({part: motion[None, 10:90] for part, motion in whole.items()})
-    np.testing.assert_allclose(own[1, 2], second["body"][0].detach(), atol=1e-5)
+    np.testing.assert_allclose(own[1, 1], second["body"][0].detach(), atol=1e-5)
 
     swapped = own.copy()
-    swapped[:, [0, 2]] = np.roll(own[:, [0, 2]], len(of_clips[0]), axis=0)
-    assert frechet_distance(swapped[:, 0], own[:, 0]) == pytest.approx(0, abs=1e-9)
-    assert frechet_distance(swapped.reshape(len(own), -1), own.reshape(len(own), -1)) > 1e-4
+    swapped[:, :2] = np.roll(own[:, :2], len(of_clips[0]), axis=0)
+    gestures, both = (swapped[:, :2], own[:, :2]), (swapped, own)
+    assert distance(*gestures) == pytest.approx(0, abs=1e-9)
+    assert distance(*both) > 1e-4
+
+
+def distance(first, second):
+    return frechet_distance(first.reshape(len(first), -1), second.reshape(len(second), -1))
 
 
 def swaying_twice(clips):
