@@ -103,13 +103,14 @@ class LoadContextualGesture(io.ComfyNode):
             node_id="MMGT_LoadContextualGesture",
             display_name="Load Contextual Gesture",
             category="MMGT/pose",
-            description="Speech to poses by tokens, in five passes (arXiv 2502.07239). Nobody publishes its weights: "
-            "train your own, or use SMGA or Rhythm.",
+            description="Speech to poses by tokens, in five passes (arXiv 2502.07239). A small network is "
+            "shipped, which knows drawn presenters; train your own for others.",
             inputs=[
                 io.Combo.Input(
                     "contextual_gesture",
                     options=host.model_files(CONTEXTUAL_GESTURE),
-                    tooltip="In models/mmgt: the contextual_gesture.safetensors that training wrote.",
+                    tooltip="In models/mmgt: the contextual_gesture.safetensors that training wrote. "
+                    "contextual_gesture_tiny is the small one that is shipped.",
                 )
             ],
             outputs=[

@@ -16,7 +16,7 @@ GRAPHS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob
 SCHEMAS = json.loads((Path(__file__).parent / "comfy" / "schema_snapshot.json").read_text())
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 NEWCOMERS = ("00_start_here", "01_preview_from_speech", "02_preview_from_saved_poses")
-NOTHING_TO_GET = (*NEWCOMERS, "13_ablations")
+NOTHING_TO_GET = (*NEWCOMERS, "12_compare_ways_to_poses", "13_ablations")
 TOO_LARGE = ("12_compare_ways_to_poses",)  # to be read before one zooms in, where newer pages open templates
 OUTPUT_NODES = {
     "SaveVideo",

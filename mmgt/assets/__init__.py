@@ -9,3 +9,4 @@ PRESENTER = Path(__file__).parent / "presenter.png"  # drawn by ``mmgt.world``: 
 PRESENTER_POSE = Path(__file__).parent / "presenter_pose.json"
 SPEECH = Path(__file__).parent / "speech.wav"
 MODELS = Path(__file__).parent / "models"  # small networks of our own, laid out as ComfyUI's models folder
+TINY_GESTURES = MODELS / "mmgt" / "contextual_gesture_tiny.safetensors"

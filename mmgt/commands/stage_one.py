@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..assets import TINY_GESTURES
 from ..errors import InputError
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def add_stage_one_options(parser: argparse.ArgumentParser, poses_out: bool = Tru
     if poses_out:
         add("--poses-out", type=Path, metavar="Q.json", help="also write the generated poses")
         add("--vocals", type=Path, metavar="FILE", help="the voice alone; it is encoded instead of the recording")
-    tokens = "poses by Contextual Gesture, of `mmgt train gestures`, instead of by SMGA"
-    add("--contextual-gesture", type=Path, metavar="FILE", help=tokens)
+    tokens = "poses by Contextual Gesture, of `mmgt train gestures` (without FILE: the small one that is shipped)"
+    add("--contextual-gesture", type=Path, metavar="FILE", nargs="?", const=TINY_GESTURES, help=tokens)
     add_sampling_options(parser)
 
 

@@ -122,6 +122,7 @@ def run_convert(args: argparse.Namespace) -> None:
 def run_inspect(args: argparse.Namespace) -> None:
     """Kind, part, numbers and sizes of the tensors, metadata, and what the file is used for."""
     from ..weights import CATALOG, open_checkpoint, recognise
+    from ..weights.catalog import OF_OUR_TRAINING
     from ..weights.files import human_size
     from ..weights.signatures import IMAGE_NETWORKS
 
@@ -143,7 +144,7 @@ def run_inspect(args: argparse.Namespace) -> None:
     if kind == IMAGE_NETWORKS:
         print("used for: the beginning of process 2, `mmgt train video --from-networks FILE`")
         return
-    used = next((file for file in CATALOG if kind in file.kinds), None)
+    used = next((file for file in (*CATALOG, *OF_OUR_TRAINING) if kind in file.kinds), None)
     print("not used here" if used is None else f"used for: {used.purpose}; belongs into models/{used.folder}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from ..errors import InputError
 from ..poses import PoseSequence
 from ..speech.features import NUM_HANDCRAFTED, SpeechFeatures
 from ..weights.catalog import WAVLM, missing_sentence
-from ..weights.places import check_kinds, find, in_models, places
+from ..weights.places import check_kinds, find, in_models, is_shipped, places
 from .devices import choose_dtype, quickest_dtype
 from .onednn import fastest_ops
 from .speech_to_poses import PoseSettings
+
+logger = logging.getLogger("mmgt")
 
 
 def open_contextual_gesture(
@@ -28,6 +31,8 @@ def open_contextual_gesture(
     Raises InputError for another file, a speaker that it never learned, WavLM that is missing or that it does not read.
     """
     network = load_contextual_gesture(path, fastest_ops(device))
+    if is_shipped(path):
+        logger.warning("%s: a small network that comes with this pack; it learned from drawn presenters", path.name)
     network.style(settings.speaker)
     if network.config.generator.audio_channels <= NUM_HANDCRAFTED:
         if wavlm is not None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..assets import TINY_GESTURES
 from . import signatures
 
 HUB = "https://huggingface.co"
@@ -189,7 +190,7 @@ CATALOG = (SMGA, MMHAA, VAE, CLIP, WAV2VEC2, WAVLM, YOLOX, DWPOSE, MEDIAPIPE)
 BY_KEY = {file.key: file for file in CATALOG}
 
 
-def _of_our_training(key: str, purpose: str, kind: str, instead: str, command: str) -> WeightFile:
+def _of_our_training(key: str, purpose: str, kind: str, instead: str, command: str, shipped: str = "") -> WeightFile:
     """Not of the catalogue: nobody publishes it."""
     return WeightFile(
         key=key,
@@ -201,6 +202,7 @@ def _of_our_training(key: str, purpose: str, kind: str, instead: str, command: s
         repository="",
         kinds=(kind,),
         instead=instead,
+        shipped=shipped,
         made_by=f"`{command}` (docs/training.md)",
     )
 
@@ -211,6 +213,7 @@ CONTEXTUAL_GESTURE = _of_our_training(
     signatures.CONTEXTUAL_GESTURE,
     "use SMGA or Rhythm Audio2Pose",
     "mmgt train gestures",
+    shipped=TINY_GESTURES.name,
 )
 REFINEMENT = _of_our_training(
     "refinement",
@@ -219,6 +222,8 @@ REFINEMENT = _of_our_training(
     "preview without it",
     "mmgt train refine",
 )
+OF_OUR_TRAINING = (CONTEXTUAL_GESTURE, REFINEMENT)
+SHIPPED = tuple(file for file in (*CATALOG, *OF_OUR_TRAINING) if file.shipped)
 
 
 def advice(file: WeightFile) -> str:

@@ -10,7 +10,7 @@ import folder_paths
 from ...mmgt.assets import MODELS
 from ...mmgt.errors import InputError
 from ...mmgt.output_files import inside
-from ...mmgt.weights.catalog import CATALOG, EVALUATION_FOLDER, OUR_FOLDER, WeightFile, advice, missing_sentence
+from ...mmgt.weights.catalog import EVALUATION_FOLDER, OUR_FOLDER, SHIPPED, WeightFile, advice, missing_sentence
 from ...mmgt.weights.files import CHECKPOINT_SUFFIXES, check_file
 from ...mmgt.weights.places import find, is_shipped, places, shipped
 
@@ -23,7 +23,7 @@ def register_model_folders() -> None:
     folders of the small networks that are shipped, of which core's VAE Loader reads one."""
     for name in (OUR_FOLDER, EVALUATION_FOLDER):
         folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
-    for folder in {file.folder for file in CATALOG if shipped(file)}:
+    for folder in {file.folder for file in SHIPPED if shipped(file)}:
         folder_paths.add_model_folder_path(folder, str(MODELS / folder))
 
 
@@ -32,7 +32,7 @@ def model_files(file: WeightFile) -> list[str]:
     suffixes = DETECTOR_SUFFIXES if file.name.endswith(DETECTOR_SUFFIXES) else CHECKPOINT_SUFFIXES
     names = (name for folder in file.folders for name in folder_paths.get_filename_list(folder))
     fitting = dict.fromkeys(name for name in names if name.lower().endswith(suffixes))
-    small = {other.shipped for other in CATALOG}
+    small = {other.shipped for other in SHIPPED}
     return [*(name for name in fitting if name not in small), *(name for name in fitting if name == file.shipped)]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Node:
-    """key: by which others name it. inputs: socket -> "key" or "key.output". picture: room for what it shows on "
-    "itself."""
+    """key: by which others name it. inputs: socket -> "key" or "key.output". picture: room for what it shows on
+    itself. muted: it does not run until the user lets it."""
 
     key: str
     type: str
@@ -18,6 +18,7 @@ class Node:
     values: dict[str, Any] = field(default_factory=dict)
     width: int = 240
     picture: int = 0
+    muted: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ FILES = {
     )
 }
 SMALL_SMGA, SMALL_MMHAA, SMALL_VAE = "smga_tiny.safetensors", "mmhaa_tiny.safetensors", "taesd_tiny.safetensors"
+SMALL_GESTURES = "contextual_gesture_tiny.safetensors"
 NO_WAVLM = NO_WAV2VEC2 = "none: hand-crafted features only"
 GREEN, GREY = "#b5e8a0", "#ccc"
-PICTURE, SMALL = 220, 120
+PICTURE, FRAME, SMALL = 220, 170, 120
 PHOTO, SPEECH = "example.portrait", "example.speech"
 OWN = (
     "For your own photo and recording put *Load Image* and *Load Audio* in the place of *Example Portrait and Speech*."
@@ -161,7 +163,7 @@ def _contextual(key: str, kind: str, poses: str | None = None, initial: bool = T
 
 
 def _drawn(way: str) -> Node:
-    return Node(f"{way}_drawn", "MMGT_DrawPoses", {"poses": way}, {"width": 384, "height": 384}, picture=SMALL)
+    return Node(f"{way}_drawn", "MMGT_DrawPoses", {"poses": way}, {"width": 384, "height": 384}, picture=FRAME)
 
 
 def preview(poses: str) -> Node:
@@ -749,20 +751,23 @@ GRAPHS = {
         ],
     ),
     "12_compare_ways_to_poses": Graph(
-        "## Three ways from speech to poses, side by side on one speech\n\n"
-        "**Rhythm** makes poses by rules, **SMGA** by diffusion in 50 steps (here the small network that came with "
-        "this pack; it knows drawn presenters), **Contextual Gesture** by masked tokens in 5 passes. Left to right: "
-        f"the skeletons of the three, one video. {OWN}\n\n"
-        "**Files** (the page offers what is missing when the graph opens)\n{files}\n\n"
-        "**Contextual Gesture's file** nobody publishes: it is trained on clips of your own (docs/training.md) and "
-        "goes into `models/mmgt` as `contextual_gesture.safetensors`. Without it put any poses in its sampler's place. "
-        f"{WITHOUT_DWPOSE}\n\n"
+        "## Three ways from speech to poses, side by side on one speech, with nothing to download\n\n"
+        "Press **Run**. **Rhythm** makes poses by rules, **SMGA** by diffusion in 50 steps, **Contextual Gesture** by "
+        "masked tokens in 5 passes (both here by the small networks that came with this pack; they know drawn "
+        "presenters). Left to right: the skeletons of the three, one video. Your own recording: put *Load Audio* in "
+        "the place of *Example Presenter and Speech*; your own photo: *Load Image*, and a detector (README).\n\n"
+        "**Another Contextual Gesture** is trained on clips of your own (docs/training.md) and goes into "
+        "`models/mmgt`; nobody publishes one. *speaker* is a style that it learned, as its loader lists them.\n\n"
         "**The grey groups**: *Re-sample* keeps face and lips of Rhythm's poses and makes other gestures, drawn as an "
-        "*Edge Heat Map*; *Find Gestures* ranks the pose files that *Save Poses* wrote for this speech.",
+        "*Edge Heat Map*; *Find Gestures* ranks pose files for this speech. It and its ranking are muted: when *Save "
+        "Poses* has written some into `output/poses`, choose both and press Ctrl+M.",
         [
-            [given(), Group("2 Detect, encode", [detector(), encoder(NO_WAVLM, NO_WAV2VEC2)])],
             [
-                Group("3 The person", [initial_pose(picture=SMALL)]),
+                given(example="MMGT_ExamplePresenterAndSpeech"),
+                Group("2 Detect, encode", [detector(files=False), encoder(NO_WAVLM, NO_WAV2VEC2)]),
+            ],
+            [
+                Group("3 The person", [initial_pose()]),
                 Group("4 Encode speech", [encode(SPEECH)]),
                 Group(
                     "5 Two networks",
@@ -771,14 +776,15 @@ GRAPHS = {
                         Node(
                             "contextual",
                             "MMGT_LoadContextualGesture",
-                            values={"contextual_gesture": "contextual_gesture.safetensors"},
+                            values={"contextual_gesture": SMALL_GESTURES},
+                            picture=90,
                         ),
                     ],
                 ),
             ],
             [
                 Group("6 By rules", [replace(RHYTHM, key="by_rules")]),
-                Group("7 SMGA", [replace(SAMPLE_SMGA, key="by_smga", values={"guidance": 1.0})]),
+                Group("7 SMGA", [replace(SAMPLE_SMGA, key="by_smga", values={"guidance": 1.0}, picture=50)]),
             ],
             [
                 Group("8 By tokens", [_contextual("by_tokens", "MMGT_ContextualGestureSampler")]),
@@ -788,23 +794,31 @@ GRAPHS = {
             ],
             [
                 Group("9 Drawn", [_drawn(way) for way in ("by_rules", "by_smga", "by_tokens")]),
-                Group(
-                    "Soft picture",
-                    [Node("heat", "MMGT_EdgeHeatMap", {"poses": "resampled"}, {"width": 256})],
-                    GREY,
-                ),
             ],
             [
                 Group(
                     "10 Two",
                     [Node("two", "ImageStitch", {"image1": "by_rules_drawn", "image2": "by_smga_drawn"})],
                 ),
-                Group("Find gestures", [_contextual("found", "MMGT_FindGesturesForSpeech", initial=False)], GREY),
-                Group("Seen", [Node("seen", "PreviewImage", {"images": "heat.image"}, picture=SMALL)], GREY),
+                Group(
+                    "Find gestures",
+                    [replace(_contextual("found", "MMGT_FindGesturesForSpeech", initial=False), muted=True)],
+                    GREY,
+                ),
+                Group(
+                    "Soft picture",
+                    [Node("heat", "MMGT_EdgeHeatMap", {"poses": "resampled"}, {"width": 256}, picture=FRAME)],
+                    GREY,
+                ),
             ],
             [
                 Group("11 Three", [Node("three", "ImageStitch", {"image1": "two", "image2": "by_tokens_drawn"})]),
-                Group("Their ranking", [Node("ranking", "PreviewAny", {"source": "found.ranking"}, picture=120)], GREY),
+                Group(
+                    "Their ranking",
+                    [Node("ranking", "PreviewAny", {"source": "found.ranking"}, picture=60, muted=True)],
+                    GREY,
+                ),
+                Group("Seen", [Node("seen", "PreviewImage", {"images": "heat.image"}, picture=FRAME)], GREY),
             ],
             [Group("12 Video", [Node("joined", "CreateVideo", {"images": "three", "audio": SPEECH}, {"fps": 25})])],
             [Group("13 Video file", [save_video("joined", "video/mmgt_ways")], GREEN)],

@@ -27,6 +27,7 @@ GROUP_TITLE = 80  # from a group's upper edge to its first node
 GROUP_FONT, GROUP_LETTER = 28, 14
 NOTE_WIDTH, NOTE_LETTERS = 1400, 220  # letters of a line
 LANES = 84  # between the note and the groups
+MUTED = 2  # LiteGraph's "never"
 CLEAR = 10  # between a wire and a foreign node
 MORE_HEIGHT = {"LoadVideo": 180, "LoadAudio": 90, "SaveVideo": 280}  # for what they show
 MORE_HEIGHT |= {"CreateVideo": 24, "PreviewAny": 24}  # for inputs that newer cores have
@@ -83,7 +84,7 @@ def made(node: Node, info, number, width):
         "size": [width, height + MORE_HEIGHT.get(node.type, 0) + node.picture],
         "flags": {},
         "order": number - 1,
-        "mode": 0,
+        "mode": MUTED if node.muted else 0,
         "inputs": [
             {"name": name, "type": kind, "link": None, **({"shape": 7} if optional else {})}
             for name, kind, optional in sockets

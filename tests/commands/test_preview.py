@@ -14,7 +14,7 @@ from tiny_contextual import save_tiny_contextual
 from tiny_encoders import TINY_WAVLM, wav2vec2_network, wavlm_network
 from tiny_refinement import save_tiny_refinement
 
-from mmgt.assets import ASTRONAUT_POSE, SPEECH
+from mmgt.assets import ASTRONAUT_POSE, SPEECH, TINY_GESTURES
 from mmgt.cli import main
 from mmgt.commands.stage_one import add_stage_one_options, pose_settings_of
 from mmgt.contextual_gesture.load import load_contextual_gesture
@@ -106,6 +106,14 @@ def test_contextual_gesture_moves_the_portrait(files, tmp_path, capsys):
     ):
         assert preview(files, tmp_path / "w.mp4", contextual_gesture=path, **more) == 2
         assert says in capsys.readouterr().err
+
+
+def test_contextual_gesture_without_a_file_is_the_small_one_that_is_shipped(files, tmp_path, caplog):
+    caplog.set_level("WARNING", "mmgt")
+    assert preview(files, tmp_path / "shipped.mp4", "--contextual-gesture", seed=3) == 0
+    assert f"{TINY_GESTURES.name}: a small network that comes with this pack" in caplog.text
+    assert preview(files, tmp_path / "named.mp4", contextual_gesture=TINY_GESTURES, seed=3) == 0
+    np.testing.assert_array_equal(made(tmp_path / "shipped.mp4"), made(tmp_path / "named.mp4"))
 
 
 def test_a_refinement_mends_the_frames(files, tmp_path, capsys):

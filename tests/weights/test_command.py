@@ -14,6 +14,7 @@ from golden import onnx_stand_ins
 from safetensors.torch import load_file, save_file
 from server import Site, running
 from tiny import HEADS, tiny_state
+from tiny_contextual import save_tiny_contextual
 
 from mmgt.cli import main
 from mmgt.commands.terminal import show_progress
@@ -117,6 +118,12 @@ def test_convert_and_inspect(net, capsys):
         assert words in said
     assert weights("convert", net, *HEAD_OPTIONS) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_inspect_knows_what_is_trained_here(tmp_path, capsys):
+    save_tiny_contextual(tmp_path / "own.safetensors")
+    assert weights("inspect", tmp_path / "own.safetensors") == 0
+    assert "used for: Contextual Gesture (stage I): speech -> poses; belongs into models" in capsys.readouterr().out
 
 
 def test_inspect_says_what_process_2_begins_from(tmp_path, capsys):
