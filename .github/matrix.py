@@ -66,6 +66,7 @@ def main() -> int:
     asked.add_argument("--logs", type=Path, default=Path(tempfile.gettempdir()), help="folder for what each cell says")
     asked.add_argument("arguments", nargs="*", metavar="PYTEST_ARGUMENT", help="behind --, e.g. -- tests/test_cli.py")
     args = asked.parse_args()
+    args.logs.mkdir(parents=True, exist_ok=True)
     there = pythons()
     missing = [version for version in args.python or VERSIONS if version not in there]
     results = dict.fromkeys(((version, "-") for version in missing), "no such Python here")
