@@ -21,7 +21,7 @@ from ..poses import PoseSequence
 from .clips import ClipEntry, ClipSet
 from .gesture_alignment import NUM_FRAMES, Retrieval, retrieval
 from .gesture_windows import GestureWindows
-from .proofs import STRIDE, Compared, HeldOutClip, Latents, compare_ways, comparison_table, fgd_latents, held_out
+from .proofs import STRIDE, Compared, HeldOutClip, compare_ways, comparison_table, fgd_latents, held_out
 
 SIDE_PX = 256  # of the picture that errors are told on
 OURS, SHUFFLED = "Contextual Gesture", "Contextual Gesture, another clip's speech"
@@ -77,34 +77,34 @@ def compare_gestures(
         for layers, error_px in reconstruction_px(network, clip.truth).items():
             errors.setdefault(layers, []).append(error_px)
 
-    latents: dict[str, Latents] = {
-        **fgd_latents(autoencoder),
-        ALIGNED: lambda poses, _features: aligned_latents(network.alignment, poses, None),
-        WITH_SPEECH: partial(aligned_latents, network.alignment),
-    }
+    def latents(poses: PoseSequence, features: Tensor) -> dict[str, np.ndarray]:
+        both = aligned_latents(network.alignment, poses, features)
+        gestures = both[:, : both.shape[1] // 2]
+        return {**fgd_latents(autoencoder, poses), ALIGNED: gestures, WITH_SPEECH: both}
+
     rows = compare_ways(clips, entries, ways, latents, progress)
     found = retrieval(network.alignment, GestureWindows(clips, "test", NUM_FRAMES), seed=seed)
     return ComparedGestures(len(entries), found, {layers: mean(each) for layers, each in errors.items()}, rows)
 
 
 @torch.no_grad()
-def aligned_latents(alignment: Alignment, poses: PoseSequence, features: Tensor | None) -> np.ndarray:
-    """[N, 2 D] float64 of windows of 80 frames: both parts' gestures in the aligned space, each of length 1.
+def aligned_latents(alignment: Alignment, poses: PoseSequence, features: Tensor) -> np.ndarray:
+    """[N, 4 D] float64 of windows of 80 frames in the aligned space: gestures of both parts, then speech for both, each
+    of length 1.
 
-    features [T, audio_channels]: of the speech that the poses should belong to, which then follows: [N, 4 D].
+    features [T, audio_channels]: of the speech that the poses should belong to.
     """
     motion = MotionFrame(poses.frames(0, 1)).motion(poses)
-    starts = range(0, poses.num_frames - NUM_FRAMES + 1, STRIDE)
+    starts = range(0, len(features) - NUM_FRAMES + 1, STRIDE)
     if not starts:
-        return np.empty((0, (2 if features is None else 4) * alignment.config.width))
+        return np.empty((0, 2 * len(PARTS) * alignment.config.width))
 
     def windows(frames: Tensor) -> Tensor:
         return torch.stack([frames[start : start + NUM_FRAMES] for start in starts])
 
-    embedded = list(alignment.embed_motion({part: windows(motion[part]) for part in PARTS}).values())
-    if features is not None:
-        embedded += alignment.embed_speech(windows(features)).values()
-    return torch.cat(embedded, dim=1).double().numpy()
+    gestures = alignment.embed_motion({part: windows(motion[part]) for part in PARTS})
+    speech = alignment.embed_speech(windows(features))
+    return torch.cat([*gestures.values(), *speech.values()], dim=1).double().numpy()
 
 
 @torch.no_grad()

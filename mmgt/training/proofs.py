@@ -46,7 +46,8 @@ class Compared:
     frechet: Mapping[str, float]
 
 
-Latents = Callable[[PoseSequence, Tensor], np.ndarray]  # of poses and the speech features that they belong to: [N, D]
+# Of poses and the speech features that they belong to: latents [N, D], by the names of the distances taken of them.
+Latents = Callable[[PoseSequence, Tensor], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,12 @@ def compare_ways(
     clips: ClipSet,
     entries: list[ClipEntry],
     ways: Callable[[int, HeldOutClip], Iterable[tuple[str, PoseSequence]]],
-    latents: Mapping[str, Latents],
+    latents: Latents,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Compared]:
-    """The truth, what ``ways`` makes of the n-th clip, and its first pose held, scored against the clip's speech.
-
-    latents: by the names of the Frechet distances that are taken of them.
-    """
+    """The truth, what ``ways`` makes of the n-th clip, and its first pose held, scored against the clip's speech."""
     numbers: dict[str, list[tuple[float, float, float, float]]] = {}
-    told: dict[str, dict[str, list[np.ndarray]]] = {kind: {} for kind in latents}
+    told: dict[str, dict[str, list[np.ndarray]]] = {}
     for idx, entry in enumerate(entries):
         truth, features = clips.poses(entry), clips.features(entry)
         first = truth.frames(0, 1)
@@ -91,8 +89,8 @@ def compare_ways(
         made = [(TRUTH, truth), *ways(idx, clip), (HELD, first.at([0] * truth.num_frames))]
         for name, poses in made:
             numbers.setdefault(name, []).append(motion_numbers(poses, features))
-            for kind, latents_of_poses in latents.items():
-                told[kind].setdefault(name, []).append(latents_of_poses(poses, features))
+            for kind, of_poses in latents(poses, features).items():
+                told.setdefault(kind, {}).setdefault(name, []).append(of_poses)
         if progress is not None:
             progress(idx + 1, len(entries))
     windows = {kind: {name: np.concatenate(each) for name, each in ways.items()} for kind, ways in told.items()}
@@ -104,11 +102,9 @@ def compare_ways(
     return rows
 
 
-def fgd_latents(autoencoder: PoseAutoencoder | None) -> dict[str, Latents]:
+def fgd_latents(autoencoder: PoseAutoencoder | None, poses: PoseSequence) -> dict[str, np.ndarray]:
     """What FGD is taken of; nothing without an auto-encoder."""
-    if autoencoder is None:
-        return {}
-    return {FGD: lambda poses, _features: latents_of(autoencoder, poses, STRIDE)}
+    return {} if autoencoder is None else {FGD: latents_of(autoencoder, poses, STRIDE)}
 
 
 def compare_smga(
@@ -137,7 +133,10 @@ def compare_smga(
                 yield told, sample_poses(network, features, clip.first, seed=seed + idx, settings=settings)
         yield "nearest training clip", others.nearest(clip.features, clip.first)
 
-    return compare_ways(clips, entries, ways, fgd_latents(autoencoder), progress)
+    def latents(poses: PoseSequence, _features: Tensor) -> dict[str, np.ndarray]:
+        return fgd_latents(autoencoder, poses)
+
+    return compare_ways(clips, entries, ways, latents, progress)
 
 
 def comparison_table(rows: list[Compared], num_clips: int) -> str:
